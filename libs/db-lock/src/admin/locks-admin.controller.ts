@@ -1,0 +1,91 @@
+import {
+  Body,
+  Controller,
+  Get,
+  Header,
+  HttpCode,
+  HttpStatus,
+  Param,
+  Post,
+  Query,
+  Req,
+  UseFilters,
+  UsePipes,
+} from '@nestjs/common';
+import type { z } from 'zod';
+import { LockNotFoundError } from '../lease/errors.js';
+import { LockServer } from '../server/lock-server.js';
+import { ProblemFilter } from '../server/problem.filter.js';
+import { listQuery, lockParams, toLockJson, type lockJson, type lockPageJson } from '../server/schemas.js';
+import { validationPipe } from '../server/validation.pipe.js';
+import { actorOf } from './actor.js';
+import {
+  clearedJson,
+  forceReleaseBody,
+  toEndedLeaseJson,
+  toHistoryJson,
+  type countsJson,
+  type endedLeaseJson,
+  type historyJson,
+} from './schemas.js';
+
+/** What operators see and do. Each feature serves a subclass of its own, under `admin/api` of its path. */
+@Controller()
+@UsePipes(validationPipe())
+@UseFilters(ProblemFilter)
+export class LocksAdminController {
+  constructor(private readonly server: LockServer) {}
+
+  @Get('locks')
+  @Header('Cache-Control', 'no-store')
+  async list(
+    @Query({ schema: listQuery }) query: z.output<typeof listQuery>,
+  ): Promise<z.input<typeof lockPageJson>> {
+    const { items, total } = await this.server.list(query);
+    return { items: items.map(toLockJson), total };
+  }
+
+  @Get('locks/:lockName')
+  @Header('Cache-Control', 'no-store')
+  async inspect(
+    @Param({ schema: lockParams }) { lockName }: z.output<typeof lockParams>,
+  ): Promise<z.input<typeof lockJson>> {
+    const lock = await this.server.inspect(lockName);
+    if (!lock) throw new LockNotFoundError(lockName);
+    return toLockJson(lock);
+  }
+
+  @Get('locks/:lockName/history')
+  @Header('Cache-Control', 'no-store')
+  async history(
+    @Param({ schema: lockParams }) { lockName }: z.output<typeof lockParams>,
+  ): Promise<z.input<typeof historyJson>> {
+    return { items: (await this.server.history(lockName)).map(toHistoryJson) };
+  }
+
+  /** Ends the lease against its holder's will. The old holder may still be running. */
+  @Post('locks/:lockName/force-release')
+  @HttpCode(HttpStatus.OK)
+  @Header('Cache-Control', 'no-store')
+  async forceRelease(
+    @Param({ schema: lockParams }) { lockName }: z.output<typeof lockParams>,
+    @Body({ schema: forceReleaseBody }) { reason }: z.output<typeof forceReleaseBody>,
+    @Req() request: object,
+  ): Promise<z.input<typeof endedLeaseJson>> {
+    const answer = await this.server.forceRelease({ lockName, reason, actor: actorOf(request) });
+    return toEndedLeaseJson(lockName, answer.outcome === 'forced' ? answer.holder : null);
+  }
+
+  @Get('counts')
+  @Header('Cache-Control', 'no-store')
+  counts(): Promise<z.input<typeof countsJson>> {
+    return this.server.countByState();
+  }
+
+  @Post('clear-expired')
+  @HttpCode(HttpStatus.OK)
+  @Header('Cache-Control', 'no-store')
+  async clearExpired(): Promise<z.input<typeof clearedJson>> {
+    return { cleared: await this.server.clearExpired() };
+  }
+}

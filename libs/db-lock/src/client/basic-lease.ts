@@ -1,0 +1,125 @@
+import { Deadline } from '../lease/deadline.js';
+import { LeaseLostError, type LostReason } from '../lease/errors.js';
+import type { LeaseKey, ReleaseOutcome } from './lock-transport.js';
+
+/** What a lease reports to the client that granted it. */
+export interface LeaseObserver {
+  /** Sends the release, with retries. */
+  release(key: LeaseKey): Promise<ReleaseOutcome>;
+  /** The lease is no longer live here: it was lost, or its release has been answered. */
+  ended(lease: BasicLease): void;
+  lost(lease: BasicLease, error: LeaseLostError): void;
+  /** A release failed where nobody looks at its result. */
+  releaseFailed(lease: BasicLease, error: unknown): void;
+}
+
+type State = 'held' | 'lost' | 'released';
+
+/**
+ * One grant of a lock, as every lock server can give it. It counts as lost from the local deadline on, whether or not
+ * the server can be asked.
+ */
+export class BasicLease {
+  #state: State = 'held';
+  #lostError?: LeaseLostError;
+  #controller?: AbortController;
+  #releasing?: Promise<void>;
+  readonly #deadline = new Deadline(() => this.lose('deadline'));
+
+  /** @internal Leases are made by the client. */
+  constructor(
+    /** @internal */ protected readonly key: LeaseKey,
+    /** @internal */ protected readonly observer: LeaseObserver,
+    deadline: number,
+  ) {
+    this.trustUntil(deadline);
+  }
+
+  /** The name of the lock. */
+  get lockName(): string {
+    return this.key.lockName;
+  }
+
+  /** Who holds it. */
+  get workerName(): string {
+    return this.key.workerName;
+  }
+
+  /**
+   * Aborts, with a `LeaseLostError` as its reason, when the lease is lost: the work must stop. At most once, at the
+   * latest at the local deadline (the moment the last confirmed request was sent + its TTL − a margin), and never after a release.
+   */
+  get signal(): AbortSignal {
+    this.#checkDeadline();
+    if (!this.#controller) {
+      this.#controller = new AbortController();
+      if (this.#lostError) this.#controller.abort(this.#lostError);
+    }
+    return this.#controller.signal;
+  }
+
+  /** Milliseconds for which the lease may still be trusted without another confirmation; 0 when it is over. */
+  get timeLeft(): number {
+    this.#checkDeadline();
+    return this.#state === 'held' ? this.#deadline.timeLeft : 0;
+  }
+
+  /**
+   * Ends the lease. Repeating it is harmless and tells the same.
+   * @throws LeaseLostError when the server no longer knew the lease: somebody else may have held the lock meanwhile.
+   * @throws StoreUnavailableError when the server could not be asked: the lease runs to its end.
+   */
+  release(): Promise<void> {
+    return (this.#releasing ??= this.#release());
+  }
+
+  /** Releases at the end of an `await using` block. Never throws: a failure is logged, the lease runs to its end. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.release().catch((error: unknown) => this.observer.releaseFailed(this, error));
+  }
+
+  /** @internal Ends the trust in the lease. Only the first call counts, and none after a release. */
+  lose(reason: LostReason): void {
+    if (this.#state !== 'held') return;
+    this.#state = 'lost';
+    this.#lostError = new LeaseLostError(this.lockName, reason);
+    this.stop();
+    this.observer.lost(this, this.#lostError);
+    this.observer.ended(this);
+    this.#controller?.abort(this.#lostError);
+  }
+
+  /** @internal */
+  protected trustUntil(deadline: number): void {
+    this.#deadline.moveTo(deadline);
+  }
+
+  /** @internal Ends whatever runs for the lease's sake. */
+  protected stop(): void {
+    this.#deadline.clear();
+  }
+
+  /** @internal @throws LeaseLostError when the lease is no longer held. */
+  protected assertHeld(): void {
+    this.#checkDeadline();
+    if (this.#state !== 'held') throw this.#lostError ?? new LeaseLostError(this.lockName, 'refused');
+  }
+
+  /** A timer may be late, after a paused process for instance; the clock is not. */
+  #checkDeadline(): void {
+    if (this.#state === 'held' && this.#deadline.timeLeft === 0) this.lose('deadline');
+  }
+
+  async #release(): Promise<void> {
+    this.#checkDeadline();
+    if (this.#lostError?.reason === 'refused') throw this.#lostError;
+    if (this.#state === 'held') this.#state = 'released';
+    this.stop();
+    try {
+      const { outcome } = await this.observer.release(this.key);
+      if (outcome === 'lost') throw this.#lostError ?? new LeaseLostError(this.lockName, 'refused');
+    } finally {
+      this.observer.ended(this);
+    }
+  }
+}

@@ -1,0 +1,69 @@
+import type { AcquireRequest } from '../lease/requests.js';
+import { HttpExchange, type HttpAnswer, type HttpExchangeOptions } from './http-exchange.js';
+import type {
+  AcquireOutcome,
+  BasicConfirmation,
+  BasicTransport,
+  LeaseKey,
+  ReleaseOutcome,
+} from './lock-transport.js';
+
+export interface DjangoDbLockTransportOptions extends HttpExchangeOptions {
+  /** Relative to `apiServer`. */
+  acquireLockPath: string;
+  /** Relative to `apiServer`. */
+  releaseLockPath: string;
+}
+
+/** The server may keep time in whole seconds and cut: ask for one more than the lease is trusted for. */
+const SPARE_SECONDS = 1;
+
+/**
+ * The way to any server that speaks django-db-lock's contract. It knows no grantId: an acquire whose outcome is unknown
+ * can't be repeated, because its own grant would answer "busy".
+ */
+export class DjangoDbLockTransport implements BasicTransport {
+  readonly repeatable = false;
+  readonly #http: HttpExchange;
+
+  constructor(private readonly options: DjangoDbLockTransportOptions) {
+    this.#http = new HttpExchange(options);
+  }
+
+  async acquire(
+    { lockName, workerName, ttl }: AcquireRequest,
+    signal?: AbortSignal,
+  ): Promise<AcquireOutcome<BasicConfirmation>> {
+    const timeout = String(Math.ceil(ttl / 1000) + SPARE_SECONDS);
+    const granted = await this.#call(this.options.acquireLockPath, { lockName, workerName, timeout }, signal);
+    if (granted) return { outcome: 'granted', lease: { timeLeft: ttl } };
+    return {
+      outcome: 'busy',
+      holder: { workerName: null, lockTime: null, expireTime: null },
+      retryAfter: null,
+    };
+  }
+
+  /** The contract answers "released" also when that worker held nothing. */
+  async release({ lockName, workerName }: LeaseKey): Promise<ReleaseOutcome> {
+    const released = await this.#call(this.options.releaseLockPath, { lockName, workerName });
+    return { outcome: released ? 'released' : 'lost' };
+  }
+
+  close(): Promise<void> {
+    return this.#http.close();
+  }
+
+  async #call(path: string, query: Record<string, string>, signal?: AbortSignal): Promise<boolean> {
+    const answer = await this.#http.exchange({ method: 'GET', path, query, signal });
+    const result = resultOf(answer);
+    if (result === undefined) throw this.#http.unexpected(answer);
+    return result;
+  }
+}
+
+/** Nothing but a success that carries true or false is an answer: an error must not read as "busy" or "released". */
+function resultOf({ status, json }: HttpAnswer): boolean | undefined {
+  const { success, result } = (json ?? {}) as { success?: unknown; result?: unknown };
+  return status === 200 && success === true && typeof result === 'boolean' ? result : undefined;
+}

@@ -1,0 +1,45 @@
+/** Renewals are due when this part of the TTL has passed: two more chances before the lease is over. */
+const DUE = 1 / 3;
+
+/** The pause before a failed renewal is repeated, as a part of the TTL and in milliseconds at the most. */
+const RETRY = { part: 1 / 20, atMost: 1_000 };
+
+/** The longest delay that a Node.js timer takes, in milliseconds. */
+const MAX_TIMER = 2 ** 31 - 1;
+
+/**
+ * Renews a lease again and again until it is stopped. Passing failures are repeated soon: only the lease's own deadline,
+ * which stops it, ends the attempts.
+ */
+export class KeepAlive {
+  #timer?: NodeJS.Timeout;
+  #stopped = false;
+
+  /** `renew` resolves when the lease was confirmed; when the lease is lost, it stops this. */
+  constructor(
+    private readonly ttl: number,
+    private readonly renew: () => Promise<void>,
+  ) {
+    this.#renewIn(ttl * DUE);
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+  }
+
+  #renewIn(milliseconds: number): void {
+    if (this.#stopped) return;
+    this.#timer = setTimeout(() => void this.#renewNow(), Math.min(milliseconds, MAX_TIMER));
+    this.#timer.unref();
+  }
+
+  async #renewNow(): Promise<void> {
+    try {
+      await this.renew();
+      this.#renewIn(this.ttl * DUE);
+    } catch {
+      this.#renewIn(Math.min(this.ttl * RETRY.part, RETRY.atMost));
+    }
+  }
+}

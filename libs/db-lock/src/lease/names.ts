@@ -1,0 +1,30 @@
+import { z } from 'zod';
+
+/** Longest lock and worker name, in characters (Unicode code points, as PostgreSQL counts them). */
+export const MAX_NAME_LENGTH = 255;
+
+const LENGTH = `must be a string of 1 to ${MAX_NAME_LENGTH} characters`;
+
+function fits(text: string): boolean {
+  return text.length <= MAX_NAME_LENGTH || [...text].length <= MAX_NAME_LENGTH;
+}
+
+/** Text that PostgreSQL stores as it is: U+0000 does not fit, and a lone surrogate would be replaced. */
+const nameSchema = z
+  .string({ error: LENGTH })
+  .min(1, { error: LENGTH })
+  .max(2 * MAX_NAME_LENGTH, { error: LENGTH })
+  .refine(fits, { error: LENGTH })
+  .refine((text) => !text.includes('\0'), { error: 'must not contain the character U+0000' })
+  .refine((text) => text.isWellFormed(), { error: 'must be well-formed Unicode (no lone surrogates)' });
+
+/** A lock's name. Compared byte by byte; `.` and `..` are refused because URLs drop them. */
+export const lockNameSchema = nameSchema
+  .refine((name) => name !== '.' && name !== '..', { error: "must not be '.' or '..'" })
+  .meta({ description: `The lock's name: 1 to ${MAX_NAME_LENGTH} characters`, examples: ['invoice:42'] });
+
+/** The owner's human-readable name. */
+export const workerNameSchema = nameSchema.meta({
+  description: `The owner's human-readable name: 1 to ${MAX_NAME_LENGTH} characters`,
+  examples: ['billing-1:4711'],
+});

@@ -1,0 +1,75 @@
+import { z } from 'zod';
+import { ttlSchema } from './duration.js';
+import { InvalidLockRequestError } from './errors.js';
+import { metadataSchema } from './metadata.js';
+import { lockNameSchema, workerNameSchema } from './names.js';
+
+/** Identifies one acquisition; whoever knows it can renew and release the lease. */
+export const grantIdSchema = z
+  .guid({ error: 'must be a UUID' })
+  .transform((id) => id.toLowerCase())
+  .meta({ description: 'A UUID made by the client for one acquisition' });
+
+export const acquireRequestSchema = z.strictObject({
+  lockName: lockNameSchema,
+  workerName: workerNameSchema,
+  grantId: grantIdSchema,
+  ttl: ttlSchema,
+  metadata: metadataSchema.nullish().transform((metadata) => metadata ?? null),
+});
+
+export const renewRequestSchema = z.strictObject({
+  lockName: lockNameSchema,
+  grantId: grantIdSchema,
+  ttl: ttlSchema,
+});
+
+/** By grantId, which names one lease; or by worker name, as django-db-lock's contract does. */
+export const releaseRequestSchema = z.union([
+  z.strictObject({ lockName: lockNameSchema, grantId: grantIdSchema }),
+  z.strictObject({ lockName: lockNameSchema, workerName: workerNameSchema }),
+]);
+
+/** Asks for a lease of `ttl` milliseconds. */
+export type AcquireRequest = z.output<typeof acquireRequestSchema>;
+/** Asks to give a live lease a new TTL. */
+export type RenewRequest = z.output<typeof renewRequestSchema>;
+/** Asks to end a live lease. */
+export type ReleaseRequest = z.output<typeof releaseRequestSchema>;
+
+interface Issue {
+  readonly path?: ReadonlyArray<PropertyKey | { readonly key: PropertyKey }> | undefined;
+  readonly message: string;
+  readonly code?: string;
+  readonly keys?: readonly string[];
+}
+
+function fieldOf({ path }: Issue, whole: string): string {
+  if (!path || path.length === 0) return whole;
+  return path.map((step) => String(typeof step === 'object' ? step.key : step)).join('.');
+}
+
+/** The issues of any Standard Schema as one error that names each field and its rule, once. */
+export function invalidRequest(issues: readonly Issue[], whole = 'body'): InvalidLockRequestError {
+  const broken = issues.flatMap((issue) =>
+    issue.code === 'unrecognized_keys' && issue.keys
+      ? issue.keys.map((key) => ({ field: key, rule: 'is not a known field' }))
+      : [{ field: fieldOf(issue, whole), rule: issue.message }],
+  );
+  const once = new Map(broken.map((issue) => [JSON.stringify(issue), issue]));
+  return new InvalidLockRequestError([...once.values()]);
+}
+
+/**
+ * The value as the schema returns it.
+ * @throws InvalidLockRequestError naming each broken field.
+ */
+export function parseRequest<Schema extends z.ZodType>(
+  schema: Schema,
+  value: unknown,
+  whole = 'request',
+): z.output<Schema> {
+  const result = schema.safeParse(value);
+  if (!result.success) throw invalidRequest(result.error.issues, whole);
+  return result.data;
+}

@@ -1,0 +1,56 @@
+import type { Type } from '@nestjs/common';
+import { Entity, Index } from 'typeorm';
+import { checkFeature, DEFAULT_FEATURE, historyTableName, lockTableName } from './feature.js';
+import { LockBase } from './lock-base.js';
+import { LockHistoryBase } from './lock-history-base.js';
+
+/** The locks of the default feature: table `dblock_lock`. */
+@Entity({ name: lockTableName(DEFAULT_FEATURE) })
+export class Lock extends LockBase {}
+
+/** What operators did to the locks of the default feature: table `dblock_history`. */
+@Entity({ name: historyTableName(DEFAULT_FEATURE) })
+@Index(`${historyTableName(DEFAULT_FEATURE)}_by_name`, ['lockName', 'id'])
+export class LockHistory extends LockHistoryBase {}
+
+/** A feature's entity classes. */
+export interface FeatureEntities {
+  lock: Type<LockBase>;
+  history: Type<LockHistoryBase>;
+}
+
+const entitiesByFeature = new Map<string, FeatureEntities>([
+  [DEFAULT_FEATURE, { lock: Lock, history: LockHistory }],
+]);
+
+/** A feature's entity classes, the same ones for every caller: TypeORM knows an entity by its class. */
+export function featureEntities(feature: string = DEFAULT_FEATURE): FeatureEntities {
+  const known = entitiesByFeature.get(checkFeature(feature));
+  if (known) return known;
+  const entities = { lock: lockEntityOf(feature), history: historyEntityOf(feature) };
+  entitiesByFeature.set(feature, entities);
+  return entities;
+}
+
+function lockEntityOf(feature: string): Type<LockBase> {
+  @Entity({ name: lockTableName(feature) })
+  class FeatureLock extends LockBase {}
+  return named(FeatureLock, `${feature}_Lock`);
+}
+
+function historyEntityOf(feature: string): Type<LockHistoryBase> {
+  @Entity({ name: historyTableName(feature) })
+  @Index(`${historyTableName(feature)}_by_name`, ['lockName', 'id'])
+  class FeatureLockHistory extends LockHistoryBase {}
+  return named(FeatureLockHistory, `${feature}_LockHistory`);
+}
+
+function named<Class extends object>(target: Class, name: string): Class {
+  return Object.defineProperty(target, 'name', { value: name });
+}
+
+/** What a DataSource must know of a feature: `new DataSource({ entities: [...dbLockEntities('billing')] })`. */
+export function dbLockEntities(feature: string = DEFAULT_FEATURE): Array<Type<LockBase | LockHistoryBase>> {
+  const { lock, history } = featureEntities(feature);
+  return [lock, history];
+}

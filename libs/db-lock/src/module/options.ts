@@ -1,0 +1,112 @@
+import type { CanActivate, ModuleMetadata, Type } from '@nestjs/common';
+import { z } from 'zod';
+import { DEFAULT_TTL, durationSchema, ttlSchema, type Duration } from '../lease/duration.js';
+import { DbLockConfigurationError } from '../lease/errors.js';
+import { workerNameSchema } from '../lease/names.js';
+import { invalidRequest } from '../lease/requests.js';
+import type { LockBase } from '../model/lock-base.js';
+
+/** A guard class, or an instance of one. */
+export type Guard = Type<CanActivate> | CanActivate;
+
+/** What must be known when the module is registered: it decides which entities, controllers and tokens there are. */
+export interface DbLockStaticOptions {
+  /** Names this set-up: its tables `<feature>_lock` and `<feature>_history`, its routes, its injection tokens. Default `dblock`. */
+  feature?: string;
+  /** The path of its routes, below the application's global prefix. Default: the feature's name. */
+  path?: string;
+  /** Register the Lock entity and keep locks in this application's database. Default true; false needs `apiServer`. */
+  autoRegisterModel?: boolean;
+  /** Serve the admin under `<path>/admin`. Default: as `autoRegisterModel`. */
+  autoRegisterAdmin?: boolean;
+  /** Serve the REST API and django-db-lock's paths under `<path>`. Default: as `autoRegisterModel`. */
+  autoRegisterServices?: boolean;
+  /** An entity of your own that extends `LockBase`, instead of the feature's. */
+  entity?: Type<LockBase>;
+  /** The name of the TypeORM DataSource that holds the tables. Default: the default one. */
+  dataSource?: string;
+  /** Guards of the REST API and of django-db-lock's paths. */
+  guards?: Guard[];
+  /** Guards of the admin. */
+  adminGuards?: Guard[];
+  /** In production, serve what has no guard all the same: something else keeps strangers out. Default false. */
+  public?: boolean;
+  /** The contract that `apiServer` speaks. Default `rest`: our own. */
+  protocol?: 'rest' | 'django-db-lock';
+  /** Make the client and the server injectable everywhere. Default false. */
+  isGlobal?: boolean;
+  /** Modules that the guards need. */
+  imports?: ModuleMetadata['imports'];
+}
+
+/** What may be known later, by `forRootAsync`. */
+export interface DbLockOptions {
+  /** TTL of a lease that names none: 1 ms to 30 days, in ms or as '30s'. Default 30 s. */
+  ttl?: Duration;
+  /** Who this process is to people who look at locks. Default host:pid:instance. */
+  workerName?: string;
+  /** Create missing tables at the start. Default false: tables are yours to migrate. */
+  createTables?: boolean;
+  /** Remove locks that nobody has used for so long: 1 minute to 10 years, in ms or as '7d'; false keeps them. Default 7 days. */
+  retention?: Duration | false;
+  /** How long the database may take for a statement: 100 ms to 1 minute. Default 5 s. */
+  statementTimeout?: Duration;
+  /** The address of a remote lock server, with its path: `https://locks.example.com/dblock`. */
+  apiServer?: string;
+  /** The bearer token for `apiServer`. */
+  apiToken?: string;
+  /** How long one HTTP attempt may take: 10 ms to 5 minutes. Default 5 s. */
+  requestTimeout?: Duration;
+  /** How often a request whose outcome is unknown is repeated, with the same grantId: 0 to 10. Default 2. */
+  retries?: number;
+  /** Relative to `apiServer`; for `protocol: 'django-db-lock'`. Default `acquireLock`. */
+  acquireLockPath?: string;
+  /** Relative to `apiServer`; for `protocol: 'django-db-lock'`. Default `releaseLock`. */
+  releaseLockPath?: string;
+}
+
+/** The options of `DbLockModule.forRoot()`. */
+export type DbLockModuleOptions = DbLockStaticOptions & DbLockOptions;
+
+/** For `forRootAsync({ useClass })` and `useExisting`. */
+export interface DbLockOptionsFactory {
+  createDbLockOptions(): DbLockOptions | Promise<DbLockOptions>;
+}
+
+const DAY = 24 * 60 * 60 * 1000;
+
+const text = z.string({ error: 'must be a string' }).min(1, { error: 'must not be empty' });
+
+const optionsSchema = z.strictObject({
+  ttl: ttlSchema.default(DEFAULT_TTL),
+  workerName: workerNameSchema.optional(),
+  createTables: z.boolean({ error: 'must be true or false' }).default(false),
+  retention: z.union([z.literal(false), durationSchema(60_000, 3650 * DAY)]).default(7 * DAY),
+  statementTimeout: durationSchema(100, 60_000).default(5_000),
+  apiServer: z
+    .url({
+      protocol: /^https?$/,
+      error: 'must be an http or https address such as https://locks.example.com/dblock',
+    })
+    .optional(),
+  apiToken: text.optional(),
+  requestTimeout: durationSchema(10, 300_000).default(5_000),
+  retries: z
+    .int({ error: 'must be a whole number from 0 to 10' })
+    .min(0, { error: 'must be a whole number from 0 to 10' })
+    .max(10, { error: 'must be a whole number from 0 to 10' })
+    .default(2),
+  acquireLockPath: text.default('acquireLock'),
+  releaseLockPath: text.default('releaseLock'),
+});
+
+/** The options, checked, with their defaults; durations in milliseconds. */
+export type CheckedOptions = z.output<typeof optionsSchema>;
+
+/** @throws DbLockConfigurationError naming the first option that breaks a rule. */
+export function checkOptions(options: DbLockOptions): CheckedOptions {
+  const result = optionsSchema.safeParse(options);
+  if (result.success) return result.data;
+  const { field, rule } = invalidRequest(result.error.issues, 'options').issues[0]!;
+  throw new DbLockConfigurationError(field, `${rule}.`);
+}

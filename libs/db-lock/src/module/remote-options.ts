@@ -1,0 +1,49 @@
+import { DbLockConfigurationError } from '../lease/errors.js';
+import type { FeatureSetUp } from './feature-set-up.js';
+import type { CheckedOptions, DbLockOptions } from './options.js';
+
+const REMOTE_ONLY = [
+  'apiServer',
+  'apiToken',
+  'requestTimeout',
+  'acquireLockPath',
+  'releaseLockPath',
+] as const;
+
+const LOCAL_ONLY = ['createTables', 'retention', 'statementTimeout'] as const;
+
+const DJANGO_ONLY = ['acquireLockPath', 'releaseLockPath'] as const;
+
+/**
+ * The options, when they fit together: locks live either in this application's database or on a remote server.
+ * @throws DbLockConfigurationError naming the option that contradicts `autoRegisterModel`.
+ */
+export function checkRemote(
+  { model, protocol }: FeatureSetUp,
+  raw: DbLockOptions,
+  checked: CheckedOptions,
+): CheckedOptions {
+  const given = (options: readonly (keyof DbLockOptions)[]) =>
+    options.find((option) => raw[option] !== undefined);
+
+  const stray = given(model ? REMOTE_ONLY : LOCAL_ONLY);
+  if (stray)
+    throw new DbLockConfigurationError(
+      stray,
+      model
+        ? 'is about a remote lock server, but autoRegisterModel keeps locks in this database: drop one of the two.'
+        : 'is about locks in this database, but autoRegisterModel is false: drop one of the two.',
+    );
+  if (!model && checked.apiServer === undefined)
+    throw new DbLockConfigurationError(
+      'apiServer',
+      'is needed when autoRegisterModel is false: where are the locks?',
+    );
+  const djangoOption = given(DJANGO_ONLY);
+  if (djangoOption && protocol !== 'django-db-lock')
+    throw new DbLockConfigurationError(
+      djangoOption,
+      "needs protocol: 'django-db-lock'; our REST API has fixed paths.",
+    );
+  return checked;
+}

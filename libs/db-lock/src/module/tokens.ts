@@ -1,0 +1,30 @@
+import { Inject, type InjectionToken } from '@nestjs/common';
+import { DjangoDbLockClient } from '../client/django-db-lock-client.js';
+import { LockClient } from '../client/lock-client.js';
+import { DEFAULT_FEATURE } from '../model/feature.js';
+import { LockServer } from '../server/lock-server.js';
+
+/** The default feature's token is the class itself; every other feature has one of its own, so that none is taken for another. */
+function tokenOf(type: abstract new (...args: never[]) => unknown, feature: string): InjectionToken {
+  return feature === DEFAULT_FEATURE ? (type as InjectionToken) : `${type.name}:${feature}`;
+}
+
+/** The injection token of a feature's LockClient: the class itself for the default feature. */
+export const getLockClientToken = (feature: string = DEFAULT_FEATURE): InjectionToken =>
+  tokenOf(LockClient, feature);
+
+/** The injection token of a feature's LockServer: the class itself for the default feature. */
+export const getLockServerToken = (feature: string = DEFAULT_FEATURE): InjectionToken =>
+  tokenOf(LockServer, feature);
+
+/** The injection token of a feature's DjangoDbLockClient: the class itself for the default feature. */
+export const getDjangoDbLockClientToken = (feature: string = DEFAULT_FEATURE): InjectionToken =>
+  tokenOf(DjangoDbLockClient, feature);
+
+/** Injects a feature's LockClient: `constructor(@InjectLockClient('billing') private readonly locks: LockClient) {}` */
+export const InjectLockClient = (feature?: string): ParameterDecorator & PropertyDecorator =>
+  Inject(getLockClientToken(feature));
+
+/** Injects a feature's LockServer. */
+export const InjectLockServer = (feature?: string): ParameterDecorator & PropertyDecorator =>
+  Inject(getLockServerToken(feature));

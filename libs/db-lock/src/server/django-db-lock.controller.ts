@@ -1,0 +1,121 @@
+import {
+  Body,
+  Controller,
+  Get,
+  Header,
+  HttpCode,
+  HttpStatus,
+  Post,
+  Query,
+  UseFilters,
+  UsePipes,
+} from '@nestjs/common';
+import { randomUUID } from 'node:crypto';
+import type { z } from 'zod';
+import {
+  acquireLockParameters,
+  getLockInfoParameters,
+  noBody,
+  noParameters,
+  releaseLockParameters,
+  type lockInfoJson,
+} from './django-db-lock.schemas.js';
+import { EnvelopeFilter } from './envelope.filter.js';
+import { LockServer } from './lock-server.js';
+import { validationPipe } from './validation.pipe.js';
+
+type AcquireLock = z.output<typeof acquireLockParameters>;
+type ReleaseLock = z.output<typeof releaseLockParameters>;
+type GetLockInfo = z.output<typeof getLockInfoParameters>;
+type LockInfo = z.input<typeof lockInfoJson>;
+
+interface Envelope<Result> {
+  success: true;
+  result: Result;
+}
+
+const envelope = <Result>(result: Result): Envelope<Result> => ({ success: true, result });
+
+/** django-db-lock's HTTP contract: what its Python client and programs written for it call. */
+@Controller()
+@UsePipes(validationPipe())
+@UseFilters(EnvelopeFilter)
+export class DjangoDbLockController {
+  constructor(private readonly server: LockServer) {}
+
+  @Get('acquireLock')
+  @Header('Cache-Control', 'no-store')
+  async acquireLock(
+    @Query({ schema: acquireLockParameters }) query: AcquireLock,
+  ): Promise<Envelope<boolean>> {
+    const { lockName, workerName, timeout } = query;
+    const answer = await this.server.acquire({
+      lockName,
+      workerName,
+      grantId: randomUUID(),
+      ttl: timeout * 1000,
+    });
+    return envelope(answer.outcome === 'granted');
+  }
+
+  @Post('acquireLock')
+  @HttpCode(HttpStatus.OK)
+  @Header('Cache-Control', 'no-store')
+  postAcquireLock(@Body({ schema: acquireLockParameters }) body: AcquireLock): Promise<Envelope<boolean>> {
+    return this.acquireLock(body);
+  }
+
+  /** True also when that worker held nothing; then nothing is changed. */
+  @Get('releaseLock')
+  @Header('Cache-Control', 'no-store')
+  async releaseLock(@Query({ schema: releaseLockParameters }) query: ReleaseLock): Promise<Envelope<true>> {
+    await this.server.release(query);
+    return envelope(true);
+  }
+
+  @Post('releaseLock')
+  @HttpCode(HttpStatus.OK)
+  @Header('Cache-Control', 'no-store')
+  postReleaseLock(@Body({ schema: releaseLockParameters }) body: ReleaseLock): Promise<Envelope<true>> {
+    return this.releaseLock(body);
+  }
+
+  /** Null when nobody holds the lock: an expired lock is free. */
+  @Get('getLockInfo')
+  @Header('Cache-Control', 'no-store')
+  async getLockInfo(
+    @Query({ schema: getLockInfoParameters }) { lockName }: GetLockInfo,
+  ): Promise<Envelope<LockInfo>> {
+    const lock = await this.server.inspect(lockName);
+    if (lock?.state !== 'held') return envelope(null);
+    const { workerName, lockTime, expireTime } = lock;
+    return envelope({
+      pk: lockName,
+      lockName,
+      workerName: workerName!,
+      lockTime: lockTime.toISOString(),
+      expireTime: expireTime.toISOString(),
+    });
+  }
+
+  @Post('getLockInfo')
+  @HttpCode(HttpStatus.OK)
+  @Header('Cache-Control', 'no-store')
+  postGetLockInfo(@Body({ schema: getLockInfoParameters }) body: GetLockInfo): Promise<Envelope<LockInfo>> {
+    return this.getLockInfo(body);
+  }
+
+  @Get('clearExpiredLocks')
+  @Header('Cache-Control', 'no-store')
+  async clearExpiredLocks(@Query({ schema: noParameters }) _query: object): Promise<Envelope<true>> {
+    await this.server.clearExpired();
+    return envelope(true);
+  }
+
+  @Post('clearExpiredLocks')
+  @HttpCode(HttpStatus.OK)
+  @Header('Cache-Control', 'no-store')
+  postClearExpiredLocks(@Body({ schema: noBody }) _body: object): Promise<Envelope<true>> {
+    return this.clearExpiredLocks({});
+  }
+}

@@ -1,0 +1,40 @@
+import { Catch, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import { problemOf, type Problem } from './problem.js';
+
+/** Sends a body with its status and headers, on Express and on Fastify. */
+export function reply(
+  adapterHost: HttpAdapterHost,
+  host: ArgumentsHost,
+  { body, headers }: Problem,
+  instead?: object,
+): void {
+  const { httpAdapter } = adapterHost;
+  const response: unknown = host.switchToHttp().getResponse();
+  if (httpAdapter.isHeadersSent(response)) return httpAdapter.end(response);
+  for (const [name, value] of Object.entries(headers)) httpAdapter.setHeader(response, name, value);
+  httpAdapter.reply(response, instead ?? body, body.status);
+}
+
+/** Logs what operators must look at; refusals are everyday business. */
+export function logFailure(logger: Logger, { body }: Problem, error: unknown): void {
+  if (body.status === 503) logger.warn(error instanceof Error ? error.message : String(error));
+  else if (body.status >= 500) logger.error(error);
+}
+
+/**
+ * Answers every error as a problem document (RFC 9457) with its stable code. Our controllers use it; make it global
+ * (`app.useGlobalFilters`) to have unreadable and too large bodies answered that way, too.
+ */
+@Catch()
+export class ProblemFilter implements ExceptionFilter {
+  readonly #logger = new Logger('DbLock');
+
+  constructor(private readonly adapterHost: HttpAdapterHost) {}
+
+  catch(error: unknown, host: ArgumentsHost): void {
+    const problem = problemOf(error);
+    logFailure(this.#logger, problem, error);
+    reply(this.adapterHost, host, problem);
+  }
+}

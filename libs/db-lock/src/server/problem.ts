@@ -1,0 +1,88 @@
+import { HttpException, HttpStatus } from '@nestjs/common';
+import { STATUS_CODES } from 'node:http';
+import type { z } from 'zod';
+import {
+  DbLockError,
+  InvalidLockRequestError,
+  LockBusyError,
+  StoreUnavailableError,
+  type DbLockErrorCode,
+} from '../lease/errors.js';
+import type { problemJson } from './schemas.js';
+
+/** An error as a problem document (RFC 9457), with what goes into the headers. */
+export interface Problem {
+  body: z.input<typeof problemJson>;
+  headers: Record<string, string>;
+}
+
+const STATUS_OF: Partial<Record<DbLockErrorCode, HttpStatus>> = {
+  INVALID_REQUEST: HttpStatus.BAD_REQUEST,
+  LOCK_NOT_FOUND: HttpStatus.NOT_FOUND,
+  LOCK_BUSY: HttpStatus.CONFLICT,
+  LEASE_LOST: HttpStatus.GONE,
+  STORE_UNAVAILABLE: HttpStatus.SERVICE_UNAVAILABLE,
+  CLIENT_CLOSED: HttpStatus.SERVICE_UNAVAILABLE,
+};
+
+/** The problem that an error is to a caller. What is no error of ours nor of HTTP's is a 500 that tells nothing. */
+export function problemOf(error: unknown): Problem {
+  if (error instanceof DbLockError) {
+    const problem = newProblem(
+      STATUS_OF[error.code] ?? HttpStatus.INTERNAL_SERVER_ERROR,
+      error.code,
+      error.message,
+    );
+    if (error instanceof InvalidLockRequestError) problem.body.issues = [...error.issues];
+    if (error instanceof LockBusyError) {
+      const { workerName, lockTime, expireTime } = error.holder;
+      problem.body.holder = {
+        workerName,
+        lockTime: lockTime && lockTime.toISOString(),
+        expireTime: expireTime && expireTime.toISOString(),
+      };
+      retryAfter(problem, error.retryAfter);
+    }
+    if (error instanceof StoreUnavailableError) {
+      // Why it is unavailable is for the log, not for callers.
+      problem.body.detail = 'The lock store does not answer. Whether the request took effect is unknown.';
+      retryAfter(problem, error.retryAfter);
+    }
+    return problem;
+  }
+  if (error instanceof HttpException) return httpProblem(error);
+  return newProblem(HttpStatus.INTERNAL_SERVER_ERROR, 'INTERNAL_ERROR', 'Something went wrong here.');
+}
+
+/** Bad bodies are refused by the application's body parser, before any route of ours. */
+function httpProblem(error: HttpException): Problem {
+  const status = error.getStatus();
+  const bodyRule =
+    status === 413 ? 'is too large' : isParserError(error) ? 'is not readable as JSON' : undefined;
+  if (!bodyRule) return newProblem(status, codeOf(status), error.message);
+  return problemOf(new InvalidLockRequestError([{ field: 'body', rule: bodyRule }]));
+}
+
+/** `404` → `NOT_FOUND` */
+function codeOf(status: number): string {
+  return STATUS_CODES[status]?.toUpperCase().replaceAll(/\W+/g, '_') ?? 'ERROR';
+}
+
+function isParserError({ cause, message }: HttpException): boolean {
+  if (cause instanceof SyntaxError) return true;
+  const code = (cause as { code?: unknown; type?: unknown } | undefined)?.code;
+  return (typeof code === 'string' && code.startsWith('FST_ERR_CTP_')) || /JSON/.test(message);
+}
+
+function newProblem(status: number, code: string, detail: string): Problem {
+  return {
+    body: { type: 'about:blank', title: STATUS_CODES[status] ?? 'Error', status, detail, code },
+    headers: { 'Content-Type': 'application/problem+json; charset=utf-8', 'Cache-Control': 'no-store' },
+  };
+}
+
+function retryAfter(problem: Problem, milliseconds: number | null): void {
+  if (milliseconds === null) return;
+  problem.body.retryAfter = milliseconds;
+  problem.headers['Retry-After'] = String(Math.max(1, Math.ceil(milliseconds / 1000)));
+}

@@ -1,0 +1,71 @@
+import type { ErrorAnswer } from './lock-store.js';
+import { isRefusal, sqlState } from './lane.js';
+import { StoreUnavailableError } from '../lease/errors.js';
+
+/** How often a statement is repeated that the server rolled back for a conflict. */
+const CONFLICT_TRIES = 3;
+
+const CONFLICTS = new Set(['40001', '40P01']);
+
+/**
+ * Answers each request by itself: names are unique within one statement (a name twice would be error 21000), and when
+ * the server refuses a statement because of one request (a row that somebody keeps locked), the others get their turn.
+ */
+export async function answerEach<Request extends { lockName: string }, Answer>(
+  requests: readonly Request[],
+  answer: (batch: readonly Request[]) => Promise<Answer[]>,
+): Promise<Array<Answer | ErrorAnswer>> {
+  const answers = new Array<Answer | ErrorAnswer>(requests.length);
+  for (const round of roundsOfUniqueNames(requests)) {
+    const batch = round.map((index) => requests[index]!);
+    const answered = await answerTogetherOrAlone(batch, answer);
+    round.forEach((index, position) => (answers[index] = answered[position]!));
+  }
+  return answers;
+}
+
+/** Indexes, grouped so that no group has a name twice and the requests of one name keep their order. */
+function roundsOfUniqueNames(requests: ReadonlyArray<{ lockName: string }>): number[][] {
+  const rounds: number[][] = [];
+  const seen = new Map<string, number>();
+  requests.forEach(({ lockName }, index) => {
+    const round = seen.get(lockName) ?? 0;
+    seen.set(lockName, round + 1);
+    (rounds[round] ??= []).push(index);
+  });
+  return rounds;
+}
+
+async function answerTogetherOrAlone<Request, Answer>(
+  batch: readonly Request[],
+  answer: (batch: readonly Request[]) => Promise<Answer[]>,
+): Promise<Array<Answer | ErrorAnswer>> {
+  try {
+    return await repeatConflicts(() => answer(batch));
+  } catch (error) {
+    if (batch.length === 1 || !isRefusal(error)) return batch.map(() => errorAnswer(error));
+    const alone: Array<Answer | ErrorAnswer> = [];
+    for (const request of batch) alone.push(...(await answerTogetherOrAlone([request], answer)));
+    return alone;
+  }
+}
+
+/** Repeats what the server rolled back because of a conflict with another transaction. */
+export async function repeatConflicts<Result>(run: () => Promise<Result>): Promise<Result> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await run();
+    } catch (error) {
+      if (tries === CONFLICT_TRIES || !CONFLICTS.has(sqlState(error) ?? '')) throw error;
+    }
+  }
+}
+
+export function unavailable(cause: unknown): StoreUnavailableError {
+  const why = cause instanceof Error && cause.message ? cause.message : String(cause);
+  return new StoreUnavailableError(`The lock store did not answer: ${why}`, { cause });
+}
+
+function errorAnswer(cause: unknown): ErrorAnswer {
+  return { outcome: 'error', error: unavailable(cause) };
+}

@@ -1,0 +1,39 @@
+import type { AcquireRequest } from '../lease/requests.js';
+import type { AcquireAnswer, LockStore } from './lock-store.js';
+
+/**
+ * Sends one contender a name to the store. Those who asked for the same lock at the same time lose to whoever it
+ * names: they were all waiting when the store decided. Only who repeats the holder's own grantId needs an answer of
+ * its own.
+ */
+export async function acquireOncePerName(
+  store: LockStore,
+  requests: readonly AcquireRequest[],
+): Promise<AcquireAnswer[]> {
+  const first = new Map<string, AcquireRequest>();
+  for (const request of requests) if (!first.has(request.lockName)) first.set(request.lockName, request);
+  const contenders = [...first.values()];
+  if (contenders.length === requests.length) return store.acquire(requests);
+
+  const decided = new Map<string, AcquireAnswer>();
+  (await store.acquire(contenders)).forEach((answer, index) =>
+    decided.set(contenders[index]!.lockName, answer),
+  );
+
+  const holderOf = (answer: AcquireAnswer) =>
+    answer.outcome === 'granted' ? answer.lease : answer.outcome === 'busy' ? answer.holder : undefined;
+  const repeats = requests.filter(
+    (request) =>
+      first.get(request.lockName) !== request &&
+      holderOf(decided.get(request.lockName)!)?.grantId === request.grantId,
+  );
+  const repeated = new Map<AcquireRequest, AcquireAnswer>();
+  (await store.acquire(repeats)).forEach((answer, index) => repeated.set(repeats[index]!, answer));
+
+  return requests.map((request) => {
+    const answer = decided.get(request.lockName)!;
+    if (first.get(request.lockName) === request) return answer;
+    const holder = holderOf(answer);
+    return repeated.get(request) ?? (holder ? { outcome: 'busy', holder } : answer);
+  });
+}

@@ -1,0 +1,130 @@
+import type { DataSource } from 'typeorm';
+import type { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js';
+import { sessionSettings, type Purpose, type SessionTimeouts, type Statement } from './postgres.dialect.js';
+
+/** What we use of a node-pg client. */
+interface Client {
+  query<Row>(statement: object | string): Promise<{ rows: Row[] }>;
+  on(event: 'notice', listener: (notice: { severity?: string; message?: string }) => void): void;
+  on(event: 'error' | 'end', listener: (error?: Error) => void): void;
+}
+
+interface Connection {
+  client: Client;
+  release: (error?: Error) => void;
+  broken?: Error;
+  warning?: string;
+}
+
+export interface LaneOptions {
+  purpose: Purpose;
+  timeouts: SessionTimeouts;
+  /** One session serves everybody (PGlite): it is leased for a statement only, and its settings are not ours to change. */
+  sharedSession: boolean;
+}
+
+/** Milliseconds that the server gets to give a statement up by itself before the connection is given up. */
+const GRACE = 1000;
+
+/**
+ * A connection of our own, outside of the application's pool and of its transactions: autocommit, one statement at a
+ * time, first come first served. A connection that failed is thrown away; the next statement opens another.
+ */
+export class Lane {
+  #connection?: Connection;
+  #tail: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly options: LaneOptions,
+  ) {}
+
+  /** Runs one statement. Rejects when the server refuses it, and when its outcome is unknown. */
+  run<Row>(statement: Statement, values: readonly unknown[]): Promise<Row[]> {
+    const turn = this.#tail.then(() => this.#runNow<Row>(statement, values));
+    this.#tail = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async close(): Promise<void> {
+    await this.#tail;
+    this.#connection?.release();
+    this.#connection = undefined;
+  }
+
+  async #runNow<Row>(statement: Statement, values: readonly unknown[]): Promise<Row[]> {
+    const connection = await this.#connect();
+    try {
+      connection.warning = undefined;
+      const { rows } = await connection.client.query<Row>({
+        ...statement,
+        values,
+        query_timeout: this.options.timeouts.statement + GRACE,
+      });
+      if (connection.warning !== undefined) throw new UnconfirmedCommitError(connection.warning);
+      return rows;
+    } catch (error) {
+      if (!isRefusal(error)) connection.broken ??= error as Error;
+      throw error;
+    } finally {
+      this.#putBack(connection);
+    }
+  }
+
+  async #connect(): Promise<Connection> {
+    if (this.#connection && !this.#connection.broken) return this.#connection;
+    this.#connection?.release(this.#connection.broken);
+    this.#connection = undefined;
+
+    const [client, release] = (await (this.dataSource.driver as PostgresDriver).obtainMasterConnection()) as [
+      Client,
+      Connection['release'],
+    ];
+    const connection: Connection = { client, release };
+    if (this.options.sharedSession) return connection;
+
+    const breakOff = (error?: Error) =>
+      (connection.broken ??= error ?? new Error('The connection has ended.'));
+    client.on('error', breakOff);
+    client.on('end', breakOff);
+    client.on('notice', ({ severity, message }) => {
+      if (severity === 'WARNING') connection.warning = message;
+    });
+    try {
+      await client.query({
+        text: sessionSettings(this.options.purpose, this.options.timeouts),
+        query_timeout: this.options.timeouts.statement + GRACE,
+      });
+    } catch (error) {
+      release(error as Error);
+      throw error;
+    }
+    this.#connection = connection;
+    return connection;
+  }
+
+  #putBack(connection: Connection): void {
+    if (this.options.sharedSession) return connection.release();
+    if (!connection.broken) return;
+    connection.release(connection.broken);
+    if (this.#connection === connection) this.#connection = undefined;
+  }
+}
+
+/**
+ * The server warned while it committed. It does so when somebody cancels the wait for a synchronous standby: the commit
+ * is reported as done, although the standby may not have it. So its outcome is unknown.
+ */
+export class UnconfirmedCommitError extends Error {}
+
+/** The server itself answered, and the connection is usable: the statement had no effect. */
+export function isRefusal(error: unknown): boolean {
+  const code = sqlState(error);
+  return code !== undefined && !/^(08|57P|53|25006|XX)/.test(code);
+}
+
+/** The five characters by which SQL names an error; undefined for errors that don't come from the server. */
+export function sqlState(error: unknown): string | undefined {
+  const { code, severity } = (error ?? {}) as { code?: unknown; severity?: unknown };
+  return typeof code === 'string' && typeof severity === 'string' ? code : undefined;
+}

@@ -1,0 +1,142 @@
+import type { AcquireRequest, ReleaseRequest, RenewRequest } from '../lease/requests.js';
+import type { LockMetadata } from '../lease/metadata.js';
+
+/*
+ * Glossary
+ *
+ * lock      a name that at most one holder owns at a time; one permanent row, kept after release
+ * lease     one grant of a lock to a worker, until it is released or expires
+ * live      granted, not released, and `expireTime` lies ahead on the store's clock
+ * token     the fencing token: grows with every grant of a lock and never falls
+ * batch     the requests of one call; each is answered by itself, at its own index
+ */
+
+/** One live lease, by the store's clock. */
+export interface LeaseRecord {
+  lockName: string;
+  workerName: string;
+  grantId: string;
+  fencingToken: number;
+  lockTime: Date;
+  expireTime: Date;
+  metadata: LockMetadata | null;
+  /** The store's clock when it answered. */
+  serverTime: Date;
+  /** Milliseconds from `serverTime` to `expireTime`, rounded down; computed by the store, never below 0. */
+  timeLeft: number;
+}
+
+/** What became of one lock by name, held or not. */
+export interface LockRecord {
+  lockName: string;
+  state: LockState;
+  /** Null when released. */
+  workerName: string | null;
+  /** The token of the last grant, or a later one after a force release. */
+  fencingToken: number;
+  lockTime: Date;
+  expireTime: Date;
+  metadata: LockMetadata | null;
+  serverTime: Date;
+}
+
+/** `held`: a live lease. `expired`: its holder never released it. `released`: free. */
+export type LockState = 'held' | 'expired' | 'released';
+
+/** The store failed for this request; whether it took effect is unknown. */
+export interface ErrorAnswer {
+  outcome: 'error';
+  error: Error;
+}
+
+export type AcquireAnswer =
+  /** `repeated`: this grantId held the lock already; the lease and its token are the same. */
+  | { outcome: 'granted'; lease: LeaseRecord; repeated: boolean }
+  | { outcome: 'busy'; holder: LeaseRecord }
+  | ErrorAnswer;
+
+export type RenewAnswer = { outcome: 'renewed'; lease: LeaseRecord } | { outcome: 'lost' } | ErrorAnswer;
+
+export type ReleaseAnswer = { outcome: 'released' } | { outcome: 'lost' } | ErrorAnswer;
+
+/** An operator frees a lock against its holder's will. */
+export interface ForceReleaseRequest {
+  lockName: string;
+  /** Who does it. */
+  actor: string;
+  /** Why. */
+  reason: string;
+}
+
+export type ForceReleaseAnswer =
+  /** `holder` is the lease that was ended; its holder may still be running. */
+  | { outcome: 'forced'; holder: LeaseRecord }
+  /** Nobody held it. */
+  | { outcome: 'free' }
+  | ErrorAnswer;
+
+/** What happened to a lock, kept for ever in a table of its own. */
+export interface HistoryRecord {
+  lockName: string;
+  event: 'forced';
+  workerName: string;
+  /** The token of the lease that was ended. */
+  fencingToken: number;
+  actor: string;
+  reason: string;
+  eventTime: Date;
+}
+
+export type SortField = 'lockName' | 'workerName' | 'lockTime' | 'expireTime' | 'fencingToken';
+
+export interface ListQuery {
+  /** Part of the lock's or the worker's name, whatever the case. */
+  search?: string;
+  state?: LockState;
+  sort: SortField;
+  order: 'asc' | 'desc';
+  /** From 1. */
+  page: number;
+  pageSize: number;
+}
+
+export interface LockPage {
+  items: LockRecord[];
+  /** How many locks match, on all pages. */
+  total: number;
+}
+
+export type StateCounts = Record<LockState, number>;
+
+/**
+ * Where leases live. It takes many requests in one call and answers each one by itself, at the same index.
+ * The store's clock decides; an application's clock never does.
+ *
+ * No method rejects for a fault of one request; the reading methods reject with `StoreUnavailableError`.
+ */
+export interface LockStore {
+  /** Grants each lock that is free, expired, or already held by the same grantId. */
+  acquire(requests: readonly AcquireRequest[]): Promise<AcquireAnswer[]>;
+  /** Gives each live lease a new TTL, from now. */
+  renew(requests: readonly RenewRequest[]): Promise<RenewAnswer[]>;
+  /** Ends each live lease. */
+  release(requests: readonly ReleaseRequest[]): Promise<ReleaseAnswer[]>;
+  /** Ends whatever lease is live and records who did it and why, in one transaction. The token grows. */
+  forceRelease(requests: readonly ForceReleaseRequest[]): Promise<ForceReleaseAnswer[]>;
+
+  /** The lock of each name, null where there never was one. */
+  inspect(lockNames: readonly string[]): Promise<Array<LockRecord | null>>;
+  list(query: ListQuery): Promise<LockPage>;
+  countByState(): Promise<StateCounts>;
+  /** The newest first, at most `limit`. */
+  history(lockName: string, limit: number): Promise<HistoryRecord[]>;
+
+  /** Marks expired leases as released. Needed by nobody but the eye: an expired lock is free anyway. Returns how many. */
+  clearExpired(): Promise<number>;
+  /** Removes rows that nobody has used for `retention` milliseconds (at least a minute). Returns how many. */
+  removeIdle(retention: number): Promise<number>;
+
+  /** Resolves when the store answers. */
+  ping(): Promise<void>;
+  close(): Promise<void>;
+}

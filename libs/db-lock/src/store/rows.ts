@@ -1,0 +1,69 @@
+import type { LockMetadata } from '../lease/metadata.js';
+import type { HistoryRecord, LeaseRecord, LockRecord, LockState } from './lock-store.js';
+
+/** A lock as the statements return it: whole milliseconds, bigints and JSON as text. */
+export interface LockRow {
+  lock_name: string;
+  worker_name: string | null;
+  grant_id: string | null;
+  token: string;
+  lock_time: number;
+  expire_time: number;
+  server_time: number;
+  time_left: number;
+  metadata: string | null;
+}
+
+export interface HistoryRow {
+  lock_name: string;
+  event: 'forced';
+  worker_name: string;
+  token: string;
+  actor: string;
+  reason: string;
+  event_time: number;
+}
+
+const time = (milliseconds: number) => new Date(Number(milliseconds));
+
+const metadata = (json: string | null) => (json === null ? null : (JSON.parse(json) as LockMetadata));
+
+/** A row of a lease, live or just ended. */
+export function toLease(row: LockRow): LeaseRecord {
+  return {
+    lockName: row.lock_name,
+    workerName: row.worker_name!,
+    grantId: row.grant_id!,
+    fencingToken: Number(row.token),
+    lockTime: time(row.lock_time),
+    expireTime: time(row.expire_time),
+    metadata: metadata(row.metadata),
+    serverTime: time(row.server_time),
+    timeLeft: Number(row.time_left),
+  };
+}
+
+export function toLock(row: LockRow & { state: LockState }): LockRecord {
+  return {
+    lockName: row.lock_name,
+    state: row.state,
+    workerName: row.worker_name,
+    fencingToken: Number(row.token),
+    lockTime: time(row.lock_time),
+    expireTime: time(row.expire_time),
+    metadata: metadata(row.metadata),
+    serverTime: time(row.server_time),
+  };
+}
+
+export function toHistory(row: HistoryRow): HistoryRecord {
+  return {
+    lockName: row.lock_name,
+    event: row.event,
+    workerName: row.worker_name,
+    fencingToken: Number(row.token),
+    actor: row.actor,
+    reason: row.reason,
+    eventTime: time(row.event_time),
+  };
+}
