@@ -1,0 +1,59 @@
+import { Module, type DynamicModule } from '@nestjs/common';
+import { APP_FILTER } from '@nestjs/core';
+import { TerminusModule } from '@nestjs/terminus';
+import { TypeOrmModule, type TypeOrmModuleOptions } from '@nestjs/typeorm';
+import { DbLockModule, ProblemFilter } from 'nestjs-db-lock';
+import { pgliteDataSourceOptions } from 'nestjs-db-lock/pglite';
+import { LockHealthIndicator } from 'nestjs-db-lock/terminus';
+import { AdminPasswordGuard } from './admin-password.guard.js';
+import { BearerTokenGuard } from './bearer-token.guard.js';
+import type { Configuration } from './configuration.js';
+import { CONFIGURATION } from './configuration.token.js';
+import { HealthController } from './health.controller.js';
+import { SameSiteGuard } from './same-site.guard.js';
+
+/** The standalone lock server: the library, one database, and who may come in. */
+@Module({})
+export class AppModule {
+  static forRoot(configuration: Configuration): DynamicModule {
+    const { feature, createTables, apiToken, adminPassword, loopback } = configuration;
+    return {
+      module: AppModule,
+      imports: [
+        TypeOrmModule.forRoot({ ...databaseOptions(configuration), autoLoadEntities: true }),
+        DbLockModule.forRoot({
+          feature,
+          createTables,
+          guards: [
+            new SameSiteGuard(apiToken === undefined),
+            ...(apiToken ? [new BearerTokenGuard(apiToken)] : []),
+          ],
+          autoRegisterAdmin: servesAdmin(configuration),
+          adminGuards: [
+            new SameSiteGuard(adminPassword === undefined && loopback),
+            ...(adminPassword ? [new AdminPasswordGuard(adminPassword)] : []),
+          ],
+          isGlobal: true,
+        }),
+        TerminusModule.forRoot({ logger: false }),
+      ],
+      controllers: [HealthController],
+      providers: [
+        LockHealthIndicator,
+        { provide: CONFIGURATION, useValue: configuration },
+        { provide: APP_FILTER, useClass: ProblemFilter },
+      ],
+    };
+  }
+}
+
+/** Other machines see the admin only with a password. */
+export function servesAdmin({ adminPassword, loopback }: Configuration): boolean {
+  return loopback || adminPassword !== undefined;
+}
+
+function databaseOptions({ databaseUrl, dataDir }: Configuration): TypeOrmModuleOptions {
+  return databaseUrl === undefined
+    ? pgliteDataSourceOptions({ dataDir })
+    : { type: 'postgres', url: databaseUrl, poolSize: 2, retryAttempts: 3, retryDelay: 1000 };
+}

@@ -1,0 +1,2 @@
+/** The injection token of the server's Configuration. */
+export const CONFIGURATION = Symbol('Configuration');

@@ -1,0 +1,31 @@
+import { Controller, Get, Inject } from '@nestjs/common';
+import { HealthCheck, HealthCheckService, type HealthCheckResult } from '@nestjs/terminus';
+import { LockHealthIndicator } from 'nestjs-db-lock/terminus';
+import { CONFIGURATION } from './configuration.token.js';
+import type { Configuration } from './configuration.js';
+
+/** For load balancers and orchestrators; open to everybody who can reach the server. */
+@Controller('health')
+export class HealthController {
+  constructor(
+    private readonly health: HealthCheckService,
+    private readonly locks: LockHealthIndicator,
+    @Inject(CONFIGURATION) private readonly configuration: Configuration,
+  ) {}
+
+  /** The process runs. */
+  @Get('live')
+  @HealthCheck()
+  live(): Promise<HealthCheckResult> {
+    return this.health.check([]);
+  }
+
+  /** The database answers. */
+  @Get('ready')
+  @HealthCheck()
+  ready(): Promise<HealthCheckResult> {
+    return this.health.check([
+      () => this.locks.isHealthy('database', { feature: this.configuration.feature }),
+    ]);
+  }
+}

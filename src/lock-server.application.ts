@@ -1,0 +1,46 @@
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
+import { describeDbLock } from 'nestjs-db-lock/openapi';
+import type { Logger } from 'pino';
+import { AppModule } from './app.module.js';
+import type { Configuration } from './configuration.js';
+import { JsonLogger } from './json-logger.js';
+
+/** Two UTF-16 units for each of the 255 characters that a lock's name may have. */
+const MAX_PARAM_LENGTH = 510;
+
+/** A request body holds at most 8 KiB of metadata, which may be written with escapes. */
+const BODY_LIMIT = 64 * 1024;
+
+/** The server, ready to listen. */
+export async function createLockServer(
+  configuration: Configuration,
+  pino: Logger,
+): Promise<NestFastifyApplication> {
+  const adapter = new FastifyAdapter({
+    routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
+    bodyLimit: BODY_LIMIT,
+  });
+  const app = await NestFactory.create<NestFastifyApplication>(AppModule.forRoot(configuration), adapter, {
+    logger: new JsonLogger(pino),
+    abortOnError: false,
+  });
+  await serveApiDocs(app, configuration);
+  return app;
+}
+
+async function serveApiDocs(
+  app: NestFastifyApplication,
+  { apiToken, adminPassword }: Configuration,
+): Promise<void> {
+  describeDbLock();
+  const about = new DocumentBuilder()
+    .setTitle('Lock server')
+    .setDescription('Named locks that live in a SQL database.')
+    .setVersion('1');
+  if (apiToken) about.addBearerAuth().addSecurityRequirements('bearer');
+  if (adminPassword) about.addBasicAuth();
+  const document = () => SwaggerModule.createDocument(app, about.build());
+  await SwaggerModule.setup('docs', app, document, { customSiteTitle: 'Lock server: API docs' });
+}

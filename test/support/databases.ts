@@ -1,0 +1,28 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TypeOrmModuleOptions } from '@nestjs/typeorm';
+import { pgliteDataSourceOptions } from 'nestjs-db-lock/pglite';
+import { createTestDatabase } from './test-database.js';
+
+/** A database of a test's own. */
+export interface TestStorage {
+  /** Options for TypeORM; each call connects anew to the same data. */
+  options(): TypeOrmModuleOptions;
+  drop(): Promise<void>;
+}
+
+/** A database on the PostgreSQL of this test run. */
+export async function postgresStorage(): Promise<TestStorage> {
+  const { url, drop } = await createTestDatabase();
+  return { options: () => ({ type: 'postgres', url, poolSize: 4, retryAttempts: 1 }), drop };
+}
+
+/** An embedded database in a directory of its own. */
+export async function pgliteStorage(): Promise<TestStorage> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'db-lock-pglite-'));
+  return {
+    options: () => pgliteDataSourceOptions({ dataDir }),
+    drop: () => rm(dataDir, { recursive: true, force: true }),
+  };
+}

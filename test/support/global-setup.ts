@@ -1,0 +1,41 @@
+import pg from 'pg';
+import { startPostgres, type PostgresServer } from '#support/postgres-server';
+
+declare global {
+  /** The server that globalSetup started, for globalTeardown to stop. */
+  var sharedPostgres: PostgresServer | undefined;
+}
+
+/**
+ * Provides one PostgreSQL for the whole jest run: the one that TEST_DATABASE_URL names, or else a server of our
+ * own. The tests find it in DB_LOCK_TEST_ADMIN_URL.
+ */
+export default async function setUp(): Promise<void> {
+  const { url, origin } = process.env.TEST_DATABASE_URL
+    ? await useServer(process.env.TEST_DATABASE_URL)
+    : await startServer();
+  process.env.DB_LOCK_TEST_ADMIN_URL = url;
+  process.stderr.write(`The tests use ${origin}.\n`);
+}
+
+async function useServer(url: string) {
+  const client = new pg.Client({ connectionString: url });
+  try {
+    await client.connect();
+    const { rows } = await client.query<{ server_version: string }>('SHOW server_version');
+    return { url, origin: `PostgreSQL ${rows[0]?.server_version}, which TEST_DATABASE_URL names` };
+  } catch (cause) {
+    throw new Error(`The PostgreSQL that TEST_DATABASE_URL names does not answer: ${String(cause)}`, {
+      cause,
+    });
+  } finally {
+    await client.end();
+  }
+}
+
+/** Its data need not survive anything, so it does without what makes them durable. */
+async function startServer() {
+  const server = await startPostgres({ settings: { fsync: 'off', full_page_writes: 'off' } });
+  globalThis.sharedPostgres = server;
+  return server;
+}
