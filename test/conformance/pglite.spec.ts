@@ -6,8 +6,10 @@ import { openSubject, WAYS } from './subjects.js';
 describe('PGlite', () => {
   for (const way of WAYS) {
     let storage: TestStorage | undefined;
-    lockConformance({ describe, it, beforeAll, afterAll }, way, async () =>
-      openSubject(way, (storage ??= await pgliteStorage())),
+    lockConformance(
+      { describe, it, beforeAll, afterAll },
+      way,
+      async () => openSubject(way, (storage ??= await pgliteStorage())),
       { grants: way === 'in process' ? 10_000 : 100 },
     );
     afterAll(() => storage?.drop());

@@ -6,8 +6,10 @@ import { openSubject, WAYS } from './subjects.js';
 describe('PostgreSQL', () => {
   for (const way of WAYS) {
     let storage: TestStorage | undefined;
-    lockConformance({ describe, it, beforeAll, afterAll }, way, async () =>
-      openSubject(way, (storage ??= await postgresStorage())),
+    lockConformance(
+      { describe, it, beforeAll, afterAll },
+      way,
+      async () => openSubject(way, (storage ??= await postgresStorage())),
       { grants: way === 'in process' ? 10_000 : 100 },
     );
     afterAll(() => storage?.drop());

@@ -28,6 +28,7 @@ export function lockConformance(
   runner: TestRunner,
   name: string,
   open: () => Promise<ConformanceSubject>,
+  { grants }: ConformanceOptions = {},
 ): void {
   runner.describe(name, () => {
     let subject: ConformanceSubject;
