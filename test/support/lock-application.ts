@@ -1,4 +1,4 @@
-import type { INestApplication, ModuleMetadata } from '@nestjs/common';
+import type { INestApplication, LoggerService, ModuleMetadata } from '@nestjs/common';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
@@ -15,11 +15,12 @@ export interface LockApplicationOptions {
   platform?: Platform;
   globalPrefix?: string;
   metadata?: ModuleMetadata;
+  logger?: LoggerService;
 }
 
 /** A Nest application that holds locks. */
 export async function createLockApplication(options: LockApplicationOptions): Promise<INestApplication> {
-  const { database, features = [{}], platform = 'express', globalPrefix, metadata = {} } = options;
+  const { database, features = [{}], platform = 'express', globalPrefix, metadata = {}, logger } = options;
   const module = await Test.createTestingModule({
     ...metadata,
     imports: [
@@ -32,7 +33,7 @@ export async function createLockApplication(options: LockApplicationOptions): Pr
     platform === 'express'
       ? new ExpressAdapter()
       : new FastifyAdapter({ routerOptions: { maxParamLength: 510 } }),
-    { logger: ['error', 'fatal'] },
+    { logger: logger ?? ['error', 'fatal'] },
   );
   if (globalPrefix !== undefined) app.setGlobalPrefix(globalPrefix);
   await app.init();

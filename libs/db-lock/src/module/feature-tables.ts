@@ -3,7 +3,7 @@ import { DbLockConfigurationError, DbLockError } from '../lease/errors.js';
 import type { FeatureEntities } from '../model/lock.entity.js';
 import { firstMigrationName } from '../model/migrations.js';
 import { createTablesSql, quoteTable, type TableNames } from '../model/schema-sql.js';
-import { TABLE_COLUMNS } from '../store/postgres.dialect.js';
+import { CREATION_TURN, TABLE_COLUMNS } from '../store/postgres.dialect.js';
 
 /** A table is missing or lacks a column. Says which migration makes it. */
 export class LockTableMissingError extends DbLockError {
@@ -38,12 +38,20 @@ export async function featureTables(
   }
   const metadata = dataSource.getMetadata(entities.lock);
   const tables = { lock: metadata.tablePath, history: dataSource.getMetadata(entities.history).tablePath };
-  if (createTables) for (const statement of createTablesSql(tables)) await dataSource.query(statement);
+  if (createTables) await createMissing(dataSource, tables);
   const columnsOf = (entity: FeatureEntities[keyof FeatureEntities]) =>
     dataSource.getMetadata(entity).columns.map((column) => column.databaseName);
   await checkTable(dataSource, feature, tables.lock, columnsOf(entities.lock), 'lock_name');
   await checkTable(dataSource, feature, tables.history, columnsOf(entities.history));
   return tables;
+}
+
+/** One process after the other: CREATE TABLE IF NOT EXISTS fails when two run it at once. */
+async function createMissing(dataSource: DataSource, tables: TableNames): Promise<void> {
+  await dataSource.transaction(async (manager) => {
+    await manager.query(CREATION_TURN.text, [tables.lock]);
+    for (const statement of createTablesSql(tables)) await manager.query(statement);
+  });
 }
 
 async function checkTable(

@@ -322,6 +322,12 @@ RETURNING 1 AS removed`,
   } as const;
 }
 
+/** $1 the table. Waits until nobody else is creating it; held until the transaction ends. */
+export const CREATION_TURN: Statement = {
+  name: 'db_lock_creation_turn',
+  text: `SELECT pg_advisory_xact_lock(hashtextextended('nestjs-db-lock ' || $1, 0))`,
+};
+
 /** What a start-up must know: $1 the table, quoted. One row a column, none when there is no such table. */
 export const TABLE_COLUMNS: Statement = {
   name: 'db_lock_table_columns',

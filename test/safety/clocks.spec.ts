@@ -1,0 +1,93 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import type { INestApplication } from '@nestjs/common';
+import { LockClient } from 'nestjs-db-lock';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { BlockingSession } from '../support/blocking-session.js';
+import { createLockApplication } from '../support/lock-application.js';
+import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+
+const HOUR = 3_600_000;
+
+describe('clocks', () => {
+  let database: TestDatabase;
+  let session: BlockingSession;
+  let app: INestApplication;
+  let locks: LockClient;
+
+  beforeAll(async () => {
+    database = await createTestDatabase();
+    session = await BlockingSession.open(database.url);
+    const [{ name }] = (await session.query<{ name: string }>('SELECT current_database() AS name')) as [
+      { name: string },
+    ];
+    // Lord Howe Island moves its clock by half an hour in summer.
+    await session.query(`ALTER DATABASE ${name} SET timezone = 'Australia/Lord_Howe'`);
+    app = await createLockApplication({ database: { type: 'postgres', url: database.url } });
+    locks = app.get(LockClient);
+  });
+
+  afterEach(() => {
+    jest.useRealTimers();
+  });
+
+  afterAll(async () => {
+    await session.close();
+    await app.close();
+    await database.drop();
+  });
+
+  /** Sets this process's wall clock off; timers and the monotonic clock stay as they are. */
+  const setClockOff = (milliseconds: number) =>
+    jest.useFakeTimers({
+      now: Date.now() + milliseconds,
+      doNotFake: [
+        'hrtime',
+        'nextTick',
+        'performance',
+        'queueMicrotask',
+        'setImmediate',
+        'clearImmediate',
+        'setInterval',
+        'clearInterval',
+        'setTimeout',
+        'clearTimeout',
+      ],
+    });
+
+  it.each([HOUR, -HOUR])(
+    "an application's clock that is %i ms off changes nothing (case 17)",
+    async (off) => {
+      const name = `off:${off}`;
+      const real = Date.now();
+      setClockOff(off);
+      const lease = await locks.acquire(name, { ttl: '20s' });
+      expect(Math.abs(Date.now() - real - off)).toBeLessThan(60_000);
+      expect(Math.abs(lease.lockTime.getTime() - real)).toBeLessThan(60_000);
+      expect(lease.timeLeft).toBeGreaterThan(10_000);
+      expect(lease.timeLeft).toBeLessThanOrEqual(20_000);
+      await lease.renew('40s');
+      expect(lease.timeLeft).toBeGreaterThan(30_000);
+
+      setClockOff(-off);
+      expect(await locks.tryAcquire(name)).toBeNull();
+      expect(lease.signal.aborted).toBe(false);
+      await lease.release();
+
+      await locks.acquire(name, { ttl: 50 });
+      await sleep(100);
+      await (await locks.acquire(name)).release();
+    },
+  );
+
+  it("the session's time zone and daylight saving change nothing (case 18)", async () => {
+    const [zone] = await session.query<{ utc: Date; local: string }>(
+      `SELECT clock_timestamp() AS utc, current_setting('timezone') AS local`,
+    );
+    const lease = await locks.acquire('zone', { ttl: '30d' });
+    expect(Math.abs(lease.lockTime.getTime() - zone!.utc.getTime())).toBeLessThan(60_000);
+    expect(lease.expireTime.getTime() - lease.lockTime.getTime()).toBe(30 * 24 * HOUR);
+    expect(Math.abs(lease.timeLeft - 30 * 24 * HOUR * 0.99)).toBeLessThan(60_000);
+    expect(lease.signal.aborted).toBe(false);
+    await lease.release();
+  });
+});

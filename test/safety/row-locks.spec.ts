@@ -1,0 +1,192 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { INestApplication } from '@nestjs/common';
+import { LockClient, LockServer, StoreUnavailableError } from 'nestjs-db-lock';
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { LOCK_STORE } from '../../libs/db-lock/src/module/private-tokens.js';
+import type { LockStore } from '../../libs/db-lock/src/store/lock-store.js';
+import { BlockingSession } from '../support/blocking-session.js';
+import { createLockApplication } from '../support/lock-application.js';
+import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+
+const request = (lockName: string, ttl = 60_000) => ({
+  lockName,
+  workerName: 'ann',
+  grantId: randomUUID(),
+  ttl,
+  metadata: null,
+});
+
+describe('while somebody else has locked the row of a lock', () => {
+  let database: TestDatabase;
+  let apps: INestApplication[];
+  let session: BlockingSession;
+  let locks: LockClient;
+  let store: LockStore;
+  let otherStore: LockStore;
+
+  beforeAll(async () => {
+    database = await createTestDatabase();
+    const connection = { type: 'postgres' as const, url: database.url };
+    apps = [
+      await createLockApplication({ database: connection }),
+      await createLockApplication({ database: connection }),
+    ];
+    session = await BlockingSession.open(database.url);
+    locks = apps[0]!.get(LockClient);
+    store = apps[0]!.get<LockStore>(LOCK_STORE);
+    otherStore = apps[1]!.get<LockStore>(LOCK_STORE);
+  });
+
+  afterAll(async () => {
+    await session.close();
+    for (const app of apps) await app.close();
+    await database.drop();
+  });
+
+  it('a lease begins after the row was locked, not when the statement began', async () => {
+    await (await locks.acquire('late')).release();
+    await session.lockRow('late');
+    const acquiring = locks.acquire('late', { ttl: 5000 });
+    await session.awaitWaiter();
+    await sleep(300);
+    const letGo = await session.letGo();
+    const lease = await acquiring;
+    expect(lease.lockTime.getTime()).toBeGreaterThanOrEqual(letGo.getTime() - 1);
+    await lease.release();
+  });
+
+  it('each lease of a batch begins when its own row is locked', async () => {
+    await (await locks.acquire('batch:1')).release();
+    await session.lockRow('batch:1');
+    const acquiring = store.acquire([request('batch:1', 5000), request('batch:2', 5000)]);
+    await session.awaitWaiter();
+    await sleep(300);
+    const letGo = await session.letGo();
+    for (const answer of await acquiring) {
+      expect(answer).toMatchObject({ outcome: 'granted' });
+      if (answer.outcome === 'granted')
+        expect(answer.lease.lockTime.getTime()).toBeGreaterThanOrEqual(letGo.getTime() - 1);
+    }
+  });
+
+  it('a lease that expires while its renewal waits is lost', async () => {
+    const { lockName, grantId } = request('expiring');
+    await store.acquire([{ ...request('expiring', 300), grantId }]);
+    await session.lockRow('expiring');
+    const renewing = store.renew([{ lockName, grantId, ttl: 60_000 }]);
+    await session.awaitWaiter();
+    await sleep(400);
+    await session.letGo();
+    expect((await renewing)[0]!.outcome).not.toBe('renewed');
+    expect((await store.inspect([lockName]))[0]!.state).toBe('expired');
+  });
+
+  it('a lease that expires while its release waits is lost', async () => {
+    const { lockName, grantId } = request('too-late');
+    await store.acquire([{ ...request('too-late', 300), grantId }]);
+    await session.lockRow('too-late');
+    const releasing = store.release([{ lockName, grantId }]);
+    await session.awaitWaiter();
+    await sleep(400);
+    await session.letGo();
+    expect((await releasing)[0]!.outcome).not.toBe('released');
+  });
+
+  it('only that lock gets an error; the others of its batch are answered', async () => {
+    await (await locks.acquire('stuck')).release();
+    await session.lockRow('stuck');
+    const names = ['a', 'stuck', 'z'];
+    const answers = await store.acquire(names.map((name) => request(name)));
+    await session.letGo();
+    expect(answers.map(({ outcome }) => outcome)).toEqual(['granted', 'error', 'granted']);
+    expect((answers[1] as { error: Error }).error).toBeInstanceOf(StoreUnavailableError);
+  });
+
+  it('a busy lock is refused by a plain read, which waits for nobody', async () => {
+    await locks.acquire('busy', { ttl: '60s' });
+    await session.lockRow('busy');
+    expect((await otherStore.acquire([request('busy')]))[0]!.outcome).toBe('busy');
+    await session.letGo();
+  });
+
+  it('an acquire never waits for a row that it does not need', async () => {
+    await (await locks.acquire('unneeded')).release();
+    await session.lockRow('unneeded');
+    await (await locks.acquire('needed')).release();
+    await session.letGo();
+  });
+});
+
+describe('batches that overlap', () => {
+  it('never deadlock, in whatever order their names come', async () => {
+    const database = await createTestDatabase();
+    const connection = { type: 'postgres' as const, url: database.url };
+    const apps = await Promise.all([1, 2, 3].map(() => createLockApplication({ database: connection })));
+    const stores = apps.map((app) => app.get<LockStore>(LOCK_STORE));
+    const names = Array.from({ length: 40 }, (_, index) => `overlap:${index}`);
+
+    const churn = async (store: LockStore, seed: number) => {
+      for (let round = 0; round < 40; round++) {
+        const shuffled = [...names].sort((a, b) => rank(a, seed + round) - rank(b, seed + round));
+        const requests = shuffled.map((name) => request(name));
+        const answers = await store.acquire(requests);
+        const granted = requests.filter((_, index) => answers[index]!.outcome === 'granted');
+        const endings = [...(await store.renew(granted)), ...(await store.release([...granted].reverse()))];
+        for (const { outcome } of [...answers, ...endings]) expect(outcome).not.toBe('error');
+      }
+    };
+    await Promise.all(stores.map((store, index) => churn(store, index * 1000)));
+
+    const session = await BlockingSession.open(database.url);
+    const [stats] = await session.query<{ deadlocks: string }>(
+      'SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()',
+    );
+    expect(Number(stats!.deadlocks)).toBe(0);
+    await session.close();
+    for (const app of apps) await app.close();
+    await database.drop();
+  });
+});
+
+/** A pseudo-random rank of a name, another one for each seed. */
+function rank(name: string, seed: number): number {
+  let hash = seed;
+  for (const character of name) hash = Math.imul(hash ^ character.codePointAt(0)!, 2654435761);
+  return hash >>> 0;
+}
+
+describe("the caller's own transaction", () => {
+  it('is untouched, and neither holds a lock back nor takes it along when it rolls back', async () => {
+    const database = await createTestDatabase();
+    const app = await createLockApplication({
+      database: { type: 'postgres', url: database.url, poolSize: 1 },
+    });
+    const session = await BlockingSession.open(database.url);
+    const locks = app.get(LockClient);
+    const { DataSource } = await import('typeorm');
+    const dataSource = app.get(DataSource);
+    await dataSource.query('CREATE TABLE work (id int)');
+
+    const rolledBack = dataSource.transaction(async (manager) => {
+      await manager.query('INSERT INTO work VALUES (1)');
+      const lease = await locks.acquire('in-transaction');
+      const [seen] = await session.query<{ grant_id: string }>(
+        `SELECT grant_id FROM dblock_lock WHERE lock_name = 'in-transaction'`,
+      );
+      expect(seen!.grant_id).toBe(lease.grantId);
+      const [transaction] = (await manager.query('SELECT count(*)::int AS rows FROM work')) as Array<{
+        rows: number;
+      }>;
+      expect(transaction!.rows).toBe(1);
+      throw new Error('roll back');
+    });
+    await expect(rolledBack).rejects.toThrow('roll back');
+
+    expect(await dataSource.query('SELECT * FROM work')).toEqual([]);
+    expect((await app.get(LockServer).inspect('in-transaction'))?.state).toBe('held');
+    await session.close();
+    await app.close();
+    await database.drop();
+  });
+});
