@@ -48,6 +48,10 @@ export function createTablesSql(tables: TableNames): string[] {
   ];
 }
 
+/** Leaves room on each page for new versions of its rows, in a table that others have created. */
+export const pageRoomSql = (tables: TableNames): string =>
+  `ALTER TABLE ${quoteTable(tables.lock)} SET (fillfactor = 50)`;
+
 /** The statements that drop them. */
 export function dropTablesSql(tables: TableNames): string[] {
   return [`DROP TABLE ${quoteTable(tables.history)}`, `DROP TABLE ${quoteTable(tables.lock)}`];

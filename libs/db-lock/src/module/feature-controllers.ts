@@ -20,6 +20,13 @@ export function featureControllers(setUp: FeatureSetUp): Type[] {
   ];
 }
 
+/** Whether a controller is one of ours, of whatever feature. */
+export function isFeatureController(controller: Type): boolean {
+  return [LocksController, DjangoDbLockController, LocksAdminController].some(
+    (base) => controller.prototype instanceof base,
+  );
+}
+
 function served(base: Type, { feature }: FeatureSetUp, path: string, guards: Guard[]): Type {
   const FeatureController = class extends base {};
   Object.defineProperty(FeatureController, 'name', { value: `${feature}_${base.name}` });

@@ -19,7 +19,13 @@ import {
   type DbLockOptions,
   type DbLockStaticOptions,
 } from './options.js';
-import { CHECKED_OPTIONS, FEATURE_SET_UP, LOCK_STORE, MODULE_OPTIONS } from './private-tokens.js';
+import {
+  CHECKED_OPTIONS,
+  FEATURE_CONTROLLERS,
+  FEATURE_SET_UP,
+  LOCK_STORE,
+  MODULE_OPTIONS,
+} from './private-tokens.js';
 import { checkRemote } from './remote-options.js';
 import { StartUpCheck } from './start-up-check.js';
 import { getDjangoDbLockClientToken, getLockClientToken, getLockServerToken } from './tokens.js';
@@ -31,14 +37,16 @@ export function withFeature(definition: DynamicModule, options: DbLockStaticOpti
   const imports = [...(definition.imports ?? []), ...(options.imports ?? [])];
   const tables = TypeOrmModule.forFeature([entities.lock, entities.history], dataSource);
   const shared = model ? localProviders(setUp) : [remoteClient(setUp)];
+  const controllers = featureControllers(setUp);
   return {
     ...definition,
     global: options.isGlobal ?? false,
     imports: model ? [...imports, tables] : imports,
-    controllers: featureControllers(setUp),
+    controllers,
     providers: [
       ...(definition.providers ?? []),
       { provide: FEATURE_SET_UP, useValue: setUp },
+      { provide: FEATURE_CONTROLLERS, useValue: controllers },
       {
         provide: CHECKED_OPTIONS,
         inject: [MODULE_OPTIONS],

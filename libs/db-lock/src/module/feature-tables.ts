@@ -1,8 +1,9 @@
-import type { DataSource } from 'typeorm';
+import { getMetadataArgsStorage, Table, type DataSource, type EntityMetadata } from 'typeorm';
 import { DbLockConfigurationError, DbLockError } from '../lease/errors.js';
-import type { FeatureEntities } from '../model/lock.entity.js';
+import { LockBase } from '../model/lock-base.js';
+import { featureEntities, type FeatureEntities } from '../model/lock.entity.js';
 import { firstMigrationName } from '../model/migrations.js';
-import { createTablesSql, quoteTable, type TableNames } from '../model/schema-sql.js';
+import { createTablesSql, pageRoomSql, quoteTable, type TableNames } from '../model/schema-sql.js';
 import { CREATION_TURN, TABLE_COLUMNS } from '../store/postgres.dialect.js';
 
 /** A table is missing or lacks a column. Says which migration makes it. */
@@ -14,6 +15,8 @@ interface ColumnRow {
   column_name: string;
   deterministic: boolean;
   is_unique: boolean;
+  /** NOT NULL, and nothing fills it by itself. */
+  is_required: boolean;
   encoding: string;
 }
 
@@ -28,58 +31,95 @@ export async function featureTables(
   entities: FeatureEntities,
   createTables: boolean,
 ): Promise<TableNames> {
-  for (const entity of [entities.lock, entities.history]) {
-    if (!dataSource.hasMetadata(entity))
-      throw new DbLockConfigurationError(
-        'dataSource',
-        `the DataSource does not know the entity ${entity.name}: ` +
-          `set autoLoadEntities: true, or add dbLockEntities('${feature}') to its entities.`,
-      );
-  }
-  const metadata = dataSource.getMetadata(entities.lock);
-  const tables = { lock: metadata.tablePath, history: dataSource.getMetadata(entities.history).tablePath };
-  if (createTables) await createMissing(dataSource, tables);
-  const columnsOf = (entity: FeatureEntities[keyof FeatureEntities]) =>
-    dataSource.getMetadata(entity).columns.map((column) => column.databaseName);
-  await checkTable(dataSource, feature, tables.lock, columnsOf(entities.lock), 'lock_name');
-  await checkTable(dataSource, feature, tables.history, columnsOf(entities.history));
+  const lock = metadataOf(dataSource, feature, entities.lock);
+  const history = metadataOf(dataSource, feature, entities.history);
+  const tables = { lock: lock.tablePath, history: history.tablePath };
+  const custom = entities.lock !== featureEntities(feature).lock;
+  if (createTables) await createMissing(dataSource, tables, custom ? lock : undefined);
+
+  const migration =
+    `Run the migration ${firstMigrationName(feature)} (dbLockMigrations({ feature: '${feature}' })), ` +
+    `or the SQL that "npx db-lock-sql --feature ${feature}" prints, or set createTables: true.`;
+  const ownMigration = `Run your migration for ${entities.lock.name} (typeorm migration:generate), or set createTables: true.`;
+  const lockColumns = await checkColumns(dataSource, lock, custom ? ownMigration : migration);
+  await checkColumns(dataSource, history, migration);
+  checkKey(tables.lock, lockColumns);
   return tables;
 }
 
-/** One process after the other: CREATE TABLE IF NOT EXISTS fails when two run it at once. */
-async function createMissing(dataSource: DataSource, tables: TableNames): Promise<void> {
-  await dataSource.transaction(async (manager) => {
-    await manager.query(CREATION_TURN.text, [tables.lock]);
-    for (const statement of createTablesSql(tables)) await manager.query(statement);
+function metadataOf(
+  dataSource: DataSource,
+  feature: string,
+  entity: FeatureEntities[keyof FeatureEntities],
+): EntityMetadata {
+  if (dataSource.hasMetadata(entity)) return dataSource.getMetadata(entity);
+  throw new DbLockConfigurationError(
+    'dataSource',
+    `the DataSource does not know the entity ${entity.name}: ` +
+      `set autoLoadEntities: true, or add dbLockEntities('${feature}') to its entities.`,
+  );
+}
+
+/**
+ * One process after the other: CREATE TABLE IF NOT EXISTS fails when two run it at once.
+ * @param custom an entity with columns of its own, which only TypeORM knows.
+ */
+async function createMissing(
+  dataSource: DataSource,
+  tables: TableNames,
+  custom?: EntityMetadata,
+): Promise<void> {
+  await dataSource.transaction(async ({ queryRunner }) => {
+    await queryRunner!.query(CREATION_TURN.text, [tables.lock]);
+    if (custom) {
+      await queryRunner!.createTable(Table.create(custom, dataSource.driver), true);
+      await queryRunner!.query(pageRoomSql(tables));
+    }
+    for (const statement of createTablesSql(tables)) await queryRunner!.query(statement);
   });
 }
 
-async function checkTable(
+/** The columns of a table that exists and has all that its entity says. */
+async function checkColumns(
   dataSource: DataSource,
-  feature: string,
-  table: string,
-  columns: string[],
-  key?: string,
-): Promise<void> {
+  entity: EntityMetadata,
+  mend: string,
+): Promise<ColumnRow[]> {
+  const { tablePath: table } = entity;
   const rows: ColumnRow[] = await dataSource.query(TABLE_COLUMNS.text, [quoteTable(table)]);
-  const mend =
-    `Run the migration ${firstMigrationName(feature)} (dbLockMigrations({ feature: '${feature}' })), ` +
-    `or the SQL that "npx db-lock-sql --feature ${feature}" prints, or set createTables: true.`;
   if (rows.length === 0) throw new LockTableMissingError(`The table "${table}" does not exist. ${mend}`);
-
-  const missing = columns.filter((column) => !rows.some(({ column_name }) => column_name === column));
+  const missing = entity.columns
+    .map(({ databaseName }) => databaseName)
+    .filter((column) => !rows.some(({ column_name }) => column_name === column));
   if (missing.length > 0)
     throw new LockTableMissingError(`The table "${table}" lacks the columns ${missing.join(', ')}. ${mend}`);
-  if (rows[0]!.encoding !== 'UTF8')
+  return rows;
+}
+
+/** What the statements rely on, and what only a look into the database can tell. */
+function checkKey(table: string, columns: ColumnRow[]): void {
+  const { encoding } = columns[0]!;
+  if (encoding !== 'UTF8')
     throw new DbLockConfigurationError(
       'dataSource',
-      `the database's encoding is ${rows[0]!.encoding}; locks need UTF8.`,
+      `the database's encoding is ${encoding}; locks need UTF8.`,
     );
-  const keyRow = rows.find(({ column_name }) => column_name === key);
-  if (keyRow && !keyRow.is_unique)
-    throw new LockTableMissingError(`The table "${table}" has no primary key on ${key} alone. ${mend}`);
-  if (keyRow && !keyRow.deterministic)
+  const name = columns.find(({ column_name }) => column_name === 'lock_name')!;
+  if (!name.is_unique)
+    throw new LockTableMissingError(`The table "${table}" has no primary key on lock_name alone.`);
+  if (!name.deterministic)
     throw new LockTableMissingError(
-      `The column ${key} of "${table}" must compare byte by byte (COLLATE "C"). ${mend}`,
+      `The column lock_name of "${table}" must compare byte by byte: COLLATE "C".`,
+    );
+  const ours = new Set(
+    getMetadataArgsStorage()
+      .filterColumns(LockBase)
+      .map(({ options }) => options.name),
+  );
+  const required = columns.find(({ column_name, is_required }) => is_required && !ours.has(column_name));
+  if (required)
+    throw new DbLockConfigurationError(
+      'entity',
+      `the column ${required.column_name} of "${table}" must be nullable or have a default: no grant fills it.`,
     );
 }

@@ -1,5 +1,6 @@
 /** Tokens of what one feature's module keeps to itself. */
 export const FEATURE_SET_UP = Symbol('DbLock feature set-up');
+export const FEATURE_CONTROLLERS = Symbol('DbLock controllers');
 export const CHECKED_OPTIONS = Symbol('DbLock options');
 export const LOCK_STORE = Symbol('DbLock store');
 export const MODULE_OPTIONS = Symbol('DbLock unchecked options');

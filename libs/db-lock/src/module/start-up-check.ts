@@ -1,9 +1,11 @@
-import { Inject, Injectable, Logger, type OnModuleInit } from '@nestjs/common';
+import { Inject, Injectable, Logger, type OnModuleInit, type Type } from '@nestjs/common';
 import { HttpAdapterHost, ModulesContainer } from '@nestjs/core';
 import { DbLockConfigurationError } from '../lease/errors.js';
 import { MAX_NAME_LENGTH } from '../lease/names.js';
 import type { FeatureSetUp } from './feature-set-up.js';
-import { FEATURE_SET_UP } from './private-tokens.js';
+import { isFeatureController } from './feature-controllers.js';
+import { FEATURE_CONTROLLERS, FEATURE_SET_UP } from './private-tokens.js';
+import { overlap, routesOf } from './routes.js';
 
 /** The first steps of a feature's routes below its path. */
 const ROUTES = ['locks', 'admin', 'acquireLock', 'releaseLock', 'getLockInfo', 'clearExpiredLocks'];
@@ -18,6 +20,7 @@ export class StartUpCheck implements OnModuleInit {
 
   constructor(
     @Inject(FEATURE_SET_UP) private readonly setUp: FeatureSetUp,
+    @Inject(FEATURE_CONTROLLERS) private readonly controllers: Type[],
     private readonly modules: ModulesContainer,
     private readonly adapterHost: HttpAdapterHost,
   ) {}
@@ -25,6 +28,7 @@ export class StartUpCheck implements OnModuleInit {
   onModuleInit(): void {
     for (const other of this.#otherFeatures()) this.#checkAgainst(other);
     if (!this.#isServing()) return;
+    this.#checkRoutes();
     this.#checkGuards('guards', this.setUp.services, this.setUp.guards.length, 'lock API');
     this.#checkGuards('adminGuards', this.setUp.admin, this.setUp.adminGuards.length, 'admin');
     this.#checkParameterLength();
@@ -60,6 +64,23 @@ export class StartUpCheck implements OnModuleInit {
         'path',
         `"${path}" of the feature "${feature}" collides with "${other.path}" of "${other.feature}".`,
       );
+  }
+
+  /** The application's own controllers may share our path, but not our routes. */
+  #checkRoutes(): void {
+    const all = [...this.modules.values()].flatMap(({ controllers }) => [...controllers.values()]);
+    const theirs = all
+      .map(({ metatype }) => metatype as Type)
+      .filter((controller) => !isFeatureController(controller));
+    const ours = this.controllers.flatMap(routesOf);
+    for (const controller of theirs) {
+      const route = routesOf(controller).find((candidate) => ours.some((own) => overlap(own, candidate)));
+      if (route)
+        throw new DbLockConfigurationError(
+          'path',
+          `"${this.setUp.path}" collides with ${controller.name}, which serves /${route.steps.join('/')}.`,
+        );
+    }
   }
 
   #checkGuards(option: 'guards' | 'adminGuards', served: boolean, guards: number, what: string): void {

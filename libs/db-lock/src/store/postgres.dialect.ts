@@ -340,6 +340,7 @@ SELECT
     WHERE indrelid = attribute.attrelid AND indisunique AND indpred IS NULL
       AND indnkeyatts = 1 AND indkey[0] = attribute.attnum
   ) AS is_unique,
+  attribute.attnotnull AND NOT attribute.atthasdef AND attribute.attidentity = '' AS is_required,
   current_setting('server_encoding') AS encoding
 FROM pg_attribute AS attribute
 LEFT JOIN pg_collation AS collation_ ON collation_.oid = attribute.attcollation
