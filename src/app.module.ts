@@ -54,6 +54,6 @@ export function servesAdmin({ adminPassword, loopback }: Configuration): boolean
 
 function databaseOptions({ databaseUrl, dataDir }: Configuration): TypeOrmModuleOptions {
   return databaseUrl === undefined
-    ? pgliteDataSourceOptions({ dataDir })
+    ? { ...pgliteDataSourceOptions({ dataDir }), retryAttempts: 0 }
     : { type: 'postgres', url: databaseUrl, poolSize: 2, retryAttempts: 3, retryDelay: 1000 };
 }

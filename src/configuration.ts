@@ -22,7 +22,7 @@ export interface Configuration {
 /** The environment asks for something that is wrong or unsafe. Each problem names its variable. */
 export class ConfigurationError extends Error {
   constructor(readonly problems: string[]) {
-    super(['The lock server can not start:', ...problems.map((problem) => `  ${problem}`)].join('\n'));
+    super(problems.join('\n'));
     this.name = 'ConfigurationError';
   }
 }

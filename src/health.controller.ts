@@ -1,4 +1,5 @@
-import { Controller, Get, Inject } from '@nestjs/common';
+import { Controller, Get, Inject, UseFilters } from '@nestjs/common';
+import { BaseExceptionFilter } from '@nestjs/core';
 import { HealthCheck, HealthCheckService, type HealthCheckResult } from '@nestjs/terminus';
 import { LockHealthIndicator } from 'nestjs-db-lock/terminus';
 import { CONFIGURATION } from './configuration.token.js';
@@ -6,6 +7,7 @@ import type { Configuration } from './configuration.js';
 
 /** For load balancers and orchestrators; open to everybody who can reach the server. */
 @Controller('health')
+@UseFilters(BaseExceptionFilter) // a failed check answers with its details, not as a problem
 export class HealthController {
   constructor(
     private readonly health: HealthCheckService,

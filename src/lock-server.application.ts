@@ -26,14 +26,11 @@ export async function createLockServer(
     logger: new JsonLogger(pino),
     abortOnError: false,
   });
-  await serveApiDocs(app, configuration);
+  serveApiDocs(app, configuration);
   return app;
 }
 
-async function serveApiDocs(
-  app: NestFastifyApplication,
-  { apiToken, adminPassword }: Configuration,
-): Promise<void> {
+function serveApiDocs(app: NestFastifyApplication, { apiToken, adminPassword }: Configuration): void {
   describeDbLock();
   const about = new DocumentBuilder()
     .setTitle('Lock server')
@@ -42,5 +39,5 @@ async function serveApiDocs(
   if (apiToken) about.addBearerAuth().addSecurityRequirements('bearer');
   if (adminPassword) about.addBasicAuth();
   const document = () => SwaggerModule.createDocument(app, about.build());
-  await SwaggerModule.setup('docs', app, document, { customSiteTitle: 'Lock server: API docs' });
+  SwaggerModule.setup('docs', app, document, { customSiteTitle: 'Lock server: API docs' });
 }

@@ -1,0 +1,77 @@
+import { describe, expect, it } from '@jest/globals';
+import { ConfigurationError, isLoopback, readConfiguration } from './configuration.js';
+
+const problemsOf = (environment: NodeJS.ProcessEnv): string[] => {
+  try {
+    readConfiguration(environment);
+    return [];
+  } catch (error) {
+    expect(error).toBeInstanceOf(ConfigurationError);
+    return (error as ConfigurationError).problems;
+  }
+};
+
+describe('the configuration', () => {
+  it('has safe defaults: loopback, an embedded database with its tables', () => {
+    expect(readConfiguration({ PATH: '/bin', HOST: '' })).toEqual({
+      host: '127.0.0.1',
+      port: 3000,
+      loopback: true,
+      feature: 'dblock',
+      databaseUrl: undefined,
+      createTables: true,
+      dataDir: '.data',
+      apiToken: undefined,
+      adminPassword: undefined,
+      logLevel: 'info',
+      shutdownGrace: 10_000,
+    });
+  });
+
+  it('leaves the tables of a real database alone unless told', () => {
+    const database = { DATABASE_URL: 'postgresql://user@db.example.com/app' };
+    expect(readConfiguration(database).createTables).toBe(false);
+    expect(readConfiguration({ ...database, DB_LOCK_CREATE_TABLES: 'true' }).createTables).toBe(true);
+  });
+
+  it.each([
+    ['HOST', 'a b'],
+    ['PORT', '65536'],
+    ['PORT', '-1'],
+    ['PORT', '3000.5'],
+    ['PORT', 'http'],
+    ['DATABASE_URL', 'mysql://user@db.example.com/app'],
+    ['DATABASE_URL', 'db.example.com'],
+    ['DB_LOCK_FEATURE', 'Billing'],
+    ['DB_LOCK_API_TOKEN', 'short'],
+    ['DB_LOCK_ADMIN_PASSWORD', 'short'],
+    ['DB_LOCK_CREATE_TABLES', 'yes'],
+    ['DB_LOCK_SHUTDOWN_GRACE', '10s'],
+    ['LOG_LEVEL', 'loud'],
+    ['DB_LOCK_API_TOKN', 'a-long-enough-token'],
+    ['REDIS_URL', 'redis://127.0.0.1'],
+  ])('names %s when it is %j', (variable, value) => {
+    expect(problemsOf({ [variable]: value })).toEqual([expect.stringContaining(variable)]);
+  });
+
+  it('names all that is wrong at once, and never shows a secret', () => {
+    const problems = problemsOf({ PORT: 'x', LOG_LEVEL: 'x', DB_LOCK_API_TOKEN: 'hush' });
+    expect(problems).toHaveLength(3);
+    expect(problems.join()).not.toContain('hush');
+  });
+
+  it.each(['0.0.0.0', '::', '10.0.0.1', 'locks.example.com', '127.example.com'])(
+    'refuses %s without a token',
+    (host) => {
+      expect(problemsOf({ HOST: host, DB_LOCK_ADMIN_PASSWORD: 'long-enough' })).toEqual([
+        expect.stringContaining('DB_LOCK_API_TOKEN'),
+      ]);
+      expect(problemsOf({ HOST: host, DB_LOCK_API_TOKEN: 'long-enough' })).toEqual([]);
+    },
+  );
+
+  it.each(['127.0.0.1', '127.9.9.9', 'localhost', '::1'])('knows that %s is this machine only', (host) => {
+    expect(isLoopback(host)).toBe(true);
+    expect(problemsOf({ HOST: host })).toEqual([]);
+  });
+});

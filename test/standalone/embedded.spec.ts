@@ -1,0 +1,142 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { StandaloneServer } from '../support/standalone-server.js';
+
+const json = (body: unknown, method = 'POST'): RequestInit => ({
+  method,
+  headers: { 'content-type': 'application/json' },
+  body: typeof body === 'string' ? body : JSON.stringify(body),
+});
+
+describe('the standalone server on its embedded database', () => {
+  let directory: string;
+  let server: StandaloneServer;
+
+  beforeAll(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'db-lock-standalone-'));
+    server = await start();
+  }, 90_000);
+
+  afterAll(async () => {
+    await server.end();
+    await rm(directory, { recursive: true, force: true });
+  });
+
+  const start = () => StandaloneServer.start({ DB_LOCK_DATA_DIR: join(directory, 'data') });
+
+  it('says where everything is', () => {
+    for (const address of ['/dblock', '/dblock/admin/api', '/docs', '/health/ready'])
+      expect(server.stderr).toContain(server.origin + address);
+    expect(existsSync(join(directory, 'data'))).toBe(true);
+  });
+
+  it("grants by django-db-lock's contract once", async () => {
+    const path = '/dblock/acquireLock?lockName=a&workerName=w&timeout=10';
+    expect((await server.call(path)).body).toEqual({ success: true, result: true });
+    expect((await server.call(path)).body).toEqual({ success: true, result: false });
+  });
+
+  it('grants by REST with a token that grows', async () => {
+    const first = await server.call('/dblock/locks/rest/lease', json({ ttl: '30s' }));
+    expect(first.status).toBe(201);
+    expect((await server.call('/dblock/locks/rest/lease', json({ ttl: '30s' }))).status).toBe(409);
+    const release = await server.call(`/dblock/locks/rest/lease/${first.body['grantId']}`, {
+      method: 'DELETE',
+    });
+    expect(release.status).toBe(204);
+    const second = await server.call('/dblock/locks/rest/lease', json({ ttl: '30s' }));
+    expect(Number(second.body['fencingToken'])).toBeGreaterThan(Number(first.body['fencingToken']));
+  });
+
+  it('is live and ready', async () => {
+    expect(await server.call('/health/live')).toMatchObject({ status: 200, body: { status: 'ok' } });
+    expect(await server.call('/health/ready')).toMatchObject({
+      status: 200,
+      body: { status: 'ok', details: { database: { status: 'up' } } },
+    });
+  });
+
+  it('shows its API docs', async () => {
+    const page = await fetch(`${server.origin}/docs`);
+    expect(page.status).toBe(200);
+    expect(page.headers.get('content-type')).toContain('text/html');
+    const { body } = await server.call('/docs-json');
+    expect(Object.keys(body['paths'] as object)).toEqual(
+      expect.arrayContaining(['/dblock/locks/{lockName}/lease', '/dblock/acquireLock', '/health/ready']),
+    );
+  });
+
+  it.each([
+    ['no JSON', '{"ttl":'],
+    ['too large', `{"ttl":1000,"metadata":{"text":"${'x'.repeat(100_000)}"}}`],
+  ])('refuses a body that is %s, by field and rule', async (_, body) => {
+    const answer = await server.call('/dblock/locks/bad-body/lease', json(body));
+    expect(answer).toMatchObject({
+      status: 400,
+      body: { code: 'INVALID_REQUEST', issues: [{ field: 'body' }] },
+    });
+    expect((await server.call('/dblock/locks/bad-body')).status).toBe(404);
+  });
+
+  it('keeps web pages out that call it from a browser', async () => {
+    const fromPage = { headers: { 'sec-fetch-site': 'cross-site' } };
+    for (const path of ['/dblock/acquireLock?lockName=p&workerName=w&timeout=10', '/dblock/admin/api/counts'])
+      expect((await server.call(path, fromPage)).status).toBe(403);
+    expect((await server.call('/dblock/locks/p')).status).toBe(404);
+    expect(await statusFor(server, '/dblock/locks', 'evil.example.com')).toBe(403);
+    expect(await statusFor(server, '/dblock/admin/api/counts', 'evil.example.com')).toBe(403);
+    expect(await statusFor(server, '/dblock/locks', 'localhost')).toBe(200);
+  });
+
+  it('refuses a second server on its data', async () => {
+    const second = await start();
+    expect((await second.ended()).code).toBe(1);
+    expect(second.stderr).toContain(join(directory, 'data'));
+  });
+
+  it('logs one JSON object a line', () => {
+    const lines = server.stdout.trim().split('\n');
+    expect(lines.length).toBeGreaterThan(0);
+    for (const line of lines) expect(JSON.parse(line)).toMatchObject({ level: expect.any(Number) });
+  });
+
+  it('keeps held locks when it is killed and started again', async () => {
+    const held = await server.call('/dblock/locks/survivor/lease', json({ ttl: '1h', metadata: { job: 1 } }));
+    expect(held.status).toBe(201);
+    await server.end('SIGKILL');
+    server = await start();
+    const kept = await server.call('/dblock/locks/survivor');
+    expect(kept.body).toMatchObject({
+      state: 'held',
+      fencingToken: held.body['fencingToken'],
+      expireTime: held.body['expireTime'],
+      metadata: { job: 1 },
+    });
+    expect((await server.call('/dblock/locks/survivor/lease', json({ ttl: '1s' }))).status).toBe(409);
+    const renewed = await server.call(
+      `/dblock/locks/survivor/lease/${held.body['grantId']}`,
+      json({ ttl: '2h' }, 'PATCH'),
+    );
+    expect(renewed).toMatchObject({ status: 200, body: { fencingToken: held.body['fencingToken'] } });
+  }, 90_000);
+
+  it('exits cleanly on SIGTERM', async () => {
+    expect(await server.end('SIGTERM')).toEqual({ code: 0, signal: null });
+  });
+});
+
+/** The status of a request that names another host. */
+function statusFor({ port }: StandaloneServer, path: string, host: string): Promise<number | undefined> {
+  return new Promise((resolve, reject) => {
+    request({ host: '127.0.0.1', port, path, headers: { host: `${host}:${port}` } }, (response) => {
+      response.resume();
+      resolve(response.statusCode);
+    })
+      .on('error', reject)
+      .end();
+  });
+}

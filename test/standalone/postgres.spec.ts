@@ -1,0 +1,157 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { Agent, request } from 'undici';
+import { BlockingSession } from '../support/blocking-session.js';
+import { startPostgres } from '../support/postgres-server.js';
+import { StandaloneServer } from '../support/standalone-server.js';
+import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+
+const TOKEN = 'a-token-for-tests';
+const PASSWORD = 'a-password-for-tests';
+
+describe('the standalone server on PostgreSQL', () => {
+  let database: TestDatabase;
+  let server: StandaloneServer | undefined;
+
+  beforeAll(async () => {
+    database = await createTestDatabase();
+  });
+
+  afterEach(async () => {
+    await server?.end('SIGKILL');
+    server = undefined;
+  });
+
+  afterAll(() => database.drop());
+
+  const start = async (environment: Record<string, string> = {}) =>
+    (server = await StandaloneServer.start({
+      DATABASE_URL: database.url,
+      DB_LOCK_CREATE_TABLES: 'true',
+      ...environment,
+    }));
+
+  it('never creates tables silently', async () => {
+    await start({ DB_LOCK_CREATE_TABLES: 'false', DB_LOCK_FEATURE: 'untouched' });
+    expect((await server!.ended()).code).toBe(1);
+    expect(server!.stderr).toContain('"untouched_lock" does not exist');
+    expect(server!.stderr).toContain('db-lock-sql --feature untouched');
+  });
+
+  it('refuses to be reached by other machines without a token', async () => {
+    await start({ HOST: '0.0.0.0' });
+    expect((await server!.ended()).code).toBe(1);
+    expect(server!.stderr).toContain('HOST=0.0.0.0');
+    expect(server!.stderr).toContain('DB_LOCK_API_TOKEN');
+  });
+
+  it('lets in who brings the token, and the admin who brings the password', async () => {
+    await start({ DB_LOCK_API_TOKEN: TOKEN, DB_LOCK_ADMIN_PASSWORD: PASSWORD, DB_LOCK_FEATURE: 'guarded' });
+    const with_ = (authorization: string): RequestInit => ({ headers: { authorization } });
+    const basic = (text: string) => with_(`Basic ${Buffer.from(text).toString('base64')}`);
+    const api = [
+      '/guarded/locks',
+      '/guarded/acquireLock?lockName=g&workerName=w&timeout=10',
+      '/guarded/getLockInfo?lockName=g',
+    ];
+    for (const path of api) {
+      for (const denied of [
+        {},
+        with_('Bearer wrong'),
+        with_(`Bearer ${PASSWORD}`),
+        basic(`admin:${PASSWORD}`),
+      ])
+        expect((await server!.call(path, denied)).status).toBe(401);
+      expect((await server!.call(path, with_(`Bearer ${TOKEN}`))).status).toBe(200);
+    }
+    const counts = '/guarded/admin/api/counts';
+    for (const denied of [
+      {},
+      with_(`Bearer ${TOKEN}`),
+      basic('admin:wrong'),
+      basic(`root:${PASSWORD}`),
+      basic('admin'),
+    ])
+      expect((await server!.call(counts, denied)).status).toBe(401);
+    expect((await server!.call(counts, basic(`admin:${PASSWORD}`))).body).toEqual({
+      held: 1,
+      expired: 0,
+      released: 0,
+    });
+
+    const forced = await server!.call('/guarded/admin/api/locks/g/force-release', {
+      method: 'POST',
+      headers: { ...(basic(`admin:${PASSWORD}`).headers as object), 'content-type': 'application/json' },
+      body: '{"reason":"it hangs"}',
+    });
+    expect(forced.body).toMatchObject({ lockName: 'g', ended: { workerName: 'w' } });
+    const history = await server!.call('/guarded/admin/api/locks/g/history', basic(`admin:${PASSWORD}`));
+    expect(history.body).toMatchObject({ items: [{ event: 'forced', actor: 'admin', reason: 'it hangs' }] });
+    expect((await server!.call('/health/ready')).status).toBe(200);
+  });
+
+  it('does not serve the admin to other machines without a password', async () => {
+    await start({ HOST: '0.0.0.0', DB_LOCK_API_TOKEN: TOKEN });
+    expect(server!.stderr).toContain('not served: set DB_LOCK_ADMIN_PASSWORD');
+    expect((await server!.call('/dblock/admin/api/counts')).status).toBe(404);
+    expect(
+      (await server!.call('/dblock/locks', { headers: { authorization: `Bearer ${TOKEN}` } })).status,
+    ).toBe(200);
+  });
+
+  it('lets requests in flight finish on SIGTERM, and then exits with 0', async () => {
+    await start();
+    const session = await BlockingSession.open(database.url);
+    const dispatcher = new Agent({ keepAliveTimeout: 60_000 });
+    const acquire = () =>
+      request(`${server!.origin}/dblock/locks/in-flight/lease`, {
+        dispatcher,
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: '{"ttl":"60s"}',
+      });
+    await (await request(`${server!.origin}/health/live`, { dispatcher })).body.text();
+    await session.lockTable();
+    const answering = acquire();
+    await session.awaitWaiter();
+    const ending = server!.end('SIGTERM');
+    await session.letGo();
+    const answer = await answering;
+    expect(answer.statusCode).toBe(201);
+    await answer.body.text();
+    expect(await ending).toEqual({ code: 0, signal: null });
+    await session.close();
+    await dispatcher.close();
+  });
+
+  it('exits with 1 when requests outlast the grace time', async () => {
+    await start({ DB_LOCK_SHUTDOWN_GRACE: '0' });
+    const session = await BlockingSession.open(database.url);
+    await session.lockTable();
+    const path = '/dblock/acquireLock?lockName=slow&workerName=w&timeout=10';
+    const acquiring = fetch(server!.origin + path).catch(() => 'cut off');
+    await session.awaitWaiter();
+    expect((await server!.end('SIGTERM')).code).toBe(1);
+    expect(await acquiring).toBe('cut off');
+    await session.letGo();
+    await session.close();
+  });
+
+  it('is live but not ready, and answers 503, while the database is down; and recovers', async () => {
+    const postgres = await startPostgres();
+    await start({ DATABASE_URL: postgres.url });
+    expect((await server!.call('/health/ready')).status).toBe(200);
+    await postgres.kill();
+    expect((await server!.call('/health/live')).status).toBe(200);
+    expect(await server!.call('/health/ready')).toMatchObject({
+      status: 503,
+      body: { details: { database: { status: 'down' } } },
+    });
+    const acquire = '/dblock/acquireLock?lockName=down&workerName=w&timeout=60';
+    expect(await server!.call(acquire)).toMatchObject({ status: 503, body: { success: false } });
+    await postgres.restart();
+    expect((await server!.call('/health/ready')).status).toBe(200);
+    expect((await server!.call(acquire)).body).toEqual({ success: true, result: true });
+    await server!.end('SIGKILL');
+    await postgres.stop();
+  });
+});

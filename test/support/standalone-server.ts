@@ -1,0 +1,72 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { findFreePort } from './free-port.js';
+import { until } from './patience.js';
+
+const LOADER = new URL('./typescript-loader.mjs', import.meta.url).href;
+const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+
+/** Milliseconds for the very first start of an embedded database on a busy machine. */
+const PATIENCE = 60_000;
+
+/** How a process ended. */
+export interface Ending {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+}
+
+/** The standalone server as a process of its own. */
+export class StandaloneServer {
+  stdout = '';
+  stderr = '';
+  readonly #child: ChildProcess;
+  readonly #ending: Promise<Ending>;
+  #ended?: Ending;
+
+  private constructor(
+    environment: Record<string, string>,
+    readonly port: number,
+  ) {
+    this.#child = spawn(process.execPath, ['--import', LOADER, MAIN], {
+      env: { PATH: process.env['PATH'], PORT: String(port), ...environment },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.#child.stdout!.on('data', (chunk: Buffer) => (this.stdout += chunk.toString()));
+    this.#child.stderr!.on('data', (chunk: Buffer) => (this.stderr += chunk.toString()));
+    this.#ending = once(this.#child, 'close').then(
+      ([code, signal]) => (this.#ended = { code, signal } as Ending),
+    );
+  }
+
+  /** Starts it with nothing but this environment, and waits until it is ready or has ended. */
+  static async start(environment: Record<string, string>): Promise<StandaloneServer> {
+    const server = new StandaloneServer(environment, await findFreePort());
+    await until('the standalone server', PATIENCE, () => server.#ended !== undefined || server.isReady);
+    return server;
+  }
+
+  get isReady(): boolean {
+    return this.stderr.includes('the lock server is ready');
+  }
+
+  get origin(): string {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  /** The JSON of an answer, with its status. */
+  async call(path: string, init?: RequestInit): Promise<{ status: number; body: Record<string, unknown> }> {
+    const response = await fetch(this.origin + path, init);
+    const text = await response.text();
+    return { status: response.status, body: text ? (JSON.parse(text) as Record<string, unknown>) : {} };
+  }
+
+  ended(): Promise<Ending> {
+    return this.#ending;
+  }
+
+  end(signal: NodeJS.Signals = 'SIGTERM'): Promise<Ending> {
+    this.#child.kill(signal);
+    return this.#ending;
+  }
+}
