@@ -11,7 +11,10 @@ export function reply(
 ): void {
   const { httpAdapter } = adapterHost;
   const response: unknown = host.switchToHttp().getResponse();
-  if (httpAdapter.isHeadersSent(response)) return httpAdapter.end(response);
+  if (httpAdapter.isHeadersSent(response)) {
+    httpAdapter.end(response);
+    return;
+  }
   for (const [name, value] of Object.entries(headers)) httpAdapter.setHeader(response, name, value);
   httpAdapter.reply(response, instead ?? body, body.status);
 }

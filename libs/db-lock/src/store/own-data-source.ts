@@ -1,7 +1,5 @@
-import { DataSource, type DataSourceOptions } from 'typeorm';
+import { DataSource } from 'typeorm';
 import { DbLockConfigurationError } from '../lease/errors.js';
-
-type PostgresOptions = Extract<DataSourceOptions, { type: 'postgres' }>;
 
 /** One connection a purpose: grants and renewals, releases, everything else. */
 const CONNECTIONS = 3;
@@ -17,7 +15,7 @@ export async function ownDataSource(dataSource: DataSource, connectTimeout: numb
       'dataSource',
       `a DataSource of type "${dataSource.options.type}" can't hold locks; PostgreSQL and PGlite (type "postgres") can.`,
     );
-  const options = dataSource.options as PostgresOptions;
+  const { options } = dataSource;
   return new DataSource({
     ...options,
     entities: [],
@@ -38,6 +36,6 @@ export async function ownDataSource(dataSource: DataSource, connectTimeout: numb
 
 /** Whether all connections are one session: PGlite's driver says so. */
 export function sharesOneSession(dataSource: DataSource): boolean {
-  const { driver } = dataSource.options as PostgresOptions;
-  return (driver as { sharedSession?: boolean } | undefined)?.sharedSession === true;
+  const { driver } = dataSource.options as { driver?: { sharedSession?: boolean } };
+  return driver?.sharedSession === true;
 }

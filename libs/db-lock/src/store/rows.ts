@@ -1,16 +1,19 @@
 import type { LockMetadata } from '../lease/metadata.js';
 import type { HistoryRecord, LeaseRecord, LockRecord, LockState } from './lock-store.js';
 
+/** Whole milliseconds: a number, unless the application gave its driver another parser for float8. */
+type Milliseconds = number | string;
+
 /** A lock as the statements return it: whole milliseconds, bigints and JSON as text. */
 export interface LockRow {
   lock_name: string;
   worker_name: string | null;
   grant_id: string | null;
   token: string;
-  lock_time: number;
-  expire_time: number;
-  server_time: number;
-  time_left: number;
+  lock_time: Milliseconds;
+  expire_time: Milliseconds;
+  server_time: Milliseconds;
+  time_left: Milliseconds;
   metadata: string | null;
 }
 
@@ -21,10 +24,10 @@ export interface HistoryRow {
   token: string;
   actor: string;
   reason: string;
-  event_time: number;
+  event_time: Milliseconds;
 }
 
-const time = (milliseconds: number) => new Date(Number(milliseconds));
+const time = (milliseconds: Milliseconds) => new Date(Number(milliseconds));
 
 const metadata = (json: string | null) => (json === null ? null : (JSON.parse(json) as LockMetadata));
 

@@ -44,7 +44,7 @@ export function fencingCases({ it }: TestRunner, context: CaseContext, grants = 
     await context.restart();
     await (await grant(60_000)).release();
     for (const [index, token] of tokens.entries())
-      assert.ok(index === 0 || token > tokens[index - 1]!, `${tokens}`);
+      assert.ok(index === 0 || token > tokens[index - 1]!, tokens.join(', '));
   }, 60_000);
 
   it('23 answers a repeat of an acquire with the same lease', async () => {
@@ -94,7 +94,8 @@ export function fencingCases({ it }: TestRunner, context: CaseContext, grants = 
     const lease = await context.client.acquire(name);
     const [stored] = await context.store.inspect([name]);
     assert.equal(lease.fencingToken, stored!.fencingToken);
-    assert.equal(JSON.parse(JSON.stringify({ token: lease.fencingToken })).token, stored!.fencingToken);
+    const copy = JSON.parse(JSON.stringify({ token: lease.fencingToken })) as { token: number };
+    assert.equal(copy.token, stored!.fencingToken);
     assert.ok(lease.fencingToken < 2 ** 53);
     await lease.release();
   });

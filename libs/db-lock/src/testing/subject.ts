@@ -6,10 +6,10 @@ import type { LockStore } from '../store/lock-store.js';
 
 /** What the conformance suite needs of a test runner; jest, vitest and mocha have it. */
 export interface TestRunner {
-  describe(name: string, body: () => void): void;
-  it(name: string, body: () => Promise<void>, timeout?: number): void;
-  beforeAll(body: () => Promise<void>, timeout?: number): void;
-  afterAll(body: () => Promise<void>, timeout?: number): void;
+  describe: (name: string, body: () => void) => void;
+  it: (name: string, body: () => Promise<void>, timeout?: number) => void;
+  beforeAll: (body: () => Promise<void>, timeout?: number) => void;
+  afterAll: (body: () => Promise<void>, timeout?: number) => void;
 }
 
 /** A store under test, and a way to it. */

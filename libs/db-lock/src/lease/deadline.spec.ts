@@ -1,0 +1,57 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { Deadline, monotonicNow, safetyMargin, trustedUntil } from './deadline.js';
+
+const DAY = 24 * 60 * 60 * 1000;
+
+describe('the trust in a lease', () => {
+  it('counts from the moment the request was sent, and ends a margin before the lease', () => {
+    expect(trustedUntil(1000, 30_000)).toBe(1000 + 30_000 - 302);
+    expect(safetyMargin(30_000)).toBe(302);
+    expect(trustedUntil(1000, 1)).toBeLessThan(1000);
+  });
+});
+
+describe('a deadline', () => {
+  let passed: jest.Mock<() => void>;
+  let deadline: Deadline;
+
+  beforeEach(() => {
+    jest.useFakeTimers();
+    passed = jest.fn<() => void>();
+    deadline = new Deadline(passed);
+  });
+
+  afterEach(() => {
+    jest.useRealTimers();
+  });
+
+  it('calls back when it has passed, once', () => {
+    deadline.moveTo(monotonicNow() + 100);
+    jest.advanceTimersByTime(99);
+    expect(passed).not.toHaveBeenCalled();
+    expect(deadline.timeLeft).toBeCloseTo(1, 5);
+    jest.advanceTimersByTime(2);
+    expect(passed).toHaveBeenCalledTimes(1);
+    expect(deadline.timeLeft).toBe(0);
+    jest.advanceTimersByTime(10_000);
+    expect(passed).toHaveBeenCalledTimes(1);
+  });
+
+  it('can be moved and cleared', () => {
+    deadline.moveTo(monotonicNow() + 100);
+    deadline.moveTo(monotonicNow() + 500);
+    jest.advanceTimersByTime(499);
+    expect(passed).not.toHaveBeenCalled();
+    deadline.clear();
+    jest.advanceTimersByTime(10_000);
+    expect(passed).not.toHaveBeenCalled();
+  });
+
+  it('waits for longer than one timer can: a timer over 24.8 days would fire at once', () => {
+    deadline.moveTo(monotonicNow() + 30 * DAY);
+    jest.advanceTimersByTime(29 * DAY);
+    expect(passed).not.toHaveBeenCalled();
+    jest.advanceTimersByTime(DAY + 1);
+    expect(passed).toHaveBeenCalledTimes(1);
+  });
+});

@@ -1,0 +1,118 @@
+import { cpSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { DataSource } from 'typeorm';
+import { PgliteDriver, pgliteDataSourceOptions } from './driver.js';
+import { DataDirectoryInUseError } from './errors.js';
+
+/** Milliseconds: on a busy machine PGlite may take a while for its first start. */
+jest.setTimeout(120_000);
+
+const root = mkdtempSync(join(tmpdir(), 'db-lock-data-directory-'));
+
+/** A database made once, for the tests to start with a copy. */
+const template = join(root, 'template', 'made', 'as', 'needed');
+
+let copies = 0;
+const copy = () => {
+  const directory = join(root, `copy-${(copies += 1)}`);
+  cpSync(template, directory, { recursive: true });
+  return directory;
+};
+
+const openAt = (dataDir: string) => new DataSource(pgliteDataSourceOptions({ dataDir })).initialize();
+const ours = (path: string) => readdirSync(path).filter((name) => name.startsWith('db-lock'));
+
+beforeAll(async () => {
+  const opening = openAt(template);
+  await sleep(300);
+  expect(ours(template)).toEqual(['db-lock.pid', 'db-lock.unfinished']);
+
+  const dataSource = await opening;
+  await dataSource.query('CREATE TABLE tally (n int); INSERT INTO tally VALUES (1)');
+  expect(ours(template)).toEqual(['db-lock.pid']);
+  await dataSource.destroy();
+});
+
+afterAll(() => rmSync(root, { recursive: true }));
+
+describe('the data directory of the embedded database', () => {
+  it('is made when missing, for its owner alone, and claimed as long as it is open', () => {
+    expect(statSync(template).mode & 0o777).toBe(0o700);
+    expect(ours(template)).toEqual([]);
+  });
+
+  it('is opened once for several DataSources, closed after the last, and opens again', async () => {
+    const directory = copy();
+    const options = pgliteDataSourceOptions({ dataDir: directory });
+    const [first, second] = await Promise.all([
+      new DataSource(options).initialize(),
+      new DataSource({ ...options }).initialize(),
+    ]);
+    await first.query('INSERT INTO tally VALUES (2)');
+    expect(await second.query('SELECT n FROM tally ORDER BY n')).toEqual([{ n: 1 }, { n: 2 }]);
+    await first.destroy();
+    expect(await second.query('DELETE FROM tally WHERE n = 1')).toEqual([[], 1]);
+    expect(ours(directory)).toEqual(['db-lock.pid']);
+    await second.destroy();
+    expect(ours(directory)).toEqual([]);
+
+    const third = await new DataSource(options).initialize();
+    expect(await third.query('SELECT n FROM tally')).toEqual([{ n: 2 }]);
+    await third.destroy();
+  });
+
+  it('stays open when one DataSource is opened while the last one closes', async () => {
+    const directory = copy();
+    const options = pgliteDataSourceOptions({ dataDir: directory });
+    const first = await new DataSource(options).initialize();
+    const [second] = await Promise.all([new DataSource(options).initialize(), first.destroy()]);
+    expect(await second.query('SELECT n FROM tally')).toEqual([{ n: 1 }]);
+    await second.destroy();
+    expect(ours(directory)).toEqual([]);
+  });
+
+  it('is refused to a second driver, until the first one closes', async () => {
+    const directory = copy();
+    const holder = await openAt(directory);
+    const second = new DataSource(pgliteDataSourceOptions({ dataDir: directory }));
+    await expect(second.initialize()).rejects.toBeInstanceOf(DataDirectoryInUseError);
+    expect(await holder.query('SELECT n FROM tally')).toEqual([{ n: 1 }]);
+    await holder.destroy();
+
+    await second.initialize();
+    expect(await second.query('SELECT n FROM tally')).toEqual([{ n: 1 }]);
+    await second.destroy();
+  });
+
+  it('is opened again for the next statement when the database has crashed', async () => {
+    const directory = copy();
+    const dataSource = await openAt(directory);
+    await expect(dataSource.query('COPY tally FROM STDIN')).rejects.toThrow(
+      'The embedded database has stopped: ',
+    );
+    expect(await dataSource.query('SELECT n FROM tally')).toEqual([{ n: 1 }]);
+    await dataSource.destroy();
+    expect(ours(directory)).toEqual([]);
+  });
+
+  it('is let go when its database does not open, with an error that says why', async () => {
+    const directory = copy();
+    writeFileSync(join(directory, 'PG_VERSION'), '12\n');
+    await expect(openAt(directory)).rejects.toThrow(
+      `The embedded database in ${directory} does not open: FATAL:  database files are incompatible with server`,
+    );
+    expect(ours(directory)).toEqual([]);
+  });
+
+  it.each(['', 'memory://', 'memory://locks', 'file:///var/lib/locks', 'idb://locks'])(
+    'is a path, not "%s"',
+    (dataDir) => {
+      expect(() => new PgliteDriver({ dataDir })).toThrow(
+        expect.objectContaining({ code: 'INVALID_CONFIGURATION', option: 'dataDir' }),
+      );
+    },
+  );
+});
