@@ -5,7 +5,7 @@ import type { DbLockOptions, DbLockStaticOptions } from './options.js';
 import { MODULE_OPTIONS } from './private-tokens.js';
 
 /** The static options by name: whatever is not among them belongs to the options that may come later. */
-const STATIC_OPTIONS: Record<keyof DbLockStaticOptions, undefined> = {
+export const STATIC_OPTIONS: Record<keyof DbLockStaticOptions, undefined> = {
   feature: undefined,
   path: undefined,
   autoRegisterModel: undefined,

@@ -77,7 +77,7 @@ const DAY = 24 * 60 * 60 * 1000;
 
 const text = z.string({ error: 'must be a string' }).min(1, { error: 'must not be empty' });
 
-const optionsSchema = z.strictObject({
+export const optionsSchema = z.strictObject({
   ttl: ttlSchema.default(DEFAULT_TTL),
   workerName: workerNameSchema.optional(),
   createTables: z.boolean({ error: 'must be true or false' }).default(false),

@@ -1,0 +1,157 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { spawn } from 'node:child_process';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import ts from 'typescript';
+import { STATIC_OPTIONS } from '../../libs/db-lock/src/module/module-definition.js';
+import { optionsSchema } from '../../libs/db-lock/src/module/options.js';
+import { StandaloneServer } from '../support/standalone-server.js';
+import { requireProgram } from '../support/system-program.js';
+import { createTestDatabase } from '../support/test-database.js';
+import { blocksOf, fileNameOf } from './examples.js';
+
+const ROOT = new URL('../../', import.meta.url);
+const README = new URL('README.md', ROOT);
+const LOADER = new URL('test/support/typescript-loader.mjs', ROOT).href;
+
+/** Starts the README's application and uses it. */
+const MAIN = `
+import 'reflect-metadata';
+import { NestFactory } from '@nestjs/core';
+import { AppModule } from './app.module.js';
+import { Invoices } from './invoices.js';
+
+const app = await NestFactory.createApplicationContext(AppModule, { logger: false });
+console.log(await app.get(Invoices).send(42));
+console.log(await app.get(Invoices).sendUnlessBusy(42));
+await app.close();
+`;
+
+const blocks = blocksOf(README);
+const example = (name: string) => blocks.filter((block) => block.example === name);
+
+/** Runs a program, and returns what it printed. */
+function run(
+  command: string,
+  args: string[],
+  input: string,
+  environment: NodeJS.ProcessEnv,
+): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { env: { ...process.env, ...environment } });
+    let output = '';
+    let complaints = '';
+    child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    child.stderr.on('data', (chunk: Buffer) => (complaints += chunk.toString()));
+    child.on('error', reject);
+    child.on('close', (code) =>
+      code === 0 ? resolve(output) : reject(new Error(`${command}: ${complaints}${output}`)),
+    );
+    child.stdin.end(input);
+  });
+}
+
+describe('the README', () => {
+  let directory: string;
+
+  beforeAll(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'db-lock-readme-'));
+  });
+
+  afterAll(() => rm(directory, { recursive: true, force: true }));
+
+  it('marks every block as an example that is run here', () => {
+    expect(blocks.map(({ example: name }) => name)).toEqual(['application', 'application', 'curl', 'python']);
+  });
+
+  it('has an application that compiles and locks', async () => {
+    const folder = fileURLToPath(new URL('.cache/readme/', ROOT));
+    await mkdir(folder, { recursive: true });
+    const files = [
+      ...example('application').map((block) => [fileNameOf(block), block.text]),
+      ['main.ts', MAIN],
+    ];
+    for (const [name, text] of files) await writeFile(join(folder, name!), text!);
+
+    const { config } = ts.readConfigFile(fileURLToPath(new URL('tsconfig.json', ROOT)), ts.sys.readFile);
+    const { options } = ts.parseJsonConfigFileContent(config, ts.sys, fileURLToPath(ROOT));
+    const program = ts.createProgram(
+      files.map(([name]) => join(folder, name!)),
+      options,
+    );
+    const complaints = ts.getPreEmitDiagnostics(program).map(({ messageText }) => messageText);
+    expect(complaints).toEqual([]);
+
+    const database = await createTestDatabase();
+    const output = await run(process.execPath, ['--import', LOADER, join(folder, 'main.ts')], '', {
+      DATABASE_URL: database.url,
+      NODE_OPTIONS: '',
+    });
+    expect(output).toMatch(/^invoice 42 sent under token \d{16}\ntrue\n$/);
+    await database.drop();
+    await rm(folder, { recursive: true });
+  });
+
+  describe('calls the standalone server', () => {
+    let server: StandaloneServer;
+
+    beforeAll(async () => {
+      server = await StandaloneServer.start({ DB_LOCK_DATA_DIR: join(directory, 'data'), LOG_LEVEL: 'warn' });
+    }, 90_000);
+
+    afterAll(() => server.end());
+
+    const here = (text: string) => text.replaceAll('http://127.0.0.1:3000', server.origin);
+
+    it('with curl', async () => {
+      requireProgram('curl');
+      await writeFile(join(directory, '.curlrc'), 'silent\nshow-error\nfail-with-body\nwrite-out = "\\n"\n');
+      const { text } = example('curl')[0]!;
+      const output = await run('bash', ['-e'], here(text), { CURL_HOME: directory });
+      const answers = output.split('\n').filter((line) => line.startsWith('{'));
+      expect(answers.map((answer) => JSON.parse(answer) as object)).toMatchObject([
+        { lockName: 'report', workerName: 'me', fencingToken: expect.any(Number) },
+        { lockName: 'report', state: 'held', workerName: 'me' },
+        { lockName: 'report', workerName: 'me' },
+      ]);
+      expect((await server.call('/dblock/locks/report')).body['state']).toBe('released');
+    }, 120_000);
+
+    it('from Python', async () => {
+      requireProgram('python3');
+      const { text } = example('python')[0]!;
+      expect(await run('python3', ['-'], here(text), {})).toBe('got it\n');
+      expect((await server.call('/dblock/locks/import')).body['state']).toBe('released');
+    }, 120_000);
+  });
+
+  it('lists every option, and none that there is not', async () => {
+    const text = await readFile(README, 'utf8');
+    const table = text.slice(text.indexOf('## Options'), text.indexOf('A lease takes'));
+    const listed = [...table.matchAll(/^\| (`[^|]*)\|/gm)].flatMap(([, cell]) =>
+      [...cell!.matchAll(/`(\w+)`/g)].map(([, name]) => name),
+    );
+    const known = [...Object.keys(STATIC_OPTIONS), ...Object.keys(optionsSchema.shape)];
+    expect(listed.filter((name) => name !== 'public').sort()).toEqual(
+      known.filter((name) => name !== 'public').sort(),
+    );
+    expect(text.split('\n').length).toBeLessThan(200);
+  });
+
+  it('links to files that are there', async () => {
+    for (const page of [
+      'README.md',
+      'CONTRIBUTING.md',
+      'docs/safety.md',
+      'docs/http.md',
+      'docs/operations.md',
+      'docs/extending.md',
+    ]) {
+      const from = new URL(page, ROOT);
+      for (const [, link] of (await readFile(from, 'utf8')).matchAll(/\]\((?!https?:)([^)#]+)/g))
+        await expect(readFile(new URL(link!, from))).resolves.toBeDefined();
+    }
+  });
+});

@@ -1,0 +1,22 @@
+import { spawnSync } from 'node:child_process';
+
+/**
+ * Makes sure that a program is there that some tests call as users do: takes the machine's, else installs Debian's
+ * package, and says so.
+ * @throws Error when it is missing and can't be installed.
+ */
+export function requireProgram(program: string, debianPackage = program): void {
+  if (isThere(program)) return;
+  process.stderr.write(`The tests need ${program}: installing Debian's package ${debianPackage}.\n`);
+  run('apt-get', 'update', '-qq');
+  run('apt-get', 'install', '-y', '-qq', '--no-install-recommends', debianPackage);
+  if (!isThere(program))
+    throw new Error(`The tests need ${program}, which is not on this machine. Please install it.`);
+}
+
+const isThere = (program: string): boolean =>
+  spawnSync(program, ['--version'], { stdio: 'ignore' }).status === 0;
+
+function run(command: string, ...args: string[]): void {
+  spawnSync(command, args, { stdio: 'inherit', env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } });
+}
