@@ -1,33 +1,48 @@
-import { expect, it } from '@jest/globals';
-import { LockClient } from 'nestjs-db-lock';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { INestApplication } from '@nestjs/common';
+import { LockClient, type StoreUnavailableError } from 'nestjs-db-lock';
 import { BlockingSession } from '../support/blocking-session.js';
 import { createLockApplication } from '../support/lock-application.js';
-import { startPostgres } from '../support/postgres-server.js';
+import { startPostgres, type PostgresServer } from '../support/postgres-server.js';
 
-it('a grant whose wait for a synchronous standby was cancelled is unknown, not granted', async () => {
-  const server = await startPostgres();
-  const app = await createLockApplication({
-    database: { type: 'postgres', url: server.url },
-    features: [{ retries: 0 }],
+describe('a grant whose wait for a synchronous standby was cancelled', () => {
+  let server: PostgresServer;
+  let app: INestApplication;
+  let session: BlockingSession;
+
+  beforeAll(async () => {
+    server = await startPostgres();
+    app = await createLockApplication({
+      database: { type: 'postgres', url: server.url },
+      features: [{ retries: 0 }],
+    });
+    session = await BlockingSession.open(server.url);
+    await session.query(`ALTER SYSTEM SET synchronous_standby_names = 'nobody'`);
+    await session.query('SELECT pg_reload_conf()');
   });
-  const session = await BlockingSession.open(server.url);
-  await session.query(`ALTER SYSTEM SET synchronous_standby_names = 'nobody'`);
-  await session.query('SELECT pg_reload_conf()');
 
-  const acquiring = app.get(LockClient).acquire('unconfirmed', { ttl: '60s' });
-  let cancelled = false;
-  while (!cancelled) {
-    const rows = await session.query(
-      `SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query LIKE '%dblock_lock%'`,
-    );
-    cancelled = rows.length > 0;
-  }
-  await expect(acquiring).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
+  afterAll(async () => {
+    await session.query(`SET synchronous_commit = local`);
+    await session.query(`ALTER SYSTEM RESET synchronous_standby_names`);
+    await session.query('SELECT pg_reload_conf()');
+    await session.close();
+    await app.close();
+    await server.stop();
+  });
 
-  await session.query(`SET synchronous_commit = local`);
-  await session.query(`ALTER SYSTEM RESET synchronous_standby_names`);
-  await session.query('SELECT pg_reload_conf()');
-  await session.close();
-  await app.close();
-  await server.stop();
+  it('is unknown, not granted', async () => {
+    const acquiring = app
+      .get(LockClient)
+      .acquire('unconfirmed', { ttl: '60s' })
+      .then(
+        () => 'granted',
+        (error: StoreUnavailableError) => error.code,
+      );
+    const cancel = () =>
+      session.query(
+        `SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query LIKE '%dblock_lock%'`,
+      );
+    while ((await cancel()).length === 0);
+    expect(await acquiring).toBe('STORE_UNAVAILABLE');
+  });
 });
