@@ -118,6 +118,25 @@ describe('while somebody else has locked the row of a lock', () => {
   });
 });
 
+describe('a table that is locked as a whole', () => {
+  it('fails a batch soon, instead of waiting for each of its locks in turn', async () => {
+    const database = await createTestDatabase();
+    const app = await createLockApplication({
+      database: { type: 'postgres', url: database.url },
+      features: [{ statementTimeout: '300ms' }],
+    });
+    const session = await BlockingSession.open(database.url);
+    await session.lockTable();
+    const requests = Array.from({ length: 200 }, (_, index) => request(`all:${index}`)); // a minute, in turn
+    const answers = await app.get<LockStore>(LOCK_STORE).acquire(requests);
+    expect(answers.filter(({ outcome }) => outcome === 'error')).toHaveLength(200);
+    await session.letGo();
+    await session.close();
+    await app.close();
+    await database.drop();
+  });
+});
+
 describe('batches that overlap', () => {
   it('never deadlock, in whatever order their names come', async () => {
     const database = await createTestDatabase();

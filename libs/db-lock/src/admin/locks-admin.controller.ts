@@ -14,9 +14,10 @@ import {
 } from '@nestjs/common';
 import type { z } from 'zod';
 import { LockNotFoundError } from '../lease/errors.js';
+import { listQuerySchema } from '../server/list-query.js';
 import { LockServer } from '../server/lock-server.js';
 import { ProblemFilter } from '../server/problem.filter.js';
-import { listQuery, lockParams, toLockJson, type lockJson, type lockPageJson } from '../server/schemas.js';
+import { lockParams, toLockJson, type lockJson, type lockPageJson } from '../server/schemas.js';
 import { validationPipe } from '../server/validation.pipe.js';
 import { actorOf } from './actor.js';
 import {
@@ -39,7 +40,7 @@ export class LocksAdminController {
   @Get('locks')
   @Header('Cache-Control', 'no-store')
   async list(
-    @Query({ schema: listQuery }) query: z.output<typeof listQuery>,
+    @Query({ schema: listQuerySchema }) query: z.output<typeof listQuerySchema>,
   ): Promise<z.input<typeof lockPageJson>> {
     const { items, total } = await this.server.list(query);
     return { items: items.map(toLockJson), total };

@@ -10,7 +10,7 @@ const SECONDS = { error: `must be a whole number of seconds from 1 to ${MAX_SECO
 const timeout = z
   .union(
     [
-      z.int(SECONDS),
+      z.int(SECONDS).min(1, SECONDS).max(MAX_SECONDS, SECONDS),
       z
         .string(SECONDS)
         .regex(/^\d{1,9}$/, SECONDS)

@@ -17,7 +17,6 @@ import type {
   ErrorAnswer,
   ForceReleaseAnswer,
   HistoryRecord,
-  ListQuery,
   LockPage,
   LockRecord,
   LockStore,
@@ -25,6 +24,7 @@ import type {
   RenewAnswer,
   StateCounts,
 } from '../store/lock-store.js';
+import { listQuerySchema, wholeNumber } from './list-query.js';
 
 /** An answer that is not an error; errors are thrown. */
 type Settled<Answer> = Exclude<Answer, ErrorAnswer>;
@@ -47,6 +47,8 @@ export const forceReleaseRequestSchema = z.strictObject({
     .max(1000, { error: 'must be a text of 1 to 1000 characters' })
     .refine((text) => !text.includes('\0') && text.isWellFormed(), { error: 'must be storable text' }),
 });
+
+const historyLimitSchema = wholeNumber(1, 1000);
 
 /**
  * The rules of leases, over a store. Inject it to serve locks by a protocol of your own; to use locks, inject LockClient.
@@ -102,17 +104,21 @@ export class LockServer {
     return record!;
   }
 
-  list(query: ListQuery): Promise<LockPage> {
-    return this.store.list(query);
+  /** One page of the locks that match; by default the first 50, by name. */
+  async list(query: z.input<typeof listQuerySchema> = {}): Promise<LockPage> {
+    return this.store.list(parseRequest(listQuerySchema, query, 'query'));
   }
 
   countByState(): Promise<StateCounts> {
     return this.store.countByState();
   }
 
-  /** What operators did to the lock, the newest first. */
+  /** What operators did to the lock, the newest first: at most `limit` (1 to 1,000) records. */
   async history(lockName: string, limit = 100): Promise<HistoryRecord[]> {
-    return this.store.history(parseRequest(lockNameSchema, lockName, 'lockName'), limit);
+    return this.store.history(
+      parseRequest(lockNameSchema, lockName, 'lockName'),
+      parseRequest(historyLimitSchema, limit, 'limit'),
+    );
   }
 
   /** Marks expired leases as released and returns how many there were. They are free even before. */

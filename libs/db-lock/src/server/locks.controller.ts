@@ -18,13 +18,13 @@ import {
 import { randomUUID } from 'node:crypto';
 import type { z } from 'zod';
 import { LeaseLostError, LockBusyError, LockNotFoundError } from '../lease/errors.js';
+import { listQuerySchema } from './list-query.js';
 import { LockServer } from './lock-server.js';
 import { ProblemFilter } from './problem.filter.js';
 import {
   acquireBody,
   leaseJson,
   leaseParams,
-  listQuery,
   lockJson,
   lockPageJson,
   lockParams,
@@ -95,7 +95,7 @@ export class LocksController {
   @Get('locks')
   @Header('Cache-Control', 'no-store')
   async list(
-    @Query({ schema: listQuery }) query: z.output<typeof listQuery>,
+    @Query({ schema: listQuerySchema }) query: z.output<typeof listQuerySchema>,
   ): Promise<z.input<typeof lockPageJson>> {
     const { items, total } = await this.server.list(query);
     return { items: items.map(toLockJson), total };

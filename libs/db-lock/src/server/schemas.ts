@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { ttlSchema } from '../lease/duration.js';
 import { metadataSchema } from '../lease/metadata.js';
-import { lockNameSchema, MAX_NAME_LENGTH, workerNameSchema } from '../lease/names.js';
+import { lockNameSchema, workerNameSchema } from '../lease/names.js';
 import { grantIdSchema } from '../lease/requests.js';
 import type { LeaseRecord, LockRecord } from '../store/lock-store.js';
 
@@ -22,29 +22,6 @@ export const acquireBody = z.strictObject(
 );
 
 export const renewBody = z.strictObject({ ttl: ttlSchema }, body);
-
-const oneOf = <const Values extends readonly [string, ...string[]]>(values: Values) =>
-  z.enum(values, { error: `must be one of ${values.join(', ')}` });
-
-const wholeNumber = (min: number, max: number) => {
-  const rule = { error: `must be a whole number from ${min} to ${max}` };
-  return z.coerce.number(rule).int(rule).min(min, rule).max(max, rule);
-};
-
-const SEARCH = { error: `must be storable text of at most ${MAX_NAME_LENGTH} characters` };
-
-export const listQuery = z.strictObject({
-  search: z
-    .string(SEARCH)
-    .max(MAX_NAME_LENGTH, SEARCH)
-    .refine((text) => !text.includes('\0') && text.isWellFormed(), SEARCH)
-    .optional(),
-  state: oneOf(['held', 'expired', 'released']).optional(),
-  sort: oneOf(['lockName', 'workerName', 'lockTime', 'expireTime', 'fencingToken']).default('lockName'),
-  order: oneOf(['asc', 'desc']).default('asc'),
-  page: wholeNumber(1, 1_000_000).default(1),
-  pageSize: wholeNumber(1, 200).default(50),
-});
 
 const time = z.iso.datetime({ error: 'must be a time in UTC' }).meta({ description: 'ISO 8601, in UTC' });
 

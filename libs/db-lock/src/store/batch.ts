@@ -7,18 +7,22 @@ const CONFLICT_TRIES = 3;
 
 const CONFLICTS = new Set(['40001', '40P01']);
 
+/** One request may be to blame for these: its row is locked by somebody else, or its data do not fit. */
+const BLAMES_ONE = /^(22|23|40|55P03)/;
+
 /**
- * Answers each request by itself: names are unique within one statement (a name twice would be error 21000), and when
+ * Answers each request by itself, spending at most `patience` milliseconds on finding the one to blame: names are unique within one statement (a name twice would be error 21000), and when
  * the server refuses a statement because of one request (a row that somebody keeps locked), the others get their turn.
  */
 export async function answerEach<Request extends { lockName: string }, Answer>(
   requests: readonly Request[],
+  patience: number,
   answer: (batch: readonly Request[]) => Promise<Answer[]>,
 ): Promise<Array<Answer | ErrorAnswer>> {
   const answers = new Array<Answer | ErrorAnswer>(requests.length);
   for (const round of roundsOfUniqueNames(requests)) {
     const batch = round.map((index) => requests[index]!);
-    const answered = await answerTogetherOrAlone(batch, answer);
+    const answered = await answerTogetherOrAlone(batch, patience, answer);
     round.forEach((index, position) => (answers[index] = answered[position]!));
   }
   return answers;
@@ -38,14 +42,22 @@ function roundsOfUniqueNames(requests: ReadonlyArray<{ lockName: string }>): num
 
 async function answerTogetherOrAlone<Request, Answer>(
   batch: readonly Request[],
+  patience: number,
   answer: (batch: readonly Request[]) => Promise<Answer[]>,
 ): Promise<Array<Answer | ErrorAnswer>> {
   try {
     return await repeatConflicts(() => answer(batch));
   } catch (error) {
-    if (batch.length === 1 || !isRefusal(error)) return batch.map(() => errorAnswer(error));
+    if (batch.length === 1 || !isRefusal(error) || !BLAMES_ONE.test(sqlState(error)!))
+      return batch.map(() => errorAnswer(error));
+    const end = performance.now() + patience;
     const alone: Array<Answer | ErrorAnswer> = [];
-    for (const request of batch) alone.push(...(await answerTogetherOrAlone([request], answer)));
+    for (const request of batch)
+      alone.push(
+        ...(performance.now() < end
+          ? await answerTogetherOrAlone([request], patience, answer)
+          : [errorAnswer(error)]),
+      );
     return alone;
   }
 }

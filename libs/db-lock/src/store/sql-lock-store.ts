@@ -37,12 +37,14 @@ const CHUNK = 128;
 export class SqlLockStore implements LockStore {
   readonly #lanes: Record<Purpose, Lane>;
   readonly #sql: LockStatements;
+  readonly #patience: number;
 
   private constructor(
     private readonly connections: DataSource,
     { tables, statementTimeout }: SqlLockStoreOptions,
   ) {
     this.#sql = postgresStatements(tables);
+    this.#patience = statementTimeout;
     const lane = (purpose: Purpose) =>
       new Lane(connections, {
         purpose,
@@ -58,7 +60,7 @@ export class SqlLockStore implements LockStore {
   }
 
   acquire(requests: readonly AcquireRequest[]): Promise<AcquireAnswer[]> {
-    return answerEach(requests, async (batch) => {
+    return answerEach(requests, this.#patience, async (batch) => {
       const rows = await this.#lanes.acquire.run<LockRow & { decided: boolean; repeated: boolean }>(
         this.#sql.acquire,
         [
@@ -82,7 +84,7 @@ export class SqlLockStore implements LockStore {
   }
 
   renew(requests: readonly RenewRequest[]): Promise<RenewAnswer[]> {
-    return answerEach(requests, async (batch) => {
+    return answerEach(requests, this.#patience, async (batch) => {
       const rows = await this.#lanes.acquire.run<LockRow>(this.#sql.renew, [
         batch.map((request) => request.lockName),
         batch.map((request) => request.grantId),
@@ -97,7 +99,7 @@ export class SqlLockStore implements LockStore {
   }
 
   release(requests: readonly ReleaseRequest[]): Promise<ReleaseAnswer[]> {
-    return answerEach(requests, async (batch) => {
+    return answerEach(requests, this.#patience, async (batch) => {
       const rows = await this.#lanes.release.run<Pick<LockRow, 'lock_name'>>(this.#sql.release, [
         batch.map((request) => request.lockName),
         batch.map((request) => ('grantId' in request ? request.grantId : null)),
@@ -111,7 +113,7 @@ export class SqlLockStore implements LockStore {
   }
 
   forceRelease(requests: readonly ForceReleaseRequest[]): Promise<ForceReleaseAnswer[]> {
-    return answerEach(requests, async (batch) => {
+    return answerEach(requests, this.#patience, async (batch) => {
       const rows = await this.#lanes.desk.run<LockRow>(this.#sql.forceRelease, [
         batch.map((request) => request.lockName),
         batch.map((request) => request.actor),
