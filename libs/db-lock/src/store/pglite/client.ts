@@ -26,7 +26,7 @@ export class PgliteClient {
     if (!this.released) return this.lease.session.query(this.inNamespace(statement), rest);
 
     const error = new Error('The client has been released to its pool: connect again.');
-    const callback = rest.at(-1);
+    const callback = rest.at(-1) as ((error: Error) => unknown) | undefined;
     return typeof callback === 'function' ? callback(error) : Promise.reject(error);
   }
 

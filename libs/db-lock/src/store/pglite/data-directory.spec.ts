@@ -1,4 +1,4 @@
-import { cpSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import fs, { cpSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -64,12 +64,16 @@ describe('the data directory of the embedded database', () => {
     await third.destroy();
   });
 
-  it('stays open when one DataSource is opened while the last one closes', async () => {
+  it('stays open when the last user leaves while another one waits in line', async () => {
     const directory = copy();
     const options = pgliteDataSourceOptions({ dataDir: directory });
     const first = await new DataSource(options).initialize();
-    const [second] = await Promise.all([new DataSource(options).initialize(), first.destroy()]);
-    expect(await second.query('SELECT n FROM tally')).toEqual([{ n: 1 }]);
+    const runner = first.createQueryRunner();
+    await runner.query('CREATE TEMPORARY TABLE gone_with_the_session (n int)');
+    const opening = new DataSource(options).initialize();
+    await sleep(20);
+    const [second] = await Promise.all([opening, first.destroy()]);
+    expect(await second.query('SELECT n FROM gone_with_the_session')).toEqual([]);
     await second.destroy();
     expect(ours(directory)).toEqual([]);
   });
@@ -88,14 +92,28 @@ describe('the data directory of the embedded database', () => {
   });
 
   it('is opened again for the next statement when the database has crashed', async () => {
-    const directory = copy();
-    const dataSource = await openAt(directory);
+    const dataSource = await openAt(copy());
     await expect(dataSource.query('COPY tally FROM STDIN')).rejects.toThrow(
       'The embedded database has stopped: ',
     );
     expect(await dataSource.query('SELECT n FROM tally')).toEqual([{ n: 1 }]);
     await dataSource.destroy();
-    expect(ours(directory)).toEqual([]);
+  });
+
+  it('is opened again when its disk was full, with all that was committed', async () => {
+    const dataSource = await openAt(copy());
+    await dataSource.query('INSERT INTO tally VALUES (2)');
+
+    const disk = jest.spyOn(fs, 'writeSync').mockImplementation(() => {
+      throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
+    });
+    await expect(dataSource.query('INSERT INTO tally VALUES ($1)', [3])).rejects.toThrow(
+      /^The embedded database has stopped: PANIC: .*No space left on device$/,
+    );
+    disk.mockRestore();
+
+    expect(await dataSource.query('SELECT n FROM tally ORDER BY n')).toEqual([{ n: 1 }, { n: 2 }]);
+    await dataSource.destroy();
   });
 
   it('is let go when its database does not open, with an error that says why', async () => {

@@ -1,10 +1,16 @@
 import { messages, PGlite, type ExecProtocolOptions } from '@electric-sql/pglite';
 import { uuid_ossp } from '@electric-sql/pglite/contrib/uuid_ossp';
 
+type Answer = Awaited<ReturnType<PGlite['execProtocolStream']>>[number];
+
+/** The first bytes of the messages Query and Sync. */
+const END_OF_REQUEST = new Set(Buffer.from('QS'));
+
 /** PGlite which, when it can't start or go on, says why: that the disk is full, for instance. */
 export class Engine extends PGlite {
   /** The last message with which PostgreSQL gave up. */
   private lastWords?: string;
+  private end?: Error;
 
   /** @param dataDir an absolute path; in memory without one */
   constructor(dataDir?: string) {
@@ -28,16 +34,40 @@ export class Engine extends PGlite {
     return engine;
   }
 
+  /** @throws Error when PostgreSQL has come to its end; from then on always */
   override async execProtocolStream(message: Uint8Array, options?: ExecProtocolOptions) {
+    if (this.end) throw this.end;
     try {
-      return await super.execProtocolStream(message, options);
+      const answers = await super.execProtocolStream(message, options);
+      if (isAnswered(message, answers)) return answers;
     } catch (cause) {
       if (cause instanceof messages.DatabaseError) throw cause;
-      throw this.hasStopped('The embedded database has stopped', cause);
+      throw (this.end = this.hasStopped('The embedded database has stopped', cause));
     }
+    throw (this.end = this.hasStopped('The embedded database has stopped'));
   }
 
-  private hasStopped(what: string, cause: unknown): Error {
-    return new Error(`${what}: ${this.lastWords ?? (cause as Error).message}`, { cause });
+  /**
+   * Lets go of the files as they are, in place of `close` when PostgreSQL has come to its end: it must not write a
+   * checkpoint any more, as an orderly shutdown does, but repair its files from its log at the next start.
+   */
+  async abandon(): Promise<void> {
+    await this.fs?.closeFs();
   }
+
+  private hasStopped(what: string, cause?: unknown): Error {
+    return new Error(`${what}: ${this.lastWords ?? (cause as Error | undefined)?.message ?? 'no answer'}`, {
+      cause,
+    });
+  }
+}
+
+/** Whether PostgreSQL goes on: its last error was not fatal, and at the end of a request it is ready for the next. */
+function isAnswered(message: Uint8Array, answers: Answer[]): boolean {
+  if (answers.some((answer) => answer instanceof messages.DatabaseError && isFatal(answer))) return false;
+  return !END_OF_REQUEST.has(message[0]!) || answers.some((answer) => answer.name === 'readyForQuery');
+}
+
+function isFatal({ severity }: { severity?: string }): boolean {
+  return severity === 'FATAL' || severity === 'PANIC';
 }

@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ScriptProcess } from '../../../../../test/support/child-process.js';
+import { until } from '../../../../../test/support/patience.js';
 import { DataDirectoryInUseError } from './errors.js';
 import { PidFile } from './pid-file.js';
 import { ownIdentity } from './process-identity.js';
@@ -63,7 +63,7 @@ describe('the pid file of a data directory', () => {
   });
 
   onLinux('replaces one whose pid now belongs to another process', async () => {
-    left({ pid: process.ppid, startTime: '1' });
+    left({ pid: process.ppid, startTime: ownIdentity().startTime });
     (await PidFile.take(directory)).release();
   });
 
@@ -76,11 +76,13 @@ describe('the pid file of a data directory', () => {
   );
 
   onLinux('replaces one of a process that has ended, but whose parent has not noticed yet', async () => {
-    const parent = spawn('/bin/sh', ['-c', 'true & echo $!; exec sleep 60']);
-    const [pid] = (await once(parent.stdout, 'data')) as [Buffer];
-    left({ pid: Number(pid) });
-    await sleep(50);
-    expect(process.kill(Number(pid), 0)).toBe(true);
+    // sleep does not know of the child that its process had as a shell
+    const parent = spawn('/bin/sh', ['-c', 'sleep 0.2 & echo $!; exec sleep 60']);
+    const pid = Number(await once(parent.stdout, 'data'));
+    left({ pid });
+    await until('the child has ended', 10_000, () =>
+      readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z '),
+    );
     (await PidFile.take(directory)).release();
     parent.kill();
   });
@@ -89,6 +91,14 @@ describe('the pid file of a data directory', () => {
     const file = await PidFile.take(directory);
     left({ pid: process.ppid });
     file.release();
+    expect(readdirSync(directory)).toEqual(['db-lock.pid']);
+  });
+
+  it('gives way to who judged the same file stale and replaced it last', async () => {
+    left({ pid: 2 ** 30 });
+    const taking = PidFile.take(directory);
+    left({ pid: process.ppid });
+    await expect(taking).rejects.toBeInstanceOf(DataDirectoryInUseError);
     expect(readdirSync(directory)).toEqual(['db-lock.pid']);
   });
 

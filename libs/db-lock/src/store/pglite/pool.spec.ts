@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { DataSource, EntitySchema, type MigrationInterface, type QueryRunner } from 'typeorm';
 import type { PgliteClient } from './client.js';
 import { pgliteDataSourceOptions } from './driver.js';
-import { PglitePool } from './pool.js';
+import type { PglitePool } from './pool.js';
 
 /** Milliseconds: on a busy machine PGlite may take a while for its first start. */
 jest.setTimeout(120_000);
@@ -233,6 +233,16 @@ describe('the pool of the embedded database', () => {
     await expect(connect()).rejects.toThrow('The pool has ended.');
   });
 
+  it('ends at once while others have the database open, whoever has the session', async () => {
+    const { connect, end } = openPool();
+    (await connect()).release();
+    const busy = openPool();
+    const client = await busy.connect();
+    await end();
+    client.release();
+    await busy.end();
+  });
+
   it('keeps the prepared statements of two pools apart', async () => {
     const pools = [openPool(), openPool()];
     for (const round of [1, 2])
@@ -268,7 +278,7 @@ describe('the pool of the embedded database', () => {
     client.removeListener('notice', listener);
     await ask(client, `DO $$ BEGIN RAISE NOTICE 'two'; END $$`);
     client.once('notification', (message) => heard.push((message as { payload: string }).payload));
-    for (const statement of ['LISTEN news', `NOTIFY news, 'three'`, 'UNLISTEN news'])
+    for (const statement of ['LISTEN news', `NOTIFY news, 'three'`, `NOTIFY news, 'four'`, 'UNLISTEN news'])
       await ask(client, statement);
     client.release();
     await end();

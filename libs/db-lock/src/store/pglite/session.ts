@@ -48,7 +48,8 @@ export class Session {
 
   /** node-pg's `client.query`. */
   query(statement: object | string, rest: unknown[]): unknown {
-    const result: unknown = Reflect.apply(this.client.query, this.client, [statement, ...rest]);
+    const client: { query(...parameters: unknown[]): unknown } = this.client;
+    const result = client.query(statement, ...rest);
     this.busy = true;
     return result;
   }
@@ -63,7 +64,7 @@ export class Session {
   async close(): Promise<void> {
     try {
       await this.client.end();
-      await this.engine.close();
+      await (this.broken ? this.engine.abandon() : this.engine.close());
     } finally {
       this.directory?.release();
     }
