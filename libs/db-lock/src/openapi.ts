@@ -1,17 +1,19 @@
 import {
+  ApiBadRequestResponse,
   ApiConflictResponse,
+  ApiConsumes,
   ApiCreatedResponse,
   ApiGoneResponse,
   ApiNoContentResponse,
   ApiNotFoundResponse,
-  ApiBadRequestResponse,
   ApiOkResponse,
   ApiOperation,
   ApiServiceUnavailableResponse,
   ApiTags,
+  type ApiResponseSchemaHost,
 } from '@nestjs/swagger';
 import type { Type } from '@nestjs/common';
-import type { z } from 'zod';
+import { z } from 'zod';
 import { LocksAdminController } from './admin/locks-admin.controller.js';
 import { clearedJson, countsJson, endedLeaseJson, historyJson } from './admin/schemas.js';
 import { DjangoDbLockController } from './server/django-db-lock.controller.js';
@@ -19,10 +21,18 @@ import { doneJson, failureJson, grantedJson, lockInfoEnvelopeJson } from './serv
 import { LocksController } from './server/locks.controller.js';
 import { leaseJson, lockJson, lockPageJson, problemJson } from './server/schemas.js';
 
-type Responses = Array<ClassDecorator & MethodDecorator>;
+type ResponseDecorator = typeof ApiConflictResponse;
+type Decorators = MethodDecorator[];
 
-const problem = (decorator: typeof ApiConflictResponse, description: string) =>
-  decorator({ description, standardSchema: problemJson });
+/** Swagger puts a schema of ours under `application/json`; problem documents have a media type of their own. */
+const problemContent = {
+  'application/problem+json': {
+    schema: z.toJSONSchema(problemJson, { target: 'openapi-3.0' }) as ApiResponseSchemaHost['schema'],
+  },
+};
+
+const problem = (decorator: ResponseDecorator, description: string) =>
+  decorator({ description, content: problemContent });
 
 const BAD_REQUEST = problem(
   ApiBadRequestResponse,
@@ -45,10 +55,10 @@ function describe<Controller>(
   controller: Type<Controller>,
   method: keyof Controller & string,
   summary: string,
-  ...responses: Responses
+  ...decorators: Decorators
 ): void {
   const descriptor = Object.getOwnPropertyDescriptor(controller.prototype as object, method)!;
-  for (const decorate of [ApiOperation({ summary }), BAD_REQUEST, ...responses, UNAVAILABLE])
+  for (const decorate of [ApiOperation({ summary }), ...decorators])
     decorate(controller.prototype as object, method, descriptor);
 }
 
@@ -60,67 +70,117 @@ function describeLocks(): void {
     'Acquire a lock',
     ApiCreatedResponse({ description: 'Granted.', standardSchema: leaseJson }),
     ok('Granted before, to the same grantId: the same lease.', leaseJson),
+    BAD_REQUEST,
     problem(ApiConflictResponse, 'Busy: `holder` has it, for `retryAfter` ms unless it is renewed.'),
+    UNAVAILABLE,
   );
-  describe(LocksController, 'renew', 'Give a live lease a new TTL', ok('Renewed.', leaseJson), LOST);
+  describe(
+    LocksController,
+    'renew',
+    'Give a live lease a new TTL',
+    ok('Renewed.', leaseJson),
+    BAD_REQUEST,
+    LOST,
+    UNAVAILABLE,
+  );
   describe(
     LocksController,
     'release',
     'Release a lease',
     ApiNoContentResponse({ description: 'Released.' }),
+    BAD_REQUEST,
     LOST,
+    UNAVAILABLE,
   );
-  describe(LocksController, 'inspect', 'Inspect a lock', ok('The lock.', lockJson), UNKNOWN);
-  describe(LocksController, 'list', 'List locks', ok('A page of locks.', lockPageJson));
+  describe(
+    LocksController,
+    'inspect',
+    'Inspect a lock',
+    ok('The lock.', lockJson),
+    BAD_REQUEST,
+    UNKNOWN,
+    UNAVAILABLE,
+  );
+  describe(
+    LocksController,
+    'list',
+    'List locks',
+    ok('A page of locks.', lockPageJson),
+    BAD_REQUEST,
+    UNAVAILABLE,
+  );
 }
 
 function describeAdmin(): void {
   ApiTags('Admin')(LocksAdminController);
-  describe(LocksAdminController, 'list', 'List locks', ok('A page of locks.', lockPageJson));
-  describe(LocksAdminController, 'inspect', 'Inspect a lock', ok('The lock.', lockJson), UNKNOWN);
+  describe(
+    LocksAdminController,
+    'list',
+    'List locks',
+    ok('A page of locks.', lockPageJson),
+    BAD_REQUEST,
+    UNAVAILABLE,
+  );
+  describe(
+    LocksAdminController,
+    'inspect',
+    'Inspect a lock',
+    ok('The lock.', lockJson),
+    BAD_REQUEST,
+    UNKNOWN,
+    UNAVAILABLE,
+  );
   describe(
     LocksAdminController,
     'history',
     'What operators did to a lock',
     ok('The newest first.', historyJson),
+    BAD_REQUEST,
+    UNAVAILABLE,
   );
   describe(
     LocksAdminController,
     'forceRelease',
     'Free a lock by force',
     ok('What was ended.', endedLeaseJson),
+    BAD_REQUEST,
+    UNAVAILABLE,
   );
-  describe(LocksAdminController, 'counts', 'Count locks by state', ok('The counts.', countsJson));
+  describe(
+    LocksAdminController,
+    'counts',
+    'Count locks by state',
+    ok('The counts.', countsJson),
+    UNAVAILABLE,
+  );
   describe(
     LocksAdminController,
     'clearExpired',
     'Mark expired leases as released',
     ok('How many.', clearedJson),
+    UNAVAILABLE,
   );
 }
 
 function describeDjangoDbLock(): void {
-  const failure = (decorator: typeof ApiConflictResponse, description: string) =>
+  const failure = (decorator: ResponseDecorator, description: string) =>
     decorator({ description, standardSchema: failureJson });
+  const answers = (schema: z.ZodType): Decorators => [
+    ok('In the envelope.', schema),
+    failure(ApiBadRequestResponse, 'A rule is broken. There is no `result`.'),
+    failure(ApiServiceUnavailableResponse, 'The database does not answer. There is no `result`.'),
+  ];
+  const posted = ApiConsumes('application/json', 'application/x-www-form-urlencoded');
   const paths = [
-    ['acquireLock', 'Acquire a lock: true granted, false busy', grantedJson],
-    ['releaseLock', "Release a worker's lock", doneJson],
-    ['getLockInfo', 'Who holds a lock', lockInfoEnvelopeJson],
-    ['clearExpiredLocks', 'Mark expired leases as released', doneJson],
+    ['acquireLock', 'postAcquireLock', 'Acquire a lock: true granted, false busy', grantedJson],
+    ['releaseLock', 'postReleaseLock', "Release a worker's lock", doneJson],
+    ['getLockInfo', 'postGetLockInfo', 'Who holds a lock', lockInfoEnvelopeJson],
+    ['clearExpiredLocks', 'postClearExpiredLocks', 'Mark expired leases as released', doneJson],
   ] as const;
   ApiTags('django-db-lock')(DjangoDbLockController);
-  for (const [path, summary, schema] of paths) {
-    for (const method of [path, `post${path[0]!.toUpperCase()}${path.slice(1)}`] as Array<
-      keyof DjangoDbLockController
-    >)
-      describe(
-        DjangoDbLockController,
-        method,
-        summary,
-        ok('In the envelope.', schema),
-        failure(ApiBadRequestResponse, 'A rule is broken. There is no `result`.'),
-        failure(ApiServiceUnavailableResponse, 'The database does not answer. There is no `result`.'),
-      );
+  for (const [get, post, summary, schema] of paths) {
+    describe(DjangoDbLockController, get, summary, ...answers(schema));
+    describe(DjangoDbLockController, post, summary, ...answers(schema), posted);
   }
 }
 

@@ -12,6 +12,13 @@ export const DEFAULT_TTL = 30_000;
 
 const WITH_UNIT = /^\d+(\.\d+)? ?(ms|s|m|h|d)$/;
 
+/** `ms` multiplies in floating point, which makes 3960000.0000000005 of `1.1h`. */
+function millisecondsOf(text: string): number {
+  const value = ms(text as StringValue);
+  const whole = Math.round(value);
+  return Math.abs(value - whole) <= 2 * Number.EPSILON * value ? whole : value;
+}
+
 /** A schema for durations between two bounds, in whole milliseconds. Its output is milliseconds. */
 export function durationSchema(min: number, max: number) {
   const rule = `must be whole milliseconds from ${min} to ${max}, or a duration such as '30s' (units: ms, s, m, h, d)`;
@@ -20,7 +27,7 @@ export function durationSchema(min: number, max: number) {
     .string({ error: rule })
     .max(20, { error: rule })
     .regex(WITH_UNIT, { error: rule })
-    .transform((text) => ms(text as StringValue));
+    .transform(millisecondsOf);
   return z
     .union([milliseconds, withUnit], { error: rule })
     .refine((value) => Number.isInteger(value) && value >= min && value <= max, { error: rule })

@@ -5,16 +5,11 @@ export const MAX_NAME_LENGTH = 255;
 
 const LENGTH = `must be a string of 1 to ${MAX_NAME_LENGTH} characters`;
 
-function fits(text: string): boolean {
-  return text.length <= MAX_NAME_LENGTH || [...text].length <= MAX_NAME_LENGTH;
-}
-
 /** Text that PostgreSQL stores as it is: U+0000 does not fit, and a lone surrogate would be replaced. */
 const nameSchema = z
   .string({ error: LENGTH })
   .min(1, { error: LENGTH })
-  .max(2 * MAX_NAME_LENGTH, { error: LENGTH })
-  .refine(fits, { error: LENGTH })
+  .max(MAX_NAME_LENGTH, { error: LENGTH })
   .refine((text) => !text.includes('\0'), { error: 'must not contain the character U+0000' })
   .refine((text) => text.isWellFormed(), { error: 'must be well-formed Unicode (no lone surrogates)' });
 

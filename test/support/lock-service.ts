@@ -1,0 +1,159 @@
+import type { INestApplication } from '@nestjs/common';
+import { LockServer } from 'nestjs-db-lock';
+import { randomUUID } from 'node:crypto';
+import pg from 'pg';
+import { Agent } from 'undici';
+import { createLockApplication, listen, type LockApplicationOptions } from './lock-application.js';
+import { until } from './patience.js';
+import { createTestDatabase } from './test-database.js';
+
+/** What goes beside the method and the path; of `json`, `form` and `body` at most one. */
+export interface Message {
+  query?: Record<string, string> | Array<[string, string]> | string;
+  json?: unknown;
+  form?: Record<string, string> | Array<[string, string]> | string;
+  body?: string | Buffer;
+  headers?: Record<string, string>;
+}
+
+export interface Answer {
+  status: number;
+  headers: Record<string, string>;
+  text: string;
+  /** The body, when it is JSON. */
+  json: unknown;
+}
+
+/** A lock as its table holds it. */
+export interface LockRow {
+  lock_name: string;
+  worker_name: string | null;
+  grant_id: string | null;
+  token: string;
+  lock_time: Date;
+  expire_time: Date;
+  metadata: unknown;
+}
+
+/** Where a lock service keeps its locks. */
+export interface ServiceDatabase {
+  url: string;
+  drop(): Promise<void>;
+}
+
+export interface LockServiceOptions extends Omit<LockApplicationOptions, 'database'> {
+  /** Default: one of its own, on the PostgreSQL of this test run. */
+  database?: ServiceDatabase;
+}
+
+/** An application that serves locks of PostgreSQL over HTTP, called as any program would call it: byte by byte. */
+export class LockService {
+  readonly #agent = new Agent();
+
+  private constructor(
+    readonly app: INestApplication,
+    /** `http://127.0.0.1:PORT` */
+    readonly origin: string,
+    /** The address of the default feature, for clients. */
+    readonly apiServer: string,
+    private readonly database: ServiceDatabase,
+    private readonly session: pg.Client,
+  ) {}
+
+  static async open({ database, ...options }: LockServiceOptions = {}): Promise<LockService> {
+    const own = database ?? (await createTestDatabase());
+    const app = await createLockApplication({
+      ...options,
+      database: { type: 'postgres', url: own.url, poolSize: 2, retryAttempts: 1 },
+    });
+    const origin = await listen(app);
+    const prefix = options.globalPrefix === undefined ? '' : `/${options.globalPrefix}`;
+    const path = options.features?.[0]?.path ?? options.features?.[0]?.feature ?? 'dblock';
+    const session = new pg.Client({ connectionString: own.url });
+    session.on('error', () => {}); // Some tests take the database away.
+    await session.connect();
+    return new LockService(app, origin, `${origin}${prefix}/${path}`, own, session);
+  }
+
+  /** The rules themselves, without HTTP. */
+  get locks(): LockServer {
+    return this.app.get(LockServer);
+  }
+
+  /** @param path - below the feature's path, or below the origin when it begins with a slash; sent as it is */
+  async send(method: string, path: string, message: Message = {}): Promise<Answer> {
+    const { query } = message;
+    const { body, headers } = encode(message);
+    const base = path.startsWith('/') ? '' : `${new URL(this.apiServer).pathname}/`;
+    const search = query === undefined ? '' : `?${toSearch(query)}`;
+    const response = await this.#agent.request({
+      origin: this.origin,
+      path: `${base}${path}${search}`,
+      method: method as 'GET',
+      headers,
+      body,
+    });
+    const text = await response.body.text();
+    return {
+      status: response.statusCode,
+      headers: response.headers as Record<string, string>,
+      text,
+      json: asJson(text),
+    };
+  }
+
+  /** A lease of 1 ms, which has run out by now. */
+  async leaveExpired(lockName: string, workerName = 'late'): Promise<void> {
+    await this.locks.acquire({ lockName, workerName, grantId: randomUUID(), ttl: 1 });
+    await until(
+      `${lockName} expires`,
+      10_000,
+      async () => (await this.locks.inspect(lockName))?.state === 'expired',
+    );
+  }
+
+  /** All that the table of the locks holds. */
+  rows(): Promise<LockRow[]> {
+    return this.query('SELECT * FROM dblock_lock ORDER BY lock_name');
+  }
+
+  /** One statement on the database, beside the application. */
+  async query<Row extends object>(sql: string, values: unknown[] = []): Promise<Row[]> {
+    return (await this.session.query<Row>(sql, values)).rows;
+  }
+
+  /** Takes the database away, for good. */
+  loseDatabase(): Promise<void> {
+    return this.database.drop();
+  }
+
+  async close(): Promise<void> {
+    await this.#agent.close();
+    await this.app.close();
+    await this.session.end().catch(() => {});
+    await this.database.drop();
+  }
+}
+
+function encode({ json, form, body, headers = {} }: Message) {
+  if (json !== undefined)
+    return { body: JSON.stringify(json), headers: { 'content-type': 'application/json', ...headers } };
+  if (form !== undefined)
+    return {
+      body: toSearch(form),
+      headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers },
+    };
+  return { body, headers };
+}
+
+function toSearch(parameters: NonNullable<Message['query']>): string {
+  return typeof parameters === 'string' ? parameters : new URLSearchParams(parameters).toString();
+}
+
+function asJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,420 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { APP_FILTER } from '@nestjs/core';
+import fc from 'fast-check';
+import { ProblemFilter } from 'nestjs-db-lock';
+import { randomUUID } from 'node:crypto';
+import { AWKWARD_NAMES } from '../support/lock-names.js';
+import { LockService, type Answer, type LockRow, type Message } from '../support/lock-service.js';
+import { PLATFORMS } from '../support/platforms.js';
+import { pathOf, routesBelow, type Route } from '../support/routes.js';
+
+/** `FUZZ_SEED=… FUZZ_RUNS=… npm test -- test/wire/fuzz` looks elsewhere, and for longer. */
+const SEED = Number(process.env['FUZZ_SEED'] ?? 1_763_900_000);
+const runs = (byDefault: number): number => Number(process.env['FUZZ_RUNS'] ?? byDefault);
+const PATIENCE = Number(process.env['FUZZ_RUNS'] ?? 0) * 1000 + 120_000;
+
+/** fast-check names the seed and the counterexample when a property fails. */
+async function holds<Input>(
+  numRuns: number,
+  input: fc.Arbitrary<Input>,
+  check: (input: Input) => Promise<void>,
+): Promise<void> {
+  await fc.assert(fc.asyncProperty(input, check), { seed: SEED, numRuns: runs(numRuns) });
+}
+
+/** Percent-encoding of any string, also of one that no URL can hold: lone surrogates become the bytes of none. */
+function encode(name: string): string {
+  return [...name]
+    .map((character) =>
+      character.isWellFormed() ? encodeURIComponent(character).replaceAll('.', '%2E') : '%ED%A0%80',
+    )
+    .join('');
+}
+
+/** The rule for names, told once more. */
+function isName(name: string): boolean {
+  const characters = [...name];
+  const fits = characters.length >= 1 && characters.length <= 255 && name !== '.' && name !== '..';
+  return fits && characters.every((character) => character !== '\0' && character.isWellFormed());
+}
+
+const MAX_TTL = 30n * 24n * 60n * 60n * 1000n;
+const UNITS: Record<string, bigint> = { ms: 1n, s: 1000n, m: 60_000n, h: 3_600_000n, d: 86_400_000n };
+
+/** The rule for durations, told once more in exact arithmetic: whole milliseconds, or null. */
+function millisecondsOf(ttl: unknown): number | null {
+  if (typeof ttl === 'number')
+    return Number.isInteger(ttl) && ttl >= 1 && ttl <= Number(MAX_TTL) ? ttl : null;
+  const [, whole, fraction = '', unit] =
+    (typeof ttl === 'string' && ttl.length <= 20 && /^(\d+)(?:\.(\d+))? ?(ms|s|m|h|d)$/.exec(ttl)) || [];
+  if (whole === undefined) return null;
+  const scaled = BigInt(whole + fraction) * UNITS[unit!]!;
+  const scale = 10n ** BigInt(fraction.length);
+  const milliseconds = scaled / scale;
+  const isWhole = scaled % scale === 0n;
+  return isWhole && milliseconds >= 1n && milliseconds <= MAX_TTL ? Number(milliseconds) : null;
+}
+
+const anyName = fc.oneof(
+  fc.constantFrom('held', 'expired', 'free', '.', '..', '', 'x'.repeat(256), ...AWKWARD_NAMES),
+  fc.string({ unit: 'binary', maxLength: 300, size: 'max' }),
+  fc.string({ unit: 'grapheme', maxLength: 20 }),
+  fc
+    .array(fc.integer({ min: 0, max: 0xffff }), { maxLength: 5 })
+    .map((units) => String.fromCharCode(...units)),
+);
+
+const anyTtl = fc.oneof(
+  fc.integer({ min: -5, max: 5 }),
+  fc.integer({ min: Number(MAX_TTL) - 5, max: Number(MAX_TTL) + 5 }),
+  fc.double(),
+  fc
+    .tuple(
+      fc.oneof(fc.nat({ max: 60 }), fc.nat({ max: 5_000 }), fc.nat()),
+      fc.constantFrom('', '', '.', '.0', '.1', '.2', '.5', '.005', '.29', '.3333', 'e3'),
+      fc.constantFrom('', '', ' ', '  '),
+      fc.constantFrom('ms', 's', 'm', 'h', 'd', 'd', 'w', 'S', ''),
+    )
+    .map((parts) => parts.join('')),
+  fc.jsonValue({ maxDepth: 1 }),
+);
+
+/** What stands in the URL as it is. */
+const urlText = fc.string({ unit: fc.constantFrom(...'ab%2F0.+/?&=[];,:~"\\<>{}|^`$!'), maxLength: 12 });
+
+const otherMethod = fc.constantFrom(
+  'GET',
+  'HEAD',
+  'POST',
+  'PUT',
+  'PATCH',
+  'DELETE',
+  'OPTIONS',
+  'TRACE',
+  'BREW',
+);
+
+const JSON_TYPE = 'application/json';
+const FORM_TYPE = 'application/x-www-form-urlencoded';
+
+const contentType = fc.oneof(
+  { weight: 4, arbitrary: fc.constant(JSON_TYPE) },
+  { weight: 2, arbitrary: fc.constant(FORM_TYPE) },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom(
+      'application/json; charset=utf-8',
+      'application/json; charset=utf-16',
+      'application/problem+json',
+      'multipart/form-data; boundary=x',
+      'text/plain',
+      'application/octet-stream',
+      'application/xml',
+      'nonsense',
+      ';;;',
+      '',
+    ),
+  },
+);
+
+const anyValue = fc.oneof(
+  anyName,
+  anyTtl,
+  fc.jsonValue({ maxDepth: 3 }),
+  fc.constantFrom('x'.repeat(2000), { $gt: '' }, ['a', 'b'], { toString: 'a' }, { length: 1 }),
+);
+
+const FIELDS = [
+  'lockName',
+  'workerName',
+  'timeout',
+  'ttl',
+  'grantId',
+  'metadata',
+  'reason',
+  'search',
+  'state',
+  'sort',
+  'order',
+  'page',
+  'pageSize',
+  'constructor',
+  '__proto__',
+];
+
+const fields = fc.dictionary(fc.oneof(fc.constantFrom(...FIELDS), fc.string({ maxLength: 5 })), anyValue, {
+  maxKeys: 5,
+});
+
+const nested = (depth: number, [open, close]: [string, string]) =>
+  `{"ttl":1000,"metadata":{"a":${open.repeat(depth)}${close.repeat(depth)}}}`;
+
+const anyBody: fc.Arbitrary<Buffer> = fc
+  .oneof(
+    { weight: 6, arbitrary: fields.map((body) => JSON.stringify(body)) },
+    { weight: 2, arbitrary: fc.json() },
+    {
+      weight: 2,
+      arbitrary: fc.constantFrom(
+        '{"__proto__":{"polluted":true,"ttl":1000}}',
+        '{"ttl":1000,"__proto__":{"polluted":true}}',
+        '{"ttl":1000,"metadata":{"__proto__":{"polluted":true}}}',
+        '{"ttl":1000,"metadata":{"constructor":{"prototype":{"polluted":true}}}}',
+        '{"constructor":{"prototype":{"polluted":true}}}',
+        '__proto__[polluted]=1&lockName=a&workerName=b&timeout=1',
+        'constructor[prototype][polluted]=1',
+        'lockName[]=a&lockName[]=b&workerName[a]=b&timeout=1',
+        '{"ttl":1000,"ttl":"x"}',
+        '{"ttl":1e400}',
+        '\ufeff{"ttl":1000}',
+        '{"ttl":1000',
+        'null',
+        '[]',
+        '',
+      ),
+    },
+    {
+      weight: 1,
+      arbitrary: fc
+        .tuple(
+          fc.integer({ min: 30, max: 20_000 }),
+          fc.constantFrom<[string, string]>(['[', ']'], ['{"a":', '}']),
+        )
+        .map(([depth, brackets]) => nested(depth, brackets).replace('{"a":}', '{"a":1}')),
+    },
+    {
+      weight: 1,
+      arbitrary: fc
+        .tuple(fc.constantFrom(9_000, 120_000, 1_200_000), fc.constantFrom(...FIELDS))
+        .map(([size, field]) => JSON.stringify({ ttl: 1000, [field]: 'x'.repeat(size) })),
+    },
+  )
+  .map((text) => Buffer.from(text));
+
+const anyBytes = fc.uint8Array({ maxLength: 64 }).map((bytes) => Buffer.from(bytes));
+
+const anyQuery = fc.oneof(
+  fc.constant(''),
+  urlText,
+  fields.map(toForm),
+  fc
+    .array(fc.tuple(fc.constantFrom(...FIELDS), anyName), { maxLength: 6 })
+    .map((pairs) => pairs.map(([name, value]) => `${name}=${encode(value)}`).join('&')),
+);
+
+function toForm(parameters: Record<string, unknown>): string {
+  const textOf = (value: unknown) => (typeof value === 'string' ? value : (JSON.stringify(value) ?? ''));
+  return Object.entries(parameters)
+    .map(([name, value]) => `${encode(name)}=${encode(textOf(value))}`)
+    .join('&');
+}
+
+/** What the routes take, by the last step of their path. */
+const GOOD: Record<string, object> = {
+  lease: { ttl: 60_000 },
+  ':grantId': { ttl: 60_000 },
+  'force-release': { reason: 'stuck' },
+  acquireLock: { lockName: 'django', workerName: 'ann', timeout: 60 },
+  releaseLock: { lockName: 'held', workerName: 'ann' },
+  getLockInfo: { lockName: 'held' },
+};
+
+/** What goes along with a request: what the route takes, with some fields changed; or anything. */
+const anyPayload = fc.oneof(
+  { weight: 3, arbitrary: fc.record({ changes: fc.oneof(fc.constant({}), fields) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ query: anyQuery, body: fc.option(fc.oneof(anyBody, anyBody, anyBytes)) }),
+  },
+);
+
+function messageOf(
+  route: Route,
+  payload: { changes: object } | { query: string; body: Buffer | null },
+  type: string,
+): Message {
+  const headers = { 'content-type': type };
+  if ('query' in payload) return { headers, query: payload.query, body: payload.body ?? undefined };
+  const parameters = { ...GOOD[route.path.split('/').at(-1)!], ...payload.changes };
+  if (route.method === 'GET') return { query: toForm(parameters) };
+  return { headers, body: type === FORM_TYPE ? toForm(parameters) : JSON.stringify(parameters) };
+}
+
+describe.each(PLATFORMS)('whatever is thrown at %s', (platform) => {
+  const secret = randomUUID();
+  let service: LockService;
+  let routes: Route[];
+
+  beforeAll(async () => {
+    const providers = [{ provide: APP_FILTER, useClass: ProblemFilter }];
+    service = await LockService.open({ platform, metadata: { providers } });
+    routes = routesBelow(service.app, 'dblock');
+    await service.leaveExpired('expired');
+    await service.query(
+      `INSERT INTO dblock_lock (lock_name, token, lock_time, expire_time) VALUES ('free', 1, now(), now())`,
+    );
+  });
+  afterAll(() => service.close());
+
+  /** All that is stored, as one text. */
+  async function stored(): Promise<string> {
+    const [row] = await service.query<{ everything: string }>(
+      `SELECT json_build_array(
+         (SELECT json_agg(lock ORDER BY lock_name) FROM dblock_lock AS lock),
+         (SELECT json_agg(history ORDER BY id) FROM dblock_history AS history)
+       )::text AS everything`,
+    );
+    return row!.everything;
+  }
+
+  /** Three locks, one of them held, and nothing else. */
+  async function begin(): Promise<string> {
+    await service.query(`DELETE FROM dblock_history`);
+    await service.query(`DELETE FROM dblock_lock WHERE lock_name NOT IN ('held', 'expired', 'free')`);
+    await service.locks.acquire({
+      lockName: 'held',
+      workerName: 'ann',
+      grantId: secret,
+      ttl: 60 * 60 * 1000,
+    });
+    return stored();
+  }
+
+  async function rowOf(lockName: string): Promise<LockRow | undefined> {
+    const [row] = await service.query<LockRow>('SELECT * FROM dblock_lock WHERE lock_name = $1', [lockName]);
+    return row;
+  }
+
+  /** A server may hang up on who sends too much, before it is read. */
+  async function send(method: string, path: string, message: Message): Promise<Answer | 'hung up'> {
+    try {
+      return await service.send(method, path, message);
+    } catch (error) {
+      if ((message.body?.length ?? 0) < 60_000) throw error;
+      return 'hung up';
+    }
+  }
+
+  const isRefused = ({ status }: Answer) => status >= 400 && status < 500;
+
+  it(
+    'a name that keeps the rule is that lock, and any other is refused',
+    async () => {
+      const ways = fc.constantFrom('path', 'query', 'form', 'json');
+      await holds(250, fc.record({ name: anyName, way: ways }), async ({ name, way }) => {
+        const before = await begin();
+        const workerName = randomUUID();
+        const asText = `lockName=${encode(name)}&workerName=${workerName}&timeout=60`;
+        // Query strings and forms with a lone surrogate arrive as other text: they have no way to say it.
+        if (way !== 'path' && way !== 'json' && !name.isWellFormed()) return;
+        const answer = await {
+          path: () =>
+            service.send('POST', `locks/${encode(name)}/lease`, { json: { ttl: 60_000, workerName } }),
+          query: () => service.send('GET', 'acquireLock', { query: asText }),
+          form: () => service.send('POST', 'acquireLock', { form: asText }),
+          json: () =>
+            service.send('POST', 'acquireLock', { json: { lockName: name, workerName, timeout: 60 } }),
+        }[way]();
+        if (!isName(name)) {
+          expect(isRefused(answer)).toBe(true);
+          expect(await stored()).toBe(before);
+          return;
+        }
+        expect([200, 201, 409]).toContain(answer.status);
+        const isGranted =
+          way === 'path' ? answer.status === 201 : (answer.json as { result: boolean }).result;
+        expect((await rowOf(name))?.worker_name === workerName).toBe(isGranted);
+        if (!isGranted) expect(await stored()).toBe(before);
+      });
+    },
+    PATIENCE,
+  );
+
+  it(
+    'a TTL that keeps the rule is granted to the millisecond, and any other is refused',
+    async () => {
+      await holds(250, anyTtl, async (ttl) => {
+        const before = await begin();
+        const lockName = randomUUID();
+        const answer = await service.send('POST', `locks/${lockName}/lease`, { json: { ttl } });
+        const milliseconds = millisecondsOf(JSON.parse(JSON.stringify({ ttl })).ttl);
+        const row = await rowOf(lockName);
+        const granted = row && row.expire_time.getTime() - row.lock_time.getTime();
+        expect([answer.status, granted]).toEqual(
+          milliseconds === null ? [400, undefined] : [201, milliseconds],
+        );
+        if (milliseconds === null) expect(await stored()).toBe(before);
+      });
+    },
+    PATIENCE,
+  );
+
+  it(
+    'no request breaks the server, does half of its work, or tells what only the holder may know',
+    async () => {
+      const request = fc.record({
+        index: fc.nat(),
+        method: fc.oneof({ weight: 6, arbitrary: fc.constant(null) }, { weight: 1, arbitrary: otherMethod }),
+        lockName: fc.oneof(
+          { weight: 3, arbitrary: anyName.map(encode) },
+          { weight: 2, arbitrary: fc.constant('held') },
+          { weight: 1, arbitrary: urlText },
+        ),
+        grantId: fc.oneof(fc.constantFrom('<secret>', '0', '', randomUUID()), urlText),
+        payload: anyPayload,
+        type: contentType,
+      });
+      await holds(800, request, async ({ index, method, lockName, grantId, payload, type }) => {
+        const before = await begin();
+        const route = routes[index % routes.length]!;
+        const knows = grantId === '<secret>';
+        const path = pathOf(route, { lockName, grantId: knows ? secret : grantId });
+        const answer = await send(method ?? route.method, `/${path}`, messageOf(route, payload, type));
+        if (answer === 'hung up') return expect(await stored()).toBe(before);
+
+        expect(answer.status).toBeLessThan(500);
+        if (isRefused(answer)) {
+          expect(await stored()).toBe(before);
+          expect(answer.json ?? {}).not.toHaveProperty('result');
+        }
+        if (!knows) expect(answer.text).not.toContain(secret);
+        if (answer.status === 201) {
+          const lease = answer.json as { lockName: string; grantId: string; fencingToken: number };
+          expect(await rowOf(lease.lockName)).toMatchObject({
+            grant_id: lease.grantId,
+            token: String(lease.fencingToken),
+          });
+        }
+      });
+      expect({}).not.toHaveProperty('polluted');
+      expect((await service.send('GET', 'locks')).status).toBe(200);
+    },
+    PATIENCE,
+  );
+
+  it(
+    'what django-db-lock grants is held, and what it refuses has no result',
+    async () => {
+      const parameters = fc.record(
+        {
+          lockName: anyName,
+          workerName: anyName,
+          timeout: fc.oneof(fc.integer({ min: -1, max: 3 }), anyTtl),
+        },
+        { requiredKeys: [] },
+      );
+      await holds(150, parameters, async (json) => {
+        const before = await begin();
+        const answer = await service.send('POST', 'acquireLock', { json });
+        const { result } = answer.json as { result?: boolean };
+        expect([200, 400]).toContain(answer.status);
+        expect(typeof result).toBe(answer.status === 200 ? 'boolean' : 'undefined');
+        if (result !== true) return expect(await stored()).toBe(before);
+        const { worker_name, lock_time, expire_time } = (await rowOf(json.lockName!))!;
+        expect(worker_name).toBe(json.workerName);
+        expect(expire_time.getTime() - lock_time.getTime()).toBe(Number(json.timeout) * 1000);
+      });
+    },
+    PATIENCE,
+  );
+});

@@ -1,0 +1,336 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
+import { describeDbLock } from 'nestjs-db-lock/openapi';
+import { randomUUID } from 'node:crypto';
+import { z } from 'zod';
+import { LockService, type Answer, type Message } from '../support/lock-service.js';
+import { PLATFORMS } from '../support/platforms.js';
+import { routesBelow } from '../support/routes.js';
+
+type Schema = Parameters<typeof z.fromJSONSchema>[0];
+type Content = Record<string, { schema?: Schema }>;
+
+interface Operation {
+  operationId: string;
+  summary?: string;
+  tags?: string[];
+  parameters: Array<{ name: string; in: string; required?: boolean; schema?: Schema }>;
+  requestBody?: { content: Content };
+  responses: Record<string, { description: string; content?: Content }>;
+}
+
+/** Each operation of the document by its name, `POST /dblock/locks/{lockName}/lease`. */
+function operationsOf(document: OpenAPIObject): Map<string, Operation> {
+  const operations = Object.entries(document.paths).flatMap(([path, item]) =>
+    Object.entries(item).map(([method, operation]): [string, Operation] => [
+      `${method.toUpperCase()} ${path}`,
+      operation as Operation,
+    ]),
+  );
+  return new Map(operations);
+}
+
+const asZod = (schema: Schema) => z.fromJSONSchema(schema, { defaultTarget: 'openapi-3.0' });
+
+/** Everything below a value, the value itself among it. */
+function* within(value: unknown): Generator<object> {
+  if (typeof value !== 'object' || value === null) return;
+  yield value;
+  for (const inner of Object.values(value)) yield* within(inner);
+}
+
+const LEASE = 'POST /dblock/locks/{lockName}/lease';
+const ONE_LEASE = '/dblock/locks/{lockName}/lease/{grantId}';
+const ADMIN = '/dblock/admin/api';
+
+describe.each(PLATFORMS)('the OpenAPI document of an application with two features on %s', (platform) => {
+  let service: LockService;
+  let document: OpenAPIObject;
+  let operations: Map<string, Operation>;
+
+  beforeAll(async () => {
+    service = await LockService.open({ platform, features: [{}, { feature: 'orders' }] });
+    describeDbLock();
+    describeDbLock();
+    document = SwaggerModule.createDocument(service.app, new DocumentBuilder().build());
+    operations = operationsOf(document);
+  });
+  afterAll(() => service.close());
+
+  it('describes every route of each feature, and no other', () => {
+    for (const feature of ['dblock', 'orders']) {
+      const routes = routesBelow(service.app, feature).map(
+        ({ method, path }) => `${method} /${path.replaceAll(/:(\w+)/g, '{$1}')}`,
+      );
+      expect(routes.length).toBeGreaterThanOrEqual(19);
+      expect([...operations.keys()].filter((name) => name.includes(` /${feature}/`)).sort()).toEqual(
+        routes.sort(),
+      );
+    }
+    expect([...operations.keys()].filter((name) => !/ \/(dblock|orders)\//.test(name))).toEqual([]);
+  });
+
+  it('gives every operation an id of its own, a summary and a tag', () => {
+    const ids = [...operations.values()].map(({ operationId }) => operationId);
+    expect(new Set(ids).size).toBe(ids.length);
+    for (const { operationId, summary, tags } of operations.values())
+      expect([operationId, summary, tags]).toEqual([
+        expect.stringMatching(/^(dblock|orders)_\w+$/),
+        expect.stringMatching(/\w/),
+        [expect.stringMatching(/^(Locks|Admin|django-db-lock)$/)],
+      ]);
+  });
+
+  it('describes one feature as it describes the other', () => {
+    const [ours, theirs] = ['dblock', 'orders'].map((feature) =>
+      JSON.stringify([...operations].filter(([name]) => name.includes(` /${feature}/`))).replaceAll(
+        feature,
+        'feature',
+      ),
+    );
+    expect(ours).toBe(theirs);
+  });
+
+  it('is plain JSON of OpenAPI 3.0, and all that it refers to is there', () => {
+    expect(document.openapi).toMatch(/^3\.0\.\d+$/);
+    expect(JSON.parse(JSON.stringify(document))).toEqual(document);
+    for (const part of within(document)) {
+      if (!('$ref' in part)) continue;
+      const steps = String(part.$ref).split('/').slice(1);
+      const target = steps.reduce<unknown>(
+        (value, step) => (value as Record<string, unknown> | undefined)?.[step],
+        document,
+      );
+      expect([part.$ref, target]).toEqual([part.$ref, expect.anything()]);
+    }
+  });
+
+  it('has a parameter for each in its path, and a description and a schema for each answer', () => {
+    for (const [name, { parameters, responses }] of operations) {
+      const inPath = parameters.filter((parameter) => parameter.in === 'path');
+      expect(inPath.map((parameter) => `{${parameter.name}}`)).toEqual(name.match(/\{\w+\}/g) ?? []);
+      expect(inPath.every(({ required }) => required)).toBe(true);
+      for (const { schema } of parameters) expect([name, schema]).toEqual([name, expect.anything()]);
+      for (const [status, { description, content }] of Object.entries(responses)) {
+        expect(description).not.toBe('');
+        const schemas = Object.values(content ?? {}).map(({ schema }) => schema);
+        expect([name, status, schemas]).toEqual([
+          name,
+          status,
+          status === '204' ? [] : [expect.objectContaining({ type: 'object' })],
+        ]);
+      }
+    }
+  });
+
+  it('says in what an error comes: a problem, or the envelope of django-db-lock', () => {
+    for (const [name, { responses }] of operations) {
+      const errors = Object.entries(responses).filter(([status]) => Number(status) >= 400);
+      expect(errors.map(([status]) => status)).toContain('503');
+      const isEnvelope = /Locks?(Info)?$/.test(name);
+      for (const [, { content }] of errors) {
+        expect(Object.keys(content!)).toEqual([isEnvelope ? 'application/json' : 'application/problem+json']);
+        const [{ schema }] = Object.values(content!) as [{ schema: { required: string[] } }];
+        expect(schema.required).toEqual(
+          isEnvelope ? ['success', 'error'] : ['type', 'title', 'status', 'detail', 'code'],
+        );
+      }
+    }
+  });
+
+  it('says that a django-db-lock client may post a form or JSON', () => {
+    for (const [name, { requestBody }] of operations)
+      if (/^POST .*(acquireLock|releaseLock|getLockInfo)$/.test(name))
+        expect(Object.keys(requestBody!.content)).toEqual([
+          'application/json',
+          'application/x-www-form-urlencoded',
+        ]);
+  });
+
+  const bodyOf = (name: string) =>
+    asZod(operations.get(name)!.requestBody!.content['application/json']!.schema!);
+  const parameterOf = (name: string, parameter: string) =>
+    asZod(operations.get(name)!.parameters.find((candidate) => candidate.name === parameter)!.schema!);
+
+  it.each<[string, object]>([
+    ['milliseconds', { ttl: 1 }],
+    ['thirty days', { ttl: 2_592_000_000 }],
+    ['a duration with a unit', { ttl: '1.5s' }],
+    ['TTL 0', { ttl: 0 }],
+    ['TTL above thirty days', { ttl: 2_592_000_001 }],
+    ['fraction of a millisecond', { ttl: 1.5 }],
+    ['duration without a unit', { ttl: '30' }],
+    ['TTL of another type', { ttl: true }],
+    ['no TTL', {}],
+    ['a worker', { ttl: 1, workerName: 'ann' }],
+    ['a worker of 255 characters', { ttl: 1, workerName: '🔒'.repeat(255) }],
+    ['a worker of 256 characters', { ttl: 1, workerName: 'x'.repeat(256) }],
+    ['an empty worker', { ttl: 1, workerName: '' }],
+    ['a grantId', { ttl: 1, grantId: randomUUID().toUpperCase() }],
+    ['a grantId that is none', { ttl: 1, grantId: 'mine' }],
+    ['metadata', { ttl: 1, metadata: { a: [null] } }],
+    ['metadata of null', { ttl: 1, metadata: null }],
+    ['metadata that are a list', { ttl: 1, metadata: [] }],
+    ['an unknown field', { ttl: 1, what: 1 }],
+  ])('judges an acquire with %s as the server does', async (_what, json) => {
+    const { status } = await service.send('POST', `locks/judged:${randomUUID()}/lease`, { json });
+    expect([201, 400]).toContain(status);
+    expect(bodyOf(LEASE).safeParse(json).success).toBe(status === 201);
+  });
+
+  it.each(['x', 'x'.repeat(255), '🔒'.repeat(255), 'x'.repeat(256), '🔒'.repeat(256)])(
+    'judges the name %s as the server does',
+    async (lockName) => {
+      const { status } = await service.send('GET', `locks/${encodeURIComponent(lockName)}`);
+      const schema = parameterOf('GET /dblock/locks/{lockName}', 'lockName');
+      expect(schema.safeParse(lockName).success).toBe(status === 404);
+    },
+  );
+
+  it.each([1, '1', 2_592_000, 0, -1, 2_592_001, 1.5, '30s', '', null])(
+    'judges a timeout of %j as the server does',
+    async (timeout) => {
+      const json = { lockName: `judged:${randomUUID()}`, workerName: 'ann', timeout };
+      const { status } = await service.send('POST', 'acquireLock', { json });
+      expect(bodyOf('POST /dblock/acquireLock').safeParse(json).success).toBe(status === 200);
+    },
+  );
+
+  it.each([
+    ['state', 'held'],
+    ['state', 'free'],
+    ['sort', 'expireTime'],
+    ['sort', 'grantId'],
+    ['order', 'desc'],
+    ['order', 'up'],
+    ['search', 'x'.repeat(255)],
+    ['search', 'x'.repeat(256)],
+  ])('judges a list with %s=%s as the server does', async (parameter, value) => {
+    const { status } = await service.send('GET', 'locks', { query: { [parameter]: value } });
+    const schema = parameterOf('GET /dblock/locks', parameter);
+    expect(schema.safeParse(value).success).toBe(status === 200);
+  });
+
+  describe('compared with what the server answers', () => {
+    const seen = new Set<string>();
+
+    /** Sends a request and holds its answer against the document. */
+    async function ask(name: string, values: Record<string, string>, message?: Message): Promise<Answer> {
+      const [method, template] = name.split(' ') as [string, string];
+      const path = template.replaceAll(/\{(\w+)\}/g, (_, parameter: string) =>
+        encodeURIComponent(values[parameter]!),
+      );
+      const answer = await service.send(method, path, message);
+      const described = operations.get(name)!.responses[answer.status];
+      seen.add(`${name} ${answer.status}`);
+      expect([name, answer.status, described]).toEqual([name, answer.status, expect.anything()]);
+      if (!described!.content) {
+        expect([name, answer.text]).toEqual([name, '']);
+        return answer;
+      }
+      const type = answer.headers['content-type']!.split(';')[0]!;
+      const { schema } = described!.content[type] ?? {};
+      expect([name, answer.status, type, schema]).toEqual([name, answer.status, type, expect.anything()]);
+      const verdict = asZod(schema!).safeParse(answer.json);
+      expect([name, answer.json, verdict.error]).toEqual([name, answer.json, undefined]);
+      return answer;
+    }
+
+    it('the lock API says what the document says', async () => {
+      const grantId = randomUUID();
+      const gold = { lockName: 'gold', grantId };
+      const mine = { workerName: 'ann', ttl: '60s', grantId, metadata: { a: 1 } };
+      const statuses = [
+        await ask(LEASE, gold, { json: mine }),
+        await ask(LEASE, gold, { json: mine }),
+        await ask(LEASE, gold, { json: { ttl: 1 } }),
+        await ask(LEASE, gold, { json: { ttl: 0 } }),
+        await ask(`PATCH ${ONE_LEASE}`, gold, { json: { ttl: '60s' } }),
+        await ask(`PATCH ${ONE_LEASE}`, gold, { json: {} }),
+        await ask(`PATCH ${ONE_LEASE}`, { ...gold, grantId: randomUUID() }, { json: { ttl: '60s' } }),
+        await ask('GET /dblock/locks/{lockName}', gold),
+        await ask('GET /dblock/locks/{lockName}', { lockName: 'nobody' }),
+        await ask('GET /dblock/locks/{lockName}', { lockName: '..' }),
+        await ask('GET /dblock/locks', {}),
+        await ask('GET /dblock/locks', {}, { query: 'page=0' }),
+        await ask(`DELETE ${ONE_LEASE}`, gold),
+        await ask(`DELETE ${ONE_LEASE}`, gold),
+        await ask(`DELETE ${ONE_LEASE}`, { ...gold, grantId: 'mine' }),
+        await ask('GET /dblock/locks/{lockName}', gold),
+      ].map(({ status }) => status);
+      expect(statuses).toEqual([
+        201, 200, 409, 400, 200, 400, 410, 200, 404, 400, 200, 400, 204, 410, 400, 200,
+      ]);
+    });
+
+    it("django-db-lock's paths say what the document says", async () => {
+      const worker = { lockName: 'silver', workerName: 'ann' };
+      const acquisition = { ...worker, timeout: '60' };
+      for (const [method, message] of [
+        ['GET', (query: Record<string, string>) => ({ query })],
+        ['POST', (form: Record<string, string>) => ({ form })],
+      ] as const) {
+        const path = (name: string) => `${method} /dblock/${name}`;
+        const results = [
+          await ask(path('getLockInfo'), {}, message({ lockName: 'silver' })),
+          await ask(path('acquireLock'), {}, message(acquisition)),
+          await ask(path('acquireLock'), {}, message(acquisition)),
+          await ask(path('getLockInfo'), {}, message({ lockName: 'silver' })),
+          await ask(path('releaseLock'), {}, message(worker)),
+          await ask(path('clearExpiredLocks'), {}, message({})),
+        ].map((answer) => (answer.json as { result: unknown }).result);
+        expect(results).toEqual([null, true, false, expect.objectContaining(worker), true, true]);
+        for (const name of ['acquireLock', 'releaseLock', 'getLockInfo', 'clearExpiredLocks'])
+          expect((await ask(path(name), {}, message({ what: '1' }))).status).toBe(400);
+      }
+    });
+
+    it('the admin API says what the document says', async () => {
+      const bronze = { lockName: 'bronze' };
+      const force = `POST ${ADMIN}/locks/{lockName}/force-release`;
+      const history = `GET ${ADMIN}/locks/{lockName}/history`;
+      await ask(LEASE, bronze, { json: { ttl: '60s', metadata: { a: 1 } } });
+      const statuses = [
+        await ask(`GET ${ADMIN}/locks`, {}),
+        await ask(`GET ${ADMIN}/locks`, {}, { query: 'state=free' }),
+        await ask(`GET ${ADMIN}/locks/{lockName}`, bronze),
+        await ask(`GET ${ADMIN}/locks/{lockName}`, { lockName: 'nobody' }),
+        await ask(`GET ${ADMIN}/locks/{lockName}`, { lockName: '.' }),
+        await ask(force, bronze, { json: { reason: 'stuck' } }),
+        await ask(force, bronze, { json: { reason: 'stuck' } }),
+        await ask(force, bronze, { json: {} }),
+        await ask(history, bronze),
+        await ask(history, { lockName: '..' }),
+        await ask(`GET ${ADMIN}/counts`, {}),
+        await ask(`POST ${ADMIN}/clear-expired`, {}),
+      ].map(({ status }) => status);
+      expect(statuses).toEqual([200, 400, 200, 404, 400, 200, 200, 400, 200, 400, 200, 200]);
+    });
+
+    it('without a database every operation says what the document says', async () => {
+      await service.loseDatabase();
+      const values = { lockName: 'gold', grantId: randomUUID() };
+      const messages: Record<string, Message> = {
+        acquireLock: { json: { lockName: 'gold', workerName: 'ann', timeout: 60 } },
+        releaseLock: { json: { lockName: 'gold', workerName: 'ann' } },
+        getLockInfo: { json: { lockName: 'gold' } },
+        clearExpiredLocks: {},
+        'force-release': { json: { reason: 'stuck' } },
+      };
+      for (const name of operations.keys()) {
+        const message = messages[name.split('/').at(-1)!] ?? { json: { ttl: '60s' } };
+        const query = message.json as Record<string, string> | undefined;
+        const inQuery = name.startsWith('GET') && message !== undefined && /Lock(s|Info)?$/.test(name);
+        expect([name, (await ask(name, values, inQuery ? { query } : message)).status]).toEqual([name, 503]);
+      }
+    });
+
+    it('every answer in the document has been seen', () => {
+      const described = [...operations].flatMap(([name, { responses }]) =>
+        Object.keys(responses).map((status) => `${name} ${status}`),
+      );
+      const ours = described.filter((answer) => answer.includes(' /dblock/') || answer.endsWith(' 503'));
+      expect([...seen].sort()).toEqual(ours.sort());
+    });
+  });
+});

@@ -1,0 +1,1051 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { Controller, Get, VersioningType } from '@nestjs/common';
+import { APP_FILTER, ApplicationConfig } from '@nestjs/core';
+import { LeaseLostError, ProblemFilter, type LockClient } from 'nestjs-db-lock';
+import { randomUUID } from 'node:crypto';
+import { leaseJson } from '../../libs/db-lock/src/server/schemas.js';
+import { cutOff, FakeServer, hang, hangUp, json, late, text, type Reply } from '../support/fake-server.js';
+import { KeyGuard, withKey } from '../support/key-guard.js';
+import { AWKWARD_NAMES } from '../support/lock-names.js';
+import { LockService, type Answer, type Message } from '../support/lock-service.js';
+import { until } from '../support/patience.js';
+import { PLATFORMS } from '../support/platforms.js';
+import { startPostgres, type PostgresServer } from '../support/postgres-server.js';
+import { openLockClient, type RemoteClient } from '../support/remote-client.js';
+import { pathOf, routesBelow } from '../support/routes.js';
+
+const DAY = 24 * 60 * 60 * 1000;
+const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
+const time = expect.stringMatching(TIME);
+
+const lockPath = (lockName: string) => `locks/${encodeURIComponent(lockName)}`;
+const leasePath = (lockName: string, grantId?: string) =>
+  `${lockPath(lockName)}/lease${grantId === undefined ? '' : `/${grantId}`}`;
+
+const duration = ({ lockTime, expireTime }: { lockTime: string; expireTime: string }) =>
+  Date.parse(expireTime) - Date.parse(lockTime);
+
+function expectAnswer(answer: Answer, status: number, body: unknown): void {
+  expect(answer.json).toEqual(body);
+  expect(answer.status).toBe(status);
+  expect(answer.headers['cache-control']).toBe('no-store');
+  if (answer.text !== '') expect(answer.headers['content-type']).toMatch(/^application\/json\b/);
+}
+
+/** RFC 9457, with our code. */
+function expectProblem(answer: Answer, status: number, code: string, members: object = {}): void {
+  expect(answer.json).toEqual({
+    type: 'about:blank',
+    title: expect.any(String),
+    status,
+    detail: expect.any(String),
+    code,
+    ...members,
+  });
+  expect(answer.status).toBe(status);
+  expect(answer.headers).toMatchObject({
+    'cache-control': 'no-store',
+    'content-type': expect.stringMatching(/^application\/problem\+json\b/),
+  });
+}
+
+const expectLost = (answer: Answer) => expectProblem(answer, 410, 'LEASE_LOST');
+
+const refusal = (...fields: string[]) => ({
+  issues: fields.map((field) => ({ field, rule: expect.stringMatching(/^(must|is) /) })),
+});
+
+let names = 0;
+const uniqueName = () => `job:${++names}`;
+
+describe.each(PLATFORMS)('the lock API on %s', (platform) => {
+  let service: LockService;
+
+  beforeAll(async () => {
+    service = await LockService.open({ platform });
+  });
+  afterAll(() => service.close());
+
+  const acquire = (lockName: string, body: object = {}) =>
+    service.send('POST', leasePath(lockName), { json: { workerName: 'ann', ttl: '60s', ...body } });
+  const renew = (lockName: string, grantId: string, body: object = { ttl: '60s' }) =>
+    service.send('PATCH', leasePath(lockName, grantId), { json: body });
+  const release = (lockName: string, grantId: string) => service.send('DELETE', leasePath(lockName, grantId));
+  const inspect = (lockName: string) => service.send('GET', lockPath(lockName));
+  const held = async (lockName: string, body?: object) =>
+    leaseJson.parse((await acquire(lockName, body)).json);
+
+  describe('acquiring a lock', () => {
+    it('answers 201 with the lease', async () => {
+      const [lockName, grantId] = [uniqueName(), randomUUID()];
+      const answer = await acquire(lockName, { grantId, ttl: 45_000, metadata: { job: 7 } });
+      expectAnswer(answer, 201, {
+        lockName,
+        workerName: 'ann',
+        grantId,
+        fencingToken: expect.any(Number),
+        lockTime: time,
+        expireTime: time,
+        serverTime: time,
+        metadata: { job: 7 },
+      });
+      expect(duration(leaseJson.parse(answer.json))).toBe(45_000);
+      expect((await service.rows()).find((row) => row.lock_name === lockName)).toMatchObject({
+        grant_id: grantId,
+        token: String(leaseJson.parse(answer.json).fencingToken),
+      });
+    });
+
+    it('answers 200 with the same lease when the same grantId asks again', async () => {
+      const lockName = uniqueName();
+      const lease = await held(lockName, { metadata: { first: true } });
+      for (const grantId of [lease.grantId, lease.grantId.toUpperCase()]) {
+        const repeat = await acquire(lockName, { grantId, ttl: '5m', metadata: { first: false } });
+        expectAnswer(repeat, 200, { ...lease, serverTime: time });
+      }
+    });
+
+    it('answers 409 with the holder and Retry-After when somebody else holds it', async () => {
+      const lockName = uniqueName();
+      const { grantId, lockTime, expireTime } = await held(lockName);
+      const before = await service.rows();
+      const answer = await acquire(lockName, { workerName: 'ben' });
+      expectProblem(answer, 409, 'LOCK_BUSY', {
+        holder: { workerName: 'ann', lockTime, expireTime },
+        retryAfter: expect.any(Number),
+      });
+      const { retryAfter } = answer.json as { retryAfter: number };
+      expect(retryAfter).toBeGreaterThan(0);
+      expect(retryAfter).toBeLessThanOrEqual(60_000);
+      expect(answer.headers['retry-after']).toBe(String(Math.ceil(retryAfter / 1000)));
+      expect(JSON.stringify(answer)).not.toContain(grantId);
+      expect(await service.rows()).toEqual(before);
+    });
+
+    it('is not reentrant: one worker with another grantId is busy, too', async () => {
+      const lockName = uniqueName();
+      await held(lockName);
+      expectProblem(await acquire(lockName), 409, 'LOCK_BUSY', {
+        holder: expect.anything(),
+        retryAfter: expect.any(Number),
+      });
+    });
+
+    it('makes up a grantId and a worker name for who gives none', async () => {
+      const answer = await service.send('POST', leasePath(uniqueName()), { json: { ttl: 60_000 } });
+      expect(leaseJson.parse(answer.json)).toMatchObject({
+        workerName: 'http:127.0.0.1',
+        grantId: expect.stringMatching(/^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/),
+        metadata: null,
+      });
+    });
+
+    it.each<[string | number, number]>([
+      [1, 1],
+      [1500, 1500],
+      ['1500ms', 1500],
+      ['1.5s', 1500],
+      ['30 s', 30_000],
+      ['5m', 300_000],
+      ['2h', 7_200_000],
+      ['1.1h', 3_960_000],
+      ['2.3d', 198_720_000],
+      ['30d', 30 * DAY],
+    ])('takes a TTL of %j', async (ttl, milliseconds) => {
+      expect(duration(await held(uniqueName(), { ttl }))).toBe(milliseconds);
+    });
+
+    it('keeps metadata as they are', async () => {
+      const lockName = uniqueName();
+      const metadata = {
+        text: 'ünï🔒 "\\\u0001</script>',
+        number: 1.5e300,
+        none: null,
+        list: [1, [2, { deep: [true] }]],
+        '': 'empty key',
+        'a.b': false,
+      };
+      expect((await held(lockName, { metadata })).metadata).toEqual(metadata);
+      expect((await inspect(lockName)).json).toMatchObject({ metadata });
+      expect((await acquire(lockName, { workerName: 'ben' })).status).toBe(409);
+      expect((await inspect(lockName)).json).toMatchObject({ metadata });
+    });
+
+    const deep = (levels: number): object => (levels === 1 ? {} : { a: deep(levels - 1) });
+
+    it('takes metadata of 32 levels and of 8 KiB', async () => {
+      for (const metadata of [deep(32), { a: 'x'.repeat(8192 - 8) }, null, {}])
+        expect((await held(uniqueName(), { metadata })).metadata).toEqual(metadata);
+    });
+
+    it.each<[string, unknown, string]>([
+      ['no TTL', { workerName: 'ann' }, 'ttl'],
+      ['a TTL of 0', { ttl: 0 }, 'ttl'],
+      ['a negative TTL', { ttl: -1 }, 'ttl'],
+      ['a fraction of a millisecond', { ttl: 1.5 }, 'ttl'],
+      ['a fraction of a millisecond as text', { ttl: '0.5ms' }, 'ttl'],
+      ['a TTL above thirty days', { ttl: 30 * DAY + 1 }, 'ttl'],
+      ['a TTL above thirty days as text', { ttl: '31d' }, 'ttl'],
+      ['a TTL as text without a unit', { ttl: '1500' }, 'ttl'],
+      ['a TTL in an unknown unit', { ttl: '2 weeks' }, 'ttl'],
+      ['an empty TTL', { ttl: '' }, 'ttl'],
+      ['null as TTL', { ttl: null }, 'ttl'],
+      ['true as TTL', { ttl: true }, 'ttl'],
+      ['a list as TTL', { ttl: [60_000] }, 'ttl'],
+      ['an empty workerName', { ttl: 1000, workerName: '' }, 'workerName'],
+      ['a workerName of 256 characters', { ttl: 1000, workerName: 'x'.repeat(256) }, 'workerName'],
+      ['a workerName with U+0000', { ttl: 1000, workerName: 'a\0' }, 'workerName'],
+      ['a number as workerName', { ttl: 1000, workerName: 7 }, 'workerName'],
+      ['a grantId that is no UUID', { ttl: 1000, grantId: 'mine' }, 'grantId'],
+      ['an empty grantId', { ttl: 1000, grantId: '' }, 'grantId'],
+      ['metadata that are a list', { ttl: 1000, metadata: [1] }, 'metadata'],
+      ['metadata that are text', { ttl: 1000, metadata: 'job' }, 'metadata'],
+      ['metadata above 8 KiB', { ttl: 1000, metadata: { a: 'x'.repeat(8192 - 7) } }, 'metadata'],
+      ['metadata of 33 levels', { ttl: 1000, metadata: deep(33) }, 'metadata'],
+      ['metadata with U+0000', { ttl: 1000, metadata: { a: '\0' } }, 'metadata'],
+      ['metadata with a lone surrogate', { ttl: 1000, metadata: { a: '\udfff' } }, 'metadata'],
+      ['an unknown field', { ttl: 1000, timeout: 60 }, 'timeout'],
+      ['the lockName in the body', { ttl: 1000, lockName: 'b' }, 'lockName'],
+      ['a list as body', [{ ttl: 1000 }], 'body'],
+    ])('refuses %s, names the field and stores nothing', async (_what, body, field) => {
+      const before = await service.rows();
+      const answer = await service.send('POST', leasePath('never'), { json: body });
+      expectProblem(answer, 400, 'INVALID_REQUEST', refusal(field));
+      expect(await service.rows()).toEqual(before);
+    });
+
+    it('names every field that breaks a rule', async () => {
+      const answer = await acquire('never', { workerName: '', ttl: 0, what: 1, more: 2 });
+      expectProblem(answer, 400, 'INVALID_REQUEST', refusal('workerName', 'ttl', 'what', 'more'));
+    });
+  });
+
+  describe('renewing a lease', () => {
+    it('answers 200 with the lease and its new end', async () => {
+      const lockName = uniqueName();
+      const lease = await held(lockName, { ttl: '60s', metadata: { a: 1 } });
+      const answer = await renew(lockName, lease.grantId, { ttl: '5m' });
+      expectAnswer(answer, 200, { ...lease, expireTime: time, serverTime: time });
+      const { expireTime, serverTime } = leaseJson.parse(answer.json);
+      expect(Date.parse(expireTime) - Date.parse(serverTime)).toBeGreaterThan(299_000);
+    });
+
+    it('never shortens it', async () => {
+      const lockName = uniqueName();
+      const { grantId, expireTime } = await held(lockName);
+      expect((await renew(lockName, grantId, { ttl: 1 })).json).toMatchObject({ expireTime });
+    });
+
+    it('answers 410 when there is no such live lease, and changes nothing', async () => {
+      const [taken, released, expired] = [uniqueName(), uniqueName(), uniqueName()];
+      await held(taken);
+      const { grantId } = await held(released);
+      await release(released, grantId);
+      await service.leaveExpired(expired);
+      const [row] = await service.query<{ grant_id: string }>(
+        'SELECT grant_id FROM dblock_lock WHERE lock_name = $1',
+        [expired],
+      );
+      const before = await service.rows();
+      expectLost(await renew(taken, randomUUID()));
+      expectLost(await renew(released, grantId));
+      expectLost(await renew(expired, row!.grant_id));
+      expectLost(await renew(uniqueName(), randomUUID()));
+      expect(await service.rows()).toEqual(before);
+    });
+
+    it.each<[string, string, object, string]>([
+      ['no TTL', randomUUID(), {}, 'ttl'],
+      ['a TTL of 0', randomUUID(), { ttl: 0 }, 'ttl'],
+      ['an unknown field', randomUUID(), { ttl: 1000, workerName: 'ann' }, 'workerName'],
+      ['a grantId that is no UUID', 'mine', { ttl: 1000 }, 'grantId'],
+    ])('refuses %s and names the field', async (_what, grantId, body, field) => {
+      expectProblem(await renew('never', grantId, body), 400, 'INVALID_REQUEST', refusal(field));
+    });
+  });
+
+  describe('releasing a lease', () => {
+    it('answers 204 with nothing, and the lock is free', async () => {
+      const lockName = uniqueName();
+      const { grantId } = await held(lockName);
+      const answer = await release(lockName, grantId);
+      expect(answer).toMatchObject({ status: 204, text: '', headers: { 'cache-control': 'no-store' } });
+      expect((await acquire(lockName, { workerName: 'ben' })).status).toBe(201);
+    });
+
+    it('answers 410 when there is no such live lease, and changes nothing', async () => {
+      const [lockName, expired] = [uniqueName(), uniqueName()];
+      const { grantId } = await held(lockName);
+      await release(lockName, grantId);
+      await held(lockName, { workerName: 'ben' });
+      await service.leaveExpired(expired);
+      const before = await service.rows();
+      expectLost(await release(lockName, grantId));
+      expectLost(await release(lockName, randomUUID()));
+      expectLost(await release(expired, randomUUID()));
+      expectLost(await release(uniqueName(), randomUUID()));
+      expect(await service.rows()).toEqual(before);
+    });
+
+    it('refuses a grantId that is no UUID', async () => {
+      expectProblem(await release('never', '1'), 400, 'INVALID_REQUEST', refusal('grantId'));
+    });
+  });
+
+  describe('inspecting a lock', () => {
+    it('answers 200 with all but the key to the lease', async () => {
+      const lockName = uniqueName();
+      const { grantId, ...lease } = await held(lockName, { metadata: { a: 1 } });
+      const answer = await inspect(lockName);
+      expectAnswer(answer, 200, { ...lease, state: 'held', serverTime: time });
+      expect(JSON.stringify(answer)).not.toContain(grantId);
+
+      await release(lockName, grantId);
+      expectAnswer(await inspect(lockName), 200, {
+        ...lease,
+        state: 'released',
+        workerName: null,
+        metadata: null,
+        expireTime: time,
+        serverTime: time,
+      });
+    });
+
+    it('tells a lock that was never released from one that was', async () => {
+      const lockName = uniqueName();
+      await service.leaveExpired(lockName, 'ann');
+      expect((await inspect(lockName)).json).toMatchObject({ state: 'expired', workerName: 'ann' });
+    });
+
+    it('answers 404 when nobody ever locked it', async () => {
+      expectProblem(await inspect(uniqueName()), 404, 'LOCK_NOT_FOUND');
+    });
+  });
+
+  describe('a name in the path', () => {
+    it.each(AWKWARD_NAMES)('%j is that lock and no other', async (lockName) => {
+      const { grantId } = await held(lockName, { grantId: randomUUID() });
+      for (const answer of [await inspect(lockName), await renew(lockName, grantId)])
+        expect(answer).toMatchObject({ status: 200, json: { lockName } });
+      const rows = await service.query('SELECT lock_name FROM dblock_lock WHERE grant_id = $1', [grantId]);
+      expect(rows).toEqual([{ lock_name: lockName }]);
+      expect((await release(lockName, grantId)).status).toBe(204);
+      expect((await inspect(lockName)).json).toMatchObject({ lockName, state: 'released' });
+    });
+
+    it.each(['.', '..', '%2e', '%2E%2e', '.%2E'])('%s is refused', async (path) => {
+      const before = await service.rows();
+      const answer = await service.send('POST', `locks/${path}/lease`, { json: { ttl: 1000 } });
+      expectProblem(answer, 400, 'INVALID_REQUEST', refusal('lockName'));
+      expect(await service.rows()).toEqual(before);
+    });
+
+    it.each([
+      ['nothing', ''],
+      ['256 characters', 'x'.repeat(256)],
+      ['256 emoji', encodeURIComponent('🔒'.repeat(256))],
+      ['U+0000', 'a%00b'],
+      ['a lone surrogate', '%ED%A0%80'],
+      ['bytes that are no UTF-8', '%ff'],
+      ['a percent sign without a number', '100%'],
+    ])('of %s is refused', async (_what, path) => {
+      const before = await service.rows();
+      const { status } = await service.send('POST', `locks/${path}/lease`, { json: { ttl: 1000 } });
+      expect([400, 404, 414]).toContain(status);
+      expect(await service.rows()).toEqual(before);
+    });
+  });
+
+  it('answers a path below it that it does not know with 404', async () => {
+    for (const [method, path] of [
+      ['PUT', leasePath('a')],
+      ['GET', leasePath('a')],
+      ['DELETE', leasePath('a')],
+      ['POST', lockPath('a')],
+      ['DELETE', lockPath('a')],
+      ['GET', 'lock'],
+    ] as const)
+      expect((await service.send(method, path, { json: {} })).status).toBe(404);
+  });
+});
+
+describe.each(PLATFORMS)('the list of locks on %s', (platform) => {
+  let service: LockService;
+  const grantIds = [randomUUID(), randomUUID()];
+
+  beforeAll(async () => {
+    service = await LockService.open({ platform });
+    const { locks } = service;
+    const ttl = 60_000;
+    await locks.acquire({ lockName: 'alpha 100%', workerName: 'zoe', grantId: grantIds[0]!, ttl });
+    await service.leaveExpired('Alpha_2', 'Yan');
+    await locks.acquire({ lockName: 'beta', workerName: 'xu', grantId: randomUUID(), ttl: 2 * ttl });
+    await locks.release({ lockName: 'beta', workerName: 'xu' });
+    await locks.acquire({ lockName: 'gamma', workerName: 'wim', grantId: grantIds[1]!, ttl: 3 * ttl });
+  });
+  afterAll(() => service.close());
+
+  const list = (query: Message['query']) => service.send('GET', 'locks', { query });
+  const namesIn = (answer: Answer) =>
+    (answer.json as { items: Array<{ lockName: string }> }).items.map(({ lockName }) => lockName);
+
+  it('shows every lock as an inspection does, by name in byte order', async () => {
+    const answer = await list('');
+    expect(namesIn(answer)).toEqual(['Alpha_2', 'alpha 100%', 'beta', 'gamma']);
+    const items = [];
+    for (const lockName of namesIn(answer))
+      items.push({
+        ...((await service.send('GET', lockPath(lockName))).json as object),
+        serverTime: time,
+      });
+    expectAnswer(answer, 200, { items, total: 4 });
+    for (const grantId of grantIds) expect(answer.text).not.toContain(grantId);
+  });
+
+  it.each([
+    ['ALPHA', ['Alpha_2', 'alpha 100%']],
+    ['pha', ['Alpha_2', 'alpha 100%']],
+    ['yan', ['Alpha_2']],
+    ['xu', []],
+    ['%', ['alpha 100%']],
+    ['_', ['Alpha_2']],
+    ['a_p', []],
+    ['\\', []],
+    ["' OR true --", []],
+    ['nothing', []],
+    ['', ['Alpha_2', 'alpha 100%', 'beta', 'gamma']],
+    ['🔒'.repeat(255), []],
+  ])('searches for %j in the names of locks and holders, whatever the case', async (search, found) => {
+    const answer = await list({ search });
+    expect(namesIn(answer)).toEqual(found);
+    expect(answer.json).toMatchObject({ total: found.length });
+  });
+
+  it.each([
+    ['held', ['alpha 100%', 'gamma']],
+    ['expired', ['Alpha_2']],
+    ['released', ['beta']],
+  ])('shows what is %s', async (state, found) => {
+    const answer = await list({ state });
+    expect(namesIn(answer)).toEqual(found);
+    expect(answer.json).toMatchObject({ total: found.length });
+    expect(namesIn(await list({ state, search: 'a' }))).toEqual(found);
+  });
+
+  it.each([
+    ['lockName', ['Alpha_2', 'alpha 100%', 'beta', 'gamma']],
+    ['workerName', ['Alpha_2', 'gamma', 'alpha 100%', 'beta']],
+    ['lockTime', ['alpha 100%', 'Alpha_2', 'beta', 'gamma']],
+    ['expireTime', ['Alpha_2', 'beta', 'alpha 100%', 'gamma']],
+    ['fencingToken', ['alpha 100%', 'Alpha_2', 'beta', 'gamma']],
+  ])('sorts by %s, both ways', async (sort, sorted) => {
+    expect(namesIn(await list({ sort }))).toEqual(sorted);
+    expect(namesIn(await list({ sort, order: 'asc' }))).toEqual(sorted);
+    // Who holds nothing comes last, whichever the order.
+    const nobody = sort === 'workerName' ? ['beta'] : [];
+    const backwards = sorted.filter((name) => !nobody.includes(name)).toReversed();
+    expect(namesIn(await list({ sort, order: 'desc' }))).toEqual([...backwards, ...nobody]);
+  });
+
+  it('shows page by page, and the total on each', async () => {
+    for (const [page, found] of [
+      ['1', ['Alpha_2', 'alpha 100%', 'beta']],
+      ['2', ['gamma']],
+      ['3', []],
+      ['1000000', []],
+    ] as const) {
+      const answer = await list({ page, pageSize: '3' });
+      expect(namesIn(answer)).toEqual(found);
+      expect(answer.json).toMatchObject({ total: 4 });
+    }
+  });
+
+  it.each([
+    ['page=0', 'page'],
+    ['page=-1', 'page'],
+    ['page=1.5', 'page'],
+    ['page=two', 'page'],
+    ['page=', 'page'],
+    ['page=1000001', 'page'],
+    ['page=1&page=2', 'page'],
+    ['pageSize=0', 'pageSize'],
+    ['pageSize=201', 'pageSize'],
+    ['state=free', 'state'],
+    ['state=', 'state'],
+    ['sort=grantId', 'sort'],
+    ['sort=token;drop', 'sort'],
+    ['order=up', 'order'],
+    ['order=ASC', 'order'],
+    [`search=${'x'.repeat(256)}`, 'search'],
+    ['search=a%00b', 'search'],
+    ['search=a&search=b', 'search'],
+    ['filter=a', 'filter'],
+  ])('refuses %s', async (query, field) => {
+    expectProblem(await list(query), 400, 'INVALID_REQUEST', refusal(field));
+  });
+});
+
+describe.each(PLATFORMS)('the admin API on %s', (platform) => {
+  const guard = new KeyGuard('admin');
+  let service: LockService;
+
+  beforeAll(async () => {
+    service = await LockService.open({ platform, features: [{ adminGuards: [guard] }] });
+  });
+  afterAll(() => service.close());
+  beforeEach(() => {
+    guard.user = { username: 'olga' };
+  });
+
+  const ask = (method: string, path: string, message: Message = {}) =>
+    service.send(method, `admin/api/${path}`, { ...message, headers: withKey('admin') });
+  const forceRelease = (lockName: string, body: object) =>
+    ask('POST', `${lockPath(lockName)}/force-release`, { json: body });
+  const history = (lockName: string) => ask('GET', `${lockPath(lockName)}/history`);
+  const held = async (lockName: string) =>
+    leaseJson.parse(
+      (await service.send('POST', leasePath(lockName), { json: { workerName: 'ann', ttl: '60s' } })).json,
+    );
+
+  it('frees a lock by force, and tells whose lease it was', async () => {
+    const lockName = uniqueName();
+    const { grantId, workerName, fencingToken, lockTime, expireTime } = await held(lockName);
+    const answer = await forceRelease(lockName, { reason: 'stuck' });
+    expectAnswer(answer, 200, { lockName, ended: { workerName, fencingToken, lockTime, expireTime } });
+    expect(JSON.stringify(answer)).not.toContain(grantId);
+    expectLost(await service.send('PATCH', leasePath(lockName, grantId), { json: { ttl: '60s' } }));
+    expect((await held(lockName)).fencingToken).toBeGreaterThan(fencingToken);
+  });
+
+  it('records who freed which lease and why, the newest first', async () => {
+    const lockName = uniqueName();
+    const first = await held(lockName);
+    await forceRelease(lockName, { reason: ' stuck since noon ' });
+    const second = await held(lockName);
+    guard.user = 'pavel';
+    await forceRelease(lockName, { reason: 'stuck again' });
+    const entry = { event: 'forced', workerName: 'ann', eventTime: time };
+    expectAnswer(await history(lockName), 200, {
+      items: [
+        { ...entry, fencingToken: second.fencingToken, actor: 'pavel', reason: 'stuck again' },
+        { ...entry, fencingToken: first.fencingToken, actor: 'olga', reason: 'stuck since noon' },
+      ],
+    });
+  });
+
+  it.each<[unknown, string]>([
+    ['olga', 'olga'],
+    [{ username: 'olga', name: 'Olga P.', id: 7 }, 'olga'],
+    [{ name: 'Olga P.', email: 'o@example.com' }, 'Olga P.'],
+    [{ email: 'o@example.com', id: 7 }, 'o@example.com'],
+    [{ id: 7, sub: 'abc' }, '7'],
+    [{ sub: 'abc' }, 'abc'],
+    [{ username: '', sub: 'abc' }, 'abc'],
+    [{ username: { first: 'O' } }, 'unknown'],
+    [{ username: 'o\0lga\ud800' }, 'olga\ufffd'],
+    [{ username: '🔒'.repeat(300) }, '🔒'.repeat(255)],
+    [undefined, 'unknown'],
+    [null, 'unknown'],
+    ['', 'unknown'],
+  ])('takes the actor from what the guard left in request.user: %j', async (user, actor) => {
+    const lockName = uniqueName();
+    await held(lockName);
+    guard.user = user;
+    expect((await forceRelease(lockName, { reason: 'stuck' })).status).toBe(200);
+    expect((await history(lockName)).json).toMatchObject({ items: [{ actor }] });
+  });
+
+  it('tells that nobody held the lock, and records nothing', async () => {
+    const [released, expired, unknown] = [uniqueName(), uniqueName(), uniqueName()];
+    const { grantId } = await held(released);
+    await service.send('DELETE', leasePath(released, grantId));
+    await service.leaveExpired(expired);
+    for (const lockName of [released, expired, unknown]) {
+      expectAnswer(await forceRelease(lockName, { reason: 'stuck' }), 200, { lockName, ended: null });
+      expectAnswer(await history(lockName), 200, { items: [] });
+    }
+  });
+
+  it.each<[string, unknown, string]>([
+    ['no reason', {}, 'reason'],
+    ['an empty reason', { reason: '' }, 'reason'],
+    ['a blank reason', { reason: ' \n ' }, 'reason'],
+    ['a reason of 1001 characters', { reason: 'x'.repeat(1001) }, 'reason'],
+    ['a reason with U+0000', { reason: 'a\0b' }, 'reason'],
+    ['a number as reason', { reason: 7 }, 'reason'],
+    ['an actor in the body', { reason: 'stuck', actor: 'somebody else' }, 'actor'],
+    ['a list', ['stuck'], 'body'],
+  ])('frees nothing for %s', async (_what, body, field) => {
+    const lockName = uniqueName();
+    await held(lockName);
+    const before = await service.rows();
+    const answer = await ask('POST', `${lockPath(lockName)}/force-release`, { json: body });
+    expectProblem(answer, 400, 'INVALID_REQUEST', refusal(field));
+    expect(await service.rows()).toEqual(before);
+  });
+
+  it('counts locks by state, and clears expired ones', async () => {
+    await ask('POST', 'clear-expired');
+    const { released } = (await ask('GET', 'counts')).json as { released: number };
+    for (const lockName of [uniqueName(), uniqueName()]) await service.leaveExpired(lockName);
+    const { held: live } = (await ask('GET', 'counts')).json as { held: number };
+    await held(uniqueName());
+    expectAnswer(await ask('GET', 'counts'), 200, { held: live + 1, expired: 2, released });
+    expectAnswer(await ask('POST', 'clear-expired'), 200, { cleared: 2 });
+    expectAnswer(await ask('GET', 'counts'), 200, { held: live + 1, expired: 0, released: released + 2 });
+    expectAnswer(await ask('POST', 'clear-expired'), 200, { cleared: 0 });
+  });
+
+  it('lists and inspects as the lock API does', async () => {
+    const lockName = uniqueName();
+    await held(lockName);
+    for (const path of [lockPath(lockName), `locks?search=${lockName}`, 'locks?page=0', lockPath('nobody')]) {
+      const [theirs, ours] = [await ask('GET', path), await service.send('GET', path)];
+      const { serverTime: _, ...rest } = ours.json as Record<string, unknown>;
+      expect(theirs.status).toBe(ours.status);
+      expect(theirs.json).toMatchObject('items' in rest ? { total: 1 } : rest);
+    }
+  });
+});
+
+describe.each(PLATFORMS)('guards on %s', (platform) => {
+  const values = { lockName: 'gold', grantId: randomUUID() };
+
+  it('keep strangers out of every route, and API and admin apart', async () => {
+    const service = await LockService.open({
+      platform,
+      features: [{ guards: [new KeyGuard('api')], adminGuards: [new KeyGuard('admin')] }],
+    });
+    const lease = { lockName: 'gold', workerName: 'ann', grantId: values.grantId, ttl: 60_000 };
+    await service.locks.acquire(lease);
+    const before = await service.rows();
+    const routes = routesBelow(service.app, 'dblock');
+    const isAdmin = (path: string) => path.startsWith('dblock/admin/');
+    expect(routes.filter(({ path }) => isAdmin(path)).length).toBeGreaterThanOrEqual(6);
+    expect(routes.filter(({ path }) => !isAdmin(path)).length).toBeGreaterThanOrEqual(13);
+
+    const statuses = async (headers: Record<string, string>) => {
+      const answers = [];
+      for (const route of routes) {
+        const { status } = await service.send(route.method, `/${pathOf(route, values)}`, {
+          json: {},
+          headers,
+        });
+        answers.push({ ...route, status });
+      }
+      return answers;
+    };
+    const all = (status: number) => routes.map((route) => ({ ...route, status }));
+    expect(await statuses({})).toEqual(all(401));
+    expect(await statuses(withKey('neither'))).toEqual(all(403));
+    expect(await service.rows()).toEqual(before);
+
+    for (const { path, status } of await statuses(withKey('api')))
+      expect([path, status === 403]).toEqual([path, isAdmin(path)]);
+    for (const { path, status } of await statuses(withKey('admin')))
+      expect([path, status === 403]).toEqual([path, !isAdmin(path)]);
+    await service.close();
+  });
+
+  it('answer with a problem that any client understands', async () => {
+    const service = await LockService.open({ platform, features: [{ guards: [new KeyGuard('api')] }] });
+    expectProblem(await service.send('GET', 'locks'), 401, 'UNAUTHORIZED');
+    expectProblem(await service.send('GET', 'locks', { headers: withKey('no') }), 403, 'FORBIDDEN');
+    const stranger = await openLockClient({ apiServer: service.apiServer, apiToken: 'no' });
+    await expect(stranger.client.tryAcquire('gold')).rejects.toMatchObject({ code: 'ACCESS_DENIED' });
+    const friend = await openLockClient({ apiServer: service.apiServer, apiToken: 'api' });
+    await (await friend.client.acquire('gold')).release();
+    await Promise.all([stranger.close(), friend.close(), service.close()]);
+  });
+
+  it('of one feature leave another one open', async () => {
+    const service = await LockService.open({
+      platform,
+      features: [{ guards: [new KeyGuard('api')] }, { feature: 'billing' }],
+    });
+    expect((await service.send('GET', '/dblock/locks')).status).toBe(401);
+    expect((await service.send('GET', '/dblock/admin/api/locks')).status).toBe(200);
+    expect((await service.send('GET', '/billing/locks')).status).toBe(200);
+    await service.close();
+  });
+});
+
+describe.each(PLATFORMS)('the paths on %s', (platform) => {
+  it("lie under the application's global prefix, and nowhere else", async () => {
+    const service = await LockService.open({ platform, globalPrefix: 'api' });
+    for (const path of ['dblock/locks', 'dblock/admin/api/locks']) {
+      expect((await service.send('GET', `/api/${path}`)).status).toBe(200);
+      expect((await service.send('GET', `/${path}`)).status).toBe(404);
+    }
+    const { client, close } = await openLockClient({ apiServer: `${service.origin}/api/dblock` });
+    await (await client.acquire('a/b')).release();
+    await close();
+    await service.close();
+  });
+
+  it("stay as they are when the application's own carry a version", async () => {
+    @Controller('own')
+    class OwnController {
+      @Get()
+      get(): string {
+        return 'own';
+      }
+    }
+    const service = await LockService.open({
+      platform,
+      metadata: {
+        controllers: [OwnController],
+        providers: [
+          {
+            provide: 'versioning',
+            inject: [ApplicationConfig],
+            useFactory: (config: ApplicationConfig) =>
+              config.enableVersioning({ type: VersioningType.URI, defaultVersion: '1' }),
+          },
+        ],
+      },
+    });
+    for (const path of ['dblock/locks', 'dblock/admin/api/locks']) {
+      expect((await service.send('GET', `/${path}`)).status).toBe(200);
+      expect((await service.send('GET', `/v1/${path}`)).status).toBe(404);
+    }
+    expect((await service.send('GET', '/v1/own')).status).toBe(200);
+    expect((await service.send('GET', '/own')).status).toBe(404);
+    await service.close();
+  });
+});
+
+describe.each(PLATFORMS)('bodies that no route gets to see on %s', (platform) => {
+  const json = { 'content-type': 'application/json' };
+  const unreadable: Array<[string, Message]> = [
+    ['is no JSON', { body: '{"ttl": 10', headers: json }],
+    ['is too large', { body: JSON.stringify({ ttl: 1000, a: 'x'.repeat(1_100_000) }), headers: json }],
+  ];
+  let plain: LockService;
+  let filtered: LockService;
+
+  beforeAll(async () => {
+    plain = await LockService.open({ platform });
+    const providers = [{ provide: APP_FILTER, useClass: ProblemFilter }];
+    filtered = await LockService.open({ platform, metadata: { providers } });
+  });
+  afterAll(() => Promise.all([plain.close(), filtered.close()]));
+
+  it.each(unreadable)('a body that %s stores nothing', async (_what, message) => {
+    expect([400, 413]).toContain((await plain.send('POST', leasePath('never'), message)).status);
+    expect(await plain.rows()).toEqual([]);
+  });
+
+  it.each(unreadable)('the global ProblemFilter tells that a body %s', async (_what, message) => {
+    const answer = await filtered.send('POST', leasePath('never'), message);
+    expectProblem(answer, 400, 'INVALID_REQUEST', refusal('body'));
+    expect(await filtered.rows()).toEqual([]);
+  });
+});
+
+describe('when the database goes away', () => {
+  let postgres: PostgresServer;
+  let services: LockService[];
+
+  beforeAll(async () => {
+    postgres = await startPostgres();
+    const database = { url: postgres.url, drop: async () => {} };
+    services = [];
+    for (const platform of PLATFORMS) services.push(await LockService.open({ platform, database }));
+  }, 120_000);
+  afterAll(async () => {
+    for (const service of services) await service.close();
+    await postgres.stop();
+  }, 120_000);
+
+  it('busy and unavailable are told apart, before, meanwhile and afterwards', async () => {
+    const lease = { workerName: 'ann', grantId: randomUUID(), ttl: '1h' };
+    await services[0]!.send('POST', leasePath('held'), { json: lease });
+    const acquire = (service: LockService) =>
+      service.send('POST', leasePath('held'), { json: { ttl: '1h', workerName: 'ben' } });
+    const holder = expect.objectContaining({ workerName: 'ann' });
+    const expectBusy = (answer: Answer) =>
+      expectProblem(answer, 409, 'LOCK_BUSY', { holder, retryAfter: expect.any(Number) });
+    for (const service of services) expectBusy(await acquire(service));
+
+    await postgres.kill();
+    for (const service of services) {
+      await expectUnavailable(service, lease.grantId);
+      const { client, close } = await openLockClient({ apiServer: service.apiServer, retries: 0 });
+      for (const unanswered of [client.tryAcquire('held'), client.tryAcquire('free'), client.inspect('held')])
+        await expect(unanswered).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
+      await close();
+    }
+
+    await postgres.restart();
+    for (const service of services) expectBusy(await acquire(service));
+    for (const service of services) {
+      const renewal = await service.send('PATCH', leasePath('held', lease.grantId), { json: { ttl: '1h' } });
+      expect(renewal).toMatchObject({ status: 200, json: { workerName: 'ann' } });
+    }
+  }, 120_000);
+
+  /** Each route but those of django-db-lock, whose envelope has tests of its own. */
+  async function expectUnavailable(service: LockService, grantId: string): Promise<void> {
+    const routes = routesBelow(service.app, 'dblock').filter(({ path }) => !/Locks?(Info)?$/.test(path));
+    expect(routes.length).toBeGreaterThanOrEqual(11);
+    for (const { method, path } of routes) {
+      const body = path.endsWith('force-release') ? { reason: 'stuck' } : { ttl: '1h' };
+      const answer = await service.send(
+        method,
+        `/${pathOf({ method, path }, { lockName: 'held', grantId })}`,
+        {
+          json: body,
+        },
+      );
+      expectProblem(answer, 503, 'STORE_UNAVAILABLE', { retryAfter: expect.any(Number) });
+      expect(answer.headers['retry-after']).toMatch(/^[1-9]\d*$/);
+      expect(answer.text).not.toMatch(/ECONN|127\.0\.0\.1|connect/);
+    }
+  }
+});
+
+/** What our server answers when it grants what was asked for. */
+function grant(changes: object = {}): Reply {
+  return (response, request) => {
+    const { workerName, grantId, ttl } = JSON.parse(request.text) as Record<string, unknown>;
+    const now = Date.now();
+    json(201, {
+      lockName: decodeURIComponent(request.path.split('/')[3]!),
+      workerName,
+      grantId,
+      fencingToken: 7,
+      lockTime: new Date(now).toISOString(),
+      expireTime: new Date(now + (ttl as number)).toISOString(),
+      serverTime: new Date(now).toISOString(),
+      metadata: null,
+      ...changes,
+    })(response, request);
+  };
+}
+
+const nothing = text(204, '');
+
+const problem = (status: number, code: string, members: object = {}) =>
+  json(status, { type: 'about:blank', title: 'Oh', status, detail: 'Oh.', code, ...members });
+
+describe('our client behind a middle that garbles, loses and delays answers', () => {
+  let server: FakeServer;
+  let remote: RemoteClient<LockClient>;
+  let hasty: RemoteClient<LockClient>;
+  let client: LockClient;
+  let lockName: string;
+
+  beforeAll(async () => {
+    server = await FakeServer.open(({ method }) => method);
+    const options = { apiServer: `${server.url}/dblock`, apiToken: 'sesame', workerName: 'ann' };
+    remote = await openLockClient({ ...options, requestTimeout: '20s', retries: 2 });
+    hasty = await openLockClient({ ...options, requestTimeout: 300, retries: 10 });
+    client = remote.client;
+  });
+  afterAll(async () => {
+    await remote.close();
+    await hasty.close();
+    await server.close();
+  });
+  beforeEach(() => {
+    lockName = uniqueName();
+    server.reply('POST', grant());
+    server.reply('DELETE', nothing);
+  });
+
+  /** The requests about this test's lock. */
+  const sent = (method: string) =>
+    server.received.filter(
+      (request) =>
+        request.method === method && `${request.path}/`.startsWith(`/dblock/${lockPath(lockName)}/`),
+    );
+  const grantIds = () =>
+    sent('POST').map(({ text: body }) => (JSON.parse(body) as { grantId: string }).grantId);
+  const givenBack = () => until('the lease is given back', 10_000, () => sent('DELETE').length > 0);
+
+  it('brings its token along with every request', async () => {
+    server.reply('PATCH', problem(410, 'LEASE_LOST'));
+    server.reply('GET', problem(404, 'LOCK_NOT_FOUND'));
+    const lease = await client.acquire(lockName);
+    await client.inspect(lockName);
+    await lease.release();
+    await expect((await client.acquire(lockName)).renew()).rejects.toBeInstanceOf(LeaseLostError);
+    for (const method of ['POST', 'GET', 'PATCH', 'DELETE']) {
+      expect(sent(method).length).toBeGreaterThanOrEqual(1);
+      for (const { headers } of sent(method)) expect(headers.authorization).toBe('Bearer sesame');
+    }
+  });
+
+  it.each<[string, Reply]>([
+    ['a 409 that is not ours', json(409, { error: 'conflict' })],
+    ['a 409 that is a page', text(409, '<h1>Conflict</h1>')],
+    ['a 409 with another code', problem(409, 'CONFLICT')],
+    ['a 409 with nothing but our code', json(409, { code: 'LOCK_BUSY' })],
+    ['our code with status 404', problem(404, 'LOCK_BUSY')],
+    ['our code with status 200', problem(200, 'LOCK_BUSY')],
+    ['a 410 that is a page', text(410, '<h1>Gone</h1>')],
+    ['a lost lease', problem(410, 'LEASE_LOST')],
+    ['a 400 that is a page', text(400, '<h1>Bad Request</h1>')],
+    ['a 404', text(404, 'Not here')],
+    ['a 200 with a page', text(200, '<h1>Welcome</h1>')],
+    ['a 200 with nothing', text(200, '')],
+    ['a 200 with an empty object', json(200, {})],
+    ['a 200 with null', json(200, null)],
+    ["a 201 with django-db-lock's envelope", json(201, { success: true, result: true })],
+    ['a 201 without an end', grant({ expireTime: undefined })],
+    ['a 201 with an end that is no time', grant({ expireTime: 'tomorrow' })],
+    ['a 201 with a token that is no number', grant({ fencingToken: '7' })],
+    ['a 204', nothing],
+    ['a redirection', text(302, '', 'text/html', { location: '/login' })],
+  ])('takes %s for neither a lease nor "busy"', async (_what, reply) => {
+    server.reply('POST', reply);
+    await expect(client.tryAcquire(lockName)).rejects.toMatchObject({ code: 'UNEXPECTED_ANSWER' });
+  });
+
+  it.each([401, 403])('takes %i for what it is, and does not insist', async (status) => {
+    server.reply('POST', text(status, ''));
+    await expect(client.tryAcquire(lockName)).rejects.toMatchObject({ code: 'ACCESS_DENIED' });
+    expect(sent('POST')).toHaveLength(1);
+  });
+
+  it('hands on the broken rules that the server found', async () => {
+    const issues = [{ field: 'ttl', rule: 'must be shorter here' }];
+    server.reply('POST', problem(400, 'INVALID_REQUEST', { issues }));
+    await expect(client.acquire(lockName)).rejects.toMatchObject({ code: 'INVALID_REQUEST', issues });
+  });
+
+  it.each<[string, Reply]>([
+    ['500', text(500, 'Oh')],
+    ['502', text(502, '<h1>Bad Gateway</h1>')],
+    ['503', text(503, '')],
+    ['503 that says busy', problem(503, 'LOCK_BUSY')],
+    ['504', text(504, '')],
+    ['429', text(429, '', 'text/html', { 'retry-after': '7' })],
+    ['a dropped connection', hangUp],
+    ['a connection that is dropped in the middle of a grant', cutOff],
+  ])('asks again after %s, with the same grantId', async (_what, reply) => {
+    server.reply('POST', reply, reply, grant());
+    await using lease = await client.acquire(lockName, { metadata: { a: 1 } });
+    expect(grantIds()).toEqual([lease.grantId, lease.grantId, lease.grantId]);
+    expect(new Set(sent('POST').map(({ text: body }) => body)).size).toBe(1);
+  });
+
+  it('asks again after silence, with the same grantId', async () => {
+    server.reply('POST', hang, grant());
+    await using lease = await hasty.client.acquire(lockName);
+    expect(grantIds().length).toBeGreaterThanOrEqual(2);
+    expect(new Set(grantIds())).toEqual(new Set([lease.grantId]));
+  });
+
+  it('reports at last that it does not know, and gives back what it may have got', async () => {
+    server.reply('POST', hangUp, hangUp, text(429, '', 'text/html', { 'retry-after': '7' }));
+    await expect(client.tryAcquire(lockName)).rejects.toMatchObject({
+      code: 'STORE_UNAVAILABLE',
+      retryAfter: 7000,
+    });
+    const [grantId] = grantIds();
+    expect(grantIds()).toEqual([grantId, grantId, grantId]);
+    await givenBack();
+    expect(sent('DELETE').map(({ path }) => path)).toEqual([`/dblock/${leasePath(lockName, grantId)}`]);
+  });
+
+  it('leaves a lease that nobody confirmed to the caller who chose its grantId', async () => {
+    server.reply('POST', text(502, ''));
+    await expect(client.acquire(lockName, { grantId: randomUUID() })).rejects.toMatchObject({
+      code: 'STORE_UNAVAILABLE',
+    });
+    server.reply('POST', grant());
+    await (await client.acquire(uniqueName())).release();
+    expect(sent('DELETE')).toEqual([]);
+  });
+
+  it('takes a grant that comes after its deadline for none, and gives it back', async () => {
+    server.reply('POST', late(150, grant()));
+    await expect(client.tryAcquire(lockName, { ttl: 100 })).rejects.toMatchObject({
+      code: 'LEASE_LOST',
+      reason: 'deadline',
+    });
+    await givenBack();
+  });
+
+  it('takes a lease that was over when the server answered for none, and gives it back', async () => {
+    const times = { expireTime: '2020-01-01T00:00:00.000Z', serverTime: '2020-01-01T00:00:01.000Z' };
+    server.reply('POST', grant(times));
+    await expect(client.tryAcquire(lockName)).rejects.toMatchObject({ code: 'LEASE_LOST' });
+    await givenBack();
+  });
+
+  it("looks at how long the lease has left on the server's clock, not at what that clock shows", async () => {
+    const times = { lockTime: '2001-01-01T00:00:00.000Z', serverTime: '2001-01-01T00:00:00.000Z' };
+    server.reply('POST', grant({ ...times, expireTime: '2001-01-01T01:00:00.000Z' }));
+    await using lease = await client.acquire(lockName);
+    expect(lease.signal.aborted).toBe(false);
+  });
+
+  // The transport does not compare yet what it gets with what it asked for.
+  it.failing.each<[string, object]>([
+    ["somebody else's grant", { grantId: randomUUID() }],
+    ["another lock's grant", { lockName: 'another' }],
+  ])('takes %s, replayed by a cache, for no lease', async (_what, changes) => {
+    server.reply('POST', grant(changes));
+    await expect(client.tryAcquire(lockName)).rejects.toMatchObject({ code: 'UNEXPECTED_ANSWER' });
+  });
+
+  describe('renewing', () => {
+    it.each<[string, Reply, string]>([
+      ['a 410 that is a page', text(410, '<h1>Gone</h1>'), 'UNEXPECTED_ANSWER'],
+      ['a 410 with another code', problem(410, 'GONE'), 'UNEXPECTED_ANSWER'],
+      ['a 404', text(404, ''), 'UNEXPECTED_ANSWER'],
+      ['a 200 with garbage', json(200, { ok: true }), 'UNEXPECTED_ANSWER'],
+      ['a 502', text(502, ''), 'STORE_UNAVAILABLE'],
+      ['a dropped connection', hangUp, 'STORE_UNAVAILABLE'],
+    ])('takes %s for neither renewed nor lost', async (_what, reply, code) => {
+      await using lease = await client.acquire(lockName, { ttl: '60s' });
+      const { expireTime } = lease;
+      server.reply('PATCH', reply);
+      await expect(lease.renew()).rejects.toMatchObject({ code });
+      expect(lease.signal.aborted).toBe(false);
+      expect(lease.expireTime).toEqual(expireTime);
+    });
+
+    it('takes our 410 for lost', async () => {
+      const lease = await client.acquire(lockName, { ttl: '60s' });
+      server.reply('PATCH', problem(410, 'LEASE_LOST'));
+      await expect(lease.renew()).rejects.toBeInstanceOf(LeaseLostError);
+      expect(lease.signal.reason).toMatchObject({ code: 'LEASE_LOST', reason: 'refused' });
+    });
+  });
+
+  describe('releasing', () => {
+    it.each<[string, Reply]>([
+      ['a 410 that is a page', text(410, '<h1>Gone</h1>')],
+      ['a 404', text(404, '')],
+      ['a 200', json(200, {})],
+    ])('takes %s for neither released nor lost', async (_what, reply) => {
+      const lease = await client.acquire(lockName, { ttl: '60s' });
+      server.reply('DELETE', reply);
+      await expect(lease.release()).rejects.toMatchObject({ code: 'UNEXPECTED_ANSWER' });
+    });
+
+    it('asks again when it does not know, and then takes "gone" for released', async () => {
+      const lease = await client.acquire(lockName, { ttl: '60s' });
+      server.reply('DELETE', hangUp, problem(410, 'LEASE_LOST'));
+      await lease.release();
+      expect(sent('DELETE')).toHaveLength(2);
+    });
+
+    it('takes our 410 for lost when it is the first answer', async () => {
+      const lease = await client.acquire(lockName, { ttl: '60s' });
+      server.reply('DELETE', problem(410, 'LEASE_LOST'));
+      await expect(lease.release()).rejects.toMatchObject({ code: 'LEASE_LOST' });
+    });
+  });
+
+  it('takes only our 404 for a lock that nobody knows', async () => {
+    server.reply('GET', problem(404, 'LOCK_NOT_FOUND'));
+    expect(await client.inspect(lockName)).toBeNull();
+    server.reply('GET', text(404, 'Not here'));
+    await expect(client.inspect(lockName)).rejects.toMatchObject({ code: 'UNEXPECTED_ANSWER' });
+  });
+});
