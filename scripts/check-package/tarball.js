@@ -1,0 +1,78 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { check } from './check.js';
+import { run } from './command.js';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+
+const DOCUMENTS = ['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json'];
+
+/**
+ * @typedef {object} Manifest what package.json says of the library
+ * @property {string} name
+ * @property {Record<string, string | { types: string, default: string }>} exports
+ * @property {Record<string, string>} bin
+ * @property {Record<string, string>} peerDependencies
+ * @property {Record<string, { optional: boolean }>} peerDependenciesMeta
+ */
+
+/**
+ * @typedef {object} Tarball
+ * @property {string} path
+ * @property {string[]} files their paths in the package
+ * @property {Manifest} manifest
+ */
+
+/** @typedef {{ filename: string, files: Array<{ path: string }> }} Packed what `npm pack` tells of a tarball */
+
+/**
+ * Builds the library and packs it.
+ * @param {string} directory where the tarball comes
+ * @returns {Promise<Tarball>}
+ */
+export async function buildTarball(directory) {
+  await run(ROOT, 'npm', 'run', 'build:lib');
+  const pack = [
+    'pack',
+    '--workspace',
+    'nestjs-db-lock',
+    '--pack-destination',
+    directory,
+    '--json',
+    '--silent',
+  ];
+  const [packed] = /** @type {Packed[]} */ (JSON.parse(await run(ROOT, 'npm', ...pack)));
+  const manifest = JSON.parse(await readFile(join(ROOT, 'libs/db-lock/package.json'), 'utf8'));
+  return { path: join(directory, packed.filename), files: packed.files.map(({ path }) => path), manifest };
+}
+
+/** @param {Tarball} tarball */
+export async function checkContents({ files, manifest }) {
+  const code = files.filter((path) => /^dist\/.*\.js$/.test(path));
+  const expected = [
+    ...DOCUMENTS,
+    ...code.flatMap((path) => [path, `${path}.map`, path.replace(/js$/, 'd.ts')]),
+    ...Object.values(manifest.bin),
+    ...Object.values(manifest.exports).flatMap((target) =>
+      typeof target === 'string' ? [] : Object.values(target),
+    ),
+  ].map((path) => path.replace(/^\.\//, ''));
+
+  const missing = expected.filter((path) => !files.includes(path));
+  const stray = files.filter((path) => !expected.includes(path) || path.includes('.spec.'));
+  if (missing.length > 0) throw new Error(`The tarball lacks ${missing.join(', ')}`);
+  if (stray.length > 0) throw new Error(`The tarball should not hold ${stray.join(', ')}`);
+}
+
+/**
+ * Two linters that read what npm and TypeScript will make of package.json.
+ * @param {Tarball} tarball
+ */
+export async function checkManifest({ path }) {
+  const linter = (/** @type {string} */ name) => join(ROOT, 'node_modules/.bin', name);
+  await check('publint finds nothing to mend', () => run(ROOT, linter('publint'), 'run', path, '--strict'));
+  await check('attw finds no type that is resolved wrongly', () =>
+    run(ROOT, linter('attw'), path, '--profile', 'esm-only', '--no-definitely-typed'),
+  );
+}
