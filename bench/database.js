@@ -1,0 +1,40 @@
+import pg from 'pg';
+
+/**
+ * @typedef {object} Database
+ * @property {string} url
+ * @property {string} origin
+ * @property {() => Promise<number[]>} pids - of the server's processes
+ * @property {() => Promise<void>} close
+ */
+
+/**
+ * An empty database on the PostgreSQL that TEST_DATABASE_URL names, else on one of our own with the server's durable
+ * defaults. What starts it is the tests' code, in TypeScript: the loader is registered only here, after everything
+ * else was loaded, because it would lead `nestjs-db-lock` to the sources instead of what was built.
+ *
+ * @returns {Promise<Database>}
+ */
+export async function openDatabase() {
+  await import('../test/support/typescript-loader.mjs');
+  const { startPostgres } = await import('../test/support/postgres-server.ts');
+  const { createTestDatabase } = await import('../test/support/test-database.ts');
+
+  const given = process.env.TEST_DATABASE_URL;
+  const server = given ? undefined : await startPostgres({ settings: { shared_buffers: '256MB' } });
+  process.env.DB_LOCK_TEST_ADMIN_URL = given ?? server.url;
+  const database = await createTestDatabase();
+
+  const client = new pg.Client({ connectionString: database.url });
+  await client.connect();
+  return {
+    url: database.url,
+    origin: server ? server.origin : 'the PostgreSQL that TEST_DATABASE_URL names',
+    pids: async () => (await client.query('SELECT pid FROM pg_stat_activity')).rows.map(({ pid }) => pid),
+    async close() {
+      await client.end();
+      await database.drop();
+      await server?.stop();
+    },
+  };
+}

@@ -1,0 +1,103 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { INestApplication } from '@nestjs/common';
+import { LockClient, StoreUnavailableError } from 'nestjs-db-lock';
+import { HttpTransport } from '../../libs/db-lock/src/client/http-transport.js';
+import { BlockingSession } from '../support/blocking-session.js';
+import { createLockApplication, listen } from '../support/lock-application.js';
+import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+import { CuttingProxy } from './cutting-proxy.js';
+import { Witness } from './witness.js';
+
+describe('a connection that is cut after the database has committed (case 46)', () => {
+  let database: TestDatabase;
+  let proxy: CuttingProxy;
+  let app: INestApplication;
+  let locks: LockClient;
+  let witness: Witness;
+  let session: BlockingSession;
+
+  beforeAll(async () => {
+    database = await createTestDatabase();
+    proxy = await CuttingProxy.open(database.url);
+    app = await createLockApplication({ database: { type: 'postgres', url: proxy.url } });
+    locks = app.get(LockClient);
+    witness = new Witness(database.url);
+    await witness.record();
+    session = await BlockingSession.open(database.url);
+  });
+
+  afterAll(async () => {
+    await session.close();
+    await witness.close();
+    await app.close();
+    await proxy.close();
+    await database.drop();
+  });
+
+  const versionsOf = async (name: string) =>
+    (await witness.rows()).filter(({ lockName }) => lockName === name);
+
+  it('makes one grant of an acquire, which the client repeats', async () => {
+    const cut = proxy.cutAnswerTo('db_lock_acquire');
+    const lease = await locks.acquire('acquired', { ttl: '60s' });
+    await cut;
+    expect(await versionsOf('acquired')).toEqual([
+      expect.objectContaining({ grantId: lease.grantId, token: lease.fencingToken }),
+    ]);
+    await lease.release();
+  });
+
+  it('makes one grant of an acquire that the database still works on when it is repeated', async () => {
+    await (await locks.acquire('overtaken')).release();
+    await session.lockRow('overtaken');
+    const acquiring = locks.acquire('overtaken', { ttl: '60s' });
+    await session.awaitWaiter();
+    proxy.cut();
+    await session.letGo();
+    const lease = await acquiring;
+    const grants = (await versionsOf('overtaken')).filter(({ grantId }) => grantId === lease.grantId);
+    expect(grants).toEqual([expect.objectContaining({ token: lease.fencingToken })]);
+    await lease.release();
+  });
+
+  it('leaves a lease as it was when a renewal got no answer, and it can be renewed again', async () => {
+    const lease = await locks.acquire('renewed', { ttl: '60s' });
+    const { fencingToken, expireTime } = lease;
+    const cut = proxy.cutAnswerTo('db_lock_renew');
+    await expect(lease.renew('90s')).rejects.toThrow(StoreUnavailableError);
+    await cut;
+    expect(lease.expireTime).toEqual(expireTime);
+    expect(lease.signal.aborted).toBe(false);
+    await lease.renew('120s');
+    expect(lease.fencingToken).toBe(fencingToken);
+    await lease.release();
+  });
+
+  it('ends a lease whose release is repeated, without calling it lost', async () => {
+    const lease = await locks.acquire('released', { ttl: '60s' });
+    const cut = proxy.cutAnswerTo('db_lock_release');
+    await lease.release();
+    await cut;
+    expect(await versionsOf('released')).toHaveLength(2);
+    await (await locks.acquire('released')).release();
+  });
+
+  it('makes one grant of an acquire over HTTP, which the client repeats', async () => {
+    const way = await CuttingProxy.open(await listen(app));
+    const remote = new LockClient(
+      { ttl: 60_000, workerName: 'remote', retries: 2 },
+      new HttpTransport({ apiServer: new URL('dblock', way.url).href, requestTimeout: 5_000 }),
+    );
+    try {
+      const cut = way.cutAnswerTo('POST /dblock/locks/remote/lease');
+      const lease = await remote.acquire('remote');
+      await cut;
+      expect(await versionsOf('remote')).toEqual([
+        expect.objectContaining({ grantId: lease.grantId, token: lease.fencingToken }),
+      ]);
+    } finally {
+      await remote.close();
+      await way.close();
+    }
+  });
+});

@@ -1,0 +1,107 @@
+import type { INestApplication } from '@nestjs/common';
+import { LockServer, type LockClient } from 'nestjs-db-lock';
+import { HttpTransport } from '../../libs/db-lock/src/client/http-transport.js';
+import { LocalTransport } from '../../libs/db-lock/src/client/local-transport.js';
+import type { LockTransport } from '../../libs/db-lock/src/client/lock-transport.js';
+import { createLockApplication, listen } from '../support/lock-application.js';
+import { until } from '../support/patience.js';
+import type { PostgresServer } from '../support/postgres-server.js';
+import { CuttingProxy } from './cutting-proxy.js';
+import type { History } from './history.js';
+import { Recorder } from './recorder.js';
+import { Worker } from './worker.js';
+
+const LOCK_NAMES = Array.from({ length: 8 }, (_, index) => `fault:${index}`);
+
+/** Of each client. */
+const WORKERS = 6;
+
+/** Milliseconds that the load gets to come on: a slow machine may need long to recover. */
+const PATIENCE = 60_000;
+
+/**
+ * Many workers that contend for a few locks: through three applications, each with connections of its own, one of
+ * which a proxy cuts now and then; and over HTTP, through two clients of the first application.
+ */
+export class Load {
+  readonly #stop = new AbortController();
+  #work?: Promise<unknown>;
+
+  private constructor(
+    private readonly apps: readonly INestApplication[],
+    private readonly clients: readonly LockClient[],
+    private readonly proxy: CuttingProxy,
+    readonly recorder: Recorder,
+  ) {}
+
+  static async start({ url }: PostgresServer): Promise<Load> {
+    const proxy = await CuttingProxy.open(url);
+    const apps: INestApplication[] = [];
+    for (const way of [url, url, proxy.url])
+      apps.push(
+        await createLockApplication({
+          database: { type: 'postgres', url: way, poolSize: 2 },
+          features: [{ statementTimeout: '1s' }],
+        }),
+      );
+    const recorder = await Recorder.open(url);
+    const apiServer = `${await listen(apps[0]!)}/dblock`;
+    const transports: LockTransport[] = [
+      ...apps.map((app) => new LocalTransport(app.get(LockServer))),
+      ...[1, 2].map(() => new HttpTransport({ apiServer, requestTimeout: 2_000 })),
+    ];
+    const clients = transports.map((transport) => recorder.client(transport));
+    const load = new Load(apps, clients, proxy, recorder);
+    load.#begin();
+    return load;
+  }
+
+  /** Waits until so many more locks were granted. */
+  async grants(count: number): Promise<void> {
+    const goal = this.recorder.history.grants.length + count;
+    await until(`${count} more grants`, PATIENCE, () => this.recorder.history.grants.length >= goal);
+  }
+
+  /** Cuts a connection whose acquire the database has just carried out. */
+  async cut(): Promise<void> {
+    await this.proxy.cutAnswerTo('db_lock_acquire');
+  }
+
+  /** Looks at the table, as soon as the database answers. */
+  async look(): Promise<void> {
+    await until('a look at the table', PATIENCE, () =>
+      this.recorder.look().then(
+        () => true,
+        () => false,
+      ),
+    );
+  }
+
+  /**
+   * Ends the work and returns what happened.
+   * @throws Error when a worker met an error that no fault explains
+   */
+  async finish(): Promise<History> {
+    this.#stop.abort();
+    await this.#work;
+    await Promise.all(this.clients.map((client) => client.close()));
+    return this.recorder.complete();
+  }
+
+  async close(): Promise<void> {
+    for (const app of this.apps) await app.close();
+    await this.proxy.close();
+    await this.recorder.close();
+  }
+
+  #begin(): void {
+    const workers = this.clients.flatMap((client, index) =>
+      Array.from(
+        { length: WORKERS },
+        (_, number) => new Worker(`worker ${index}.${number}`, client, LOCK_NAMES, this.recorder),
+      ),
+    );
+    this.#work = Promise.all(workers.map((worker) => worker.run(this.#stop.signal)));
+    this.#work.catch(() => undefined); // finish() tells
+  }
+}

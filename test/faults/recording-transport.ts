@@ -1,0 +1,52 @@
+import type {
+  AcquireOutcome,
+  LeaseConfirmation,
+  LeaseKey,
+  LockInfo,
+  LockTransport,
+  ReleaseOutcome,
+  RenewOutcome,
+} from '../../libs/db-lock/src/client/lock-transport.js';
+import { monotonicNow } from '../../libs/db-lock/src/lease/deadline.js';
+import type { AcquireRequest, RenewRequest } from '../../libs/db-lock/src/lease/requests.js';
+import type { Recorder } from './recorder.js';
+
+/** A client's way to its server, which records what the server confirms. */
+export class RecordingTransport implements LockTransport {
+  readonly repeatable = true;
+
+  constructor(
+    private readonly transport: LockTransport,
+    private readonly recorder: Recorder,
+  ) {}
+
+  async acquire(request: AcquireRequest, signal?: AbortSignal): Promise<AcquireOutcome<LeaseConfirmation>> {
+    const answer = await this.recorder.answer(this.transport.acquire(request, signal));
+    if (answer.outcome === 'granted') this.recorder.granted(request, answer.lease);
+    return answer;
+  }
+
+  async renew(request: RenewRequest): Promise<RenewOutcome> {
+    const sentAt = monotonicNow();
+    const answer = await this.recorder.answer(this.transport.renew(request));
+    if (answer.outcome === 'renewed') this.recorder.renewed(request, answer.lease);
+    else this.recorder.refused(request, sentAt);
+    return answer;
+  }
+
+  async release(key: LeaseKey): Promise<ReleaseOutcome> {
+    const sentAt = monotonicNow();
+    this.recorder.releasing(key, sentAt);
+    const answer = await this.recorder.answer(this.transport.release(key));
+    if (answer.outcome === 'lost') this.recorder.refused(key, sentAt);
+    return answer;
+  }
+
+  inspect(lockName: string): Promise<LockInfo | null> {
+    return this.transport.inspect(lockName);
+  }
+
+  close(): Promise<void> {
+    return this.transport.close();
+  }
+}

@@ -1,0 +1,33 @@
+import type { INestApplication } from '@nestjs/common';
+import { LockServer, type LockClient } from 'nestjs-db-lock';
+import { LocalTransport } from '../../libs/db-lock/src/client/local-transport.js';
+import { createLockApplication } from '../support/lock-application.js';
+import { Recorder } from './recorder.js';
+import { tamperedPostgres, type Tampering } from './tampered-postgres.js';
+
+/** Rows may be locked for as long as a test likes. */
+const PATIENT: Tampering = { pattern: /'lock_timeout', '\d+'/, replacement: `'lock_timeout', '0'` };
+
+/** Two recorded clients of two applications over one database, whose statements may have been tampered with. */
+export class Scene {
+  private constructor(
+    private readonly apps: readonly INestApplication[],
+    readonly ann: LockClient,
+    readonly bob: LockClient,
+    readonly recorder: Recorder,
+  ) {}
+
+  static async open(url: string, ...tamperings: Tampering[]): Promise<Scene> {
+    const driver = tamperedPostgres(PATIENT, ...tamperings);
+    const open = () => createLockApplication({ database: { type: 'postgres', url, driver } });
+    const apps = [await open(), await open()];
+    const recorder = await Recorder.open(url);
+    const [ann, bob] = apps.map((app) => recorder.client(new LocalTransport(app.get(LockServer))));
+    return new Scene(apps, ann!, bob!, recorder);
+  }
+
+  async close(): Promise<void> {
+    for (const app of this.apps) await app.close();
+    await this.recorder.close();
+  }
+}

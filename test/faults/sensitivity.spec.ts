@@ -1,0 +1,171 @@
+import { describe, expect, it } from '@jest/globals';
+import type { Lease } from 'nestjs-db-lock';
+import { randomUUID } from 'node:crypto';
+import { BlockingSession } from '../support/blocking-session.js';
+import { until } from '../support/patience.js';
+import { startPostgres } from '../support/postgres-server.js';
+import { createTestDatabase } from '../support/test-database.js';
+import { violationsOf, type Rule } from './history-checker.js';
+import { Scene } from './scene.js';
+import type { Tampering } from './tampered-postgres.js';
+
+const NAME = 'tampered';
+
+/** A statement of ours that lacks a safeguard, and what happens then. */
+interface Fault {
+  /** What the history checker must call it. */
+  rule: Rule;
+  when: string;
+  tampering: Tampering;
+  play: (scene: Scene, session: BlockingSession) => Promise<void>;
+}
+
+const expired = (session: BlockingSession) =>
+  until('the lease has expired', 10_000, async () => {
+    const rows = await session.query(
+      'SELECT FROM dblock_lock WHERE lock_name = $1 AND expire_time <= clock_timestamp()',
+      [NAME],
+    );
+    return rows.length > 0;
+  });
+
+const waiters = (session: BlockingSession, count: number) =>
+  until(`${count} wait for the row`, 10_000, async () => {
+    const rows = await session.query(
+      `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+    );
+    return rows.length >= count;
+  });
+
+const FAULTS: Fault[] = [
+  {
+    rule: 'overlap',
+    when: 'a lock that looked free is not looked at again under its row lock',
+    tampering: { pattern: /lock\.expire_time <= clock\.now AS free/, replacement: 'true AS free' },
+    async play(scene, session) {
+      await (await scene.ann.acquire(NAME)).release();
+      await session.lockRow(NAME);
+      const acquiring = [scene.ann, scene.bob].map((client) => client.tryAcquire(NAME, { ttl: '60s' }));
+      await waiters(session, 2);
+      await session.letGo();
+      await Promise.all(acquiring);
+    },
+  },
+  {
+    rule: 'token',
+    when: 'a grant leaves the token as it was',
+    tampering: { pattern: /greatest\(lock\.token \+ 1,[^E]+?\) ELSE/, replacement: 'lock.token ELSE' },
+    async play({ ann, bob }) {
+      await (await ann.acquire(NAME)).release();
+      await (await bob.acquire(NAME)).release();
+    },
+  },
+  {
+    rule: 'repeat',
+    when: 'a repeat of an acquire makes a new lease',
+    tampering: {
+      pattern: /lock\.expire_time <= clock\.now AS free/,
+      replacement: 'lock.expire_time <= clock.now OR lock.grant_id = EXCLUDED.grant_id AS free',
+    },
+    async play({ ann, bob }) {
+      const grantId = randomUUID();
+      await ann.acquire(NAME, { ttl: '60s', grantId });
+      await bob.acquire(NAME, { ttl: '60s', grantId });
+    },
+  },
+  {
+    rule: 'trust',
+    when: 'a client is told of more time than its lease has left',
+    tampering: {
+      pattern: /greatest\((\w+)\.expire_time - /g,
+      replacement: `greatest(interval '9 s' + $1.expire_time - `,
+    },
+    async play(scene, session) {
+      const lease = await scene.ann.acquire(NAME, { ttl: 100 });
+      await expired(session);
+      await scene.recorder.write(lease);
+    },
+  },
+  {
+    rule: 'fence',
+    when: 'such a client still writes after the next holder',
+    tampering: {
+      pattern: /greatest\((\w+)\.expire_time - /g,
+      replacement: `greatest(interval '9 s' + $1.expire_time - `,
+    },
+    async play(scene, session) {
+      const lease = await scene.ann.acquire(NAME, { ttl: 100 });
+      await expired(session);
+      await scene.recorder.write(await scene.bob.acquire(NAME));
+      await scene.recorder.write(lease);
+    },
+  },
+  {
+    rule: 'trust',
+    when: 'a late release frees the lock of the next holder',
+    tampering: { pattern: /locked\.grant_id = locked\.wanted_grant_id\s+OR/, replacement: 'true OR' },
+    async play(scene, session) {
+      const lease = await scene.ann.acquire(NAME, { ttl: 100 });
+      await expired(session);
+      const successor: Lease = await scene.bob.acquire(NAME, { ttl: '60s' });
+      await lease.release().catch(() => undefined);
+      await scene.recorder.write(successor);
+    },
+  },
+  {
+    rule: 'refusal',
+    when: 'a live lease is not renewed',
+    tampering: {
+      pattern: /(SET expire_time = greatest[^]+)locked\.expire_time > clock_timestamp\(\)/,
+      replacement: '$1 false',
+    },
+    async play({ ann }) {
+      const lease = await ann.acquire(NAME, { ttl: '60s' });
+      await lease.renew().catch(() => undefined);
+    },
+  },
+];
+
+describe('the history checker calls it', () => {
+  it.each(FAULTS)('$rule when $when', async ({ tampering, rule, play }) => {
+    expect(await rulesBrokenBy(play, tampering)).toContain(rule);
+    expect(await rulesBrokenBy(play)).toEqual([]);
+  });
+
+  async function rulesBrokenBy(play: Fault['play'], ...tamperings: Tampering[]): Promise<string[]> {
+    const database = await createTestDatabase();
+    const scene = await Scene.open(database.url, ...tamperings);
+    const session = await BlockingSession.open(database.url);
+    try {
+      await play(scene, session);
+      return violationsOf(await scene.recorder.complete()).map(({ rule }) => rule);
+    } finally {
+      await session.close();
+      await scene.close();
+      await database.drop();
+    }
+  }
+
+  it.each([
+    { called: 'forgotten when a grant is told', durable: 'off', rules: ['forgotten', 'overlap'] },
+    { called: 'nothing when a grant is not told', durable: 'on', rules: [] },
+  ])('$called before it is durable, and the database crashes', async ({ durable, rules }) => {
+    const server = await startPostgres({ settings: { wal_writer_delay: '10s' } });
+    const scene = await Scene.open(server.url, {
+      pattern: /(set_config\('synchronous_commit'), CASE .+ END,/,
+      replacement: `$1, '${durable}',`,
+    });
+    try {
+      await scene.ann.acquire(NAME, { ttl: '60s' });
+      await server.kill();
+      await server.restart();
+      await scene.recorder.look();
+      await scene.bob.tryAcquire(NAME, { ttl: '60s' });
+      const violations = violationsOf(await scene.recorder.complete());
+      expect([...new Set(violations.map(({ rule }) => rule))].sort()).toEqual(rules);
+    } finally {
+      await scene.close();
+      await server.stop();
+    }
+  });
+});

@@ -1,0 +1,29 @@
+import pg from 'pg';
+
+/** What is replaced in the SQL that passes by. */
+export interface Tampering {
+  pattern: RegExp;
+  replacement: string;
+}
+
+/** A `driver` for TypeORM: node-postgres, which changes statements on their way to the database. */
+export function tamperedPostgres(...tamperings: readonly Tampering[]): object {
+  const tampered = (sql: string) =>
+    tamperings.reduce((text, { pattern, replacement }) => text.replace(pattern, replacement), sql);
+
+  class TamperedClient extends pg.Client {
+    override query = ((query: string | { text: string }, ...rest: unknown[]) => {
+      const changed =
+        typeof query === 'string' ? tampered(query) : Object.assign(query, { text: tampered(query.text) });
+      return (pg.Client.prototype.query as (...args: unknown[]) => unknown).call(this, changed, ...rest);
+    }) as pg.Client['query'];
+  }
+
+  return {
+    Pool: class extends pg.Pool {
+      constructor(options: pg.PoolConfig) {
+        super({ ...options, Client: TamperedClient as unknown as new () => pg.Client });
+      }
+    },
+  };
+}
