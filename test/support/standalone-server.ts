@@ -42,8 +42,13 @@ export class StandaloneServer {
   /** Starts it with nothing but this environment, and waits until it is ready or has ended. */
   static async start(environment: Record<string, string>): Promise<StandaloneServer> {
     const server = new StandaloneServer(environment, await findFreePort());
-    await until('the standalone server', PATIENCE, () => server.#ended !== undefined || server.isReady);
-    return server;
+    try {
+      await until('the standalone server', PATIENCE, () => server.#ended !== undefined || server.isReady);
+      return server;
+    } catch (error) {
+      await server.end('SIGKILL');
+      throw error;
+    }
   }
 
   get isReady(): boolean {
