@@ -52,7 +52,7 @@ export async function measure(system, callers, seconds, database) {
   const took = performance.now() - start;
   const node = process.cpuUsage(nodeBefore);
   const databaseAfter = cpuOf(await database.pids());
-  const inOrder = Float64Array.from(latencies).sort();
+  const inOrder = Float64Array.from(latencies).toSorted();
   const quantile = (/** @type {number} */ part) => inOrder[Math.floor(part * (inOrder.length - 1))];
   return {
     system: system.name,

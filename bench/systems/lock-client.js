@@ -10,10 +10,9 @@ import { DbLockModule, LockClient } from 'nestjs-db-lock';
  * @returns {Promise<import('../measurement.js').System>}
  */
 export async function openLockClient(url) {
-  class BenchModule {}
   const app = await NestFactory.createApplicationContext(
     {
-      module: BenchModule,
+      module: Object,
       imports: [
         TypeOrmModule.forRoot({ type: 'postgres', url, poolSize: 1, autoLoadEntities: true }),
         DbLockModule.forRoot({ createTables: true, autoRegisterServices: false, autoRegisterAdmin: false }),

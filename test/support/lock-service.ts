@@ -47,7 +47,7 @@ export interface LockServiceOptions extends Omit<LockApplicationOptions, 'databa
 }
 
 /** An application that serves locks of PostgreSQL over HTTP, called as any program would call it: byte by byte. */
-export class LockService {
+export class LockService implements AsyncDisposable {
   readonly #agent = new Agent();
 
   private constructor(
@@ -125,6 +125,10 @@ export class LockService {
   /** Takes the database away, for good. */
   loseDatabase(): Promise<void> {
     return this.database.drop();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
   }
 
   async close(): Promise<void> {

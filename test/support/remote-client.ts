@@ -2,7 +2,7 @@ import { Test } from '@nestjs/testing';
 import { DbLockModule, DjangoDbLockClient, LockClient, type DbLockOptions } from 'nestjs-db-lock';
 
 /** An application that keeps its locks on a remote server, and nothing else. */
-export interface RemoteClient<Client> {
+export interface RemoteClient<Client> extends AsyncDisposable {
   client: Client;
   close(): Promise<void>;
 }
@@ -27,5 +27,6 @@ async function open<Client>(
   }).compile();
   module.useLogger(['error', 'fatal']);
   await module.init();
-  return { client: module.get<Client>(token), close: () => module.close() };
+  const close = () => module.close();
+  return { client: module.get<Client>(token), close, [Symbol.asyncDispose]: close };
 }

@@ -280,21 +280,19 @@ describe.each(PLATFORMS)("django-db-lock's contract on %s", (platform) => {
 
     it('our client is let in with its token, and told when it is refused', async () => {
       const options = { apiServer: guarded.apiServer, ttl: '60s' };
-      const friend = await openDjangoDbLockClient({ ...options, apiToken: 'open sesame' });
-      const stranger = await openDjangoDbLockClient({ ...options, apiToken: 'wrong' });
+      await using friend = await openDjangoDbLockClient({ ...options, apiToken: 'open sesame' });
+      await using stranger = await openDjangoDbLockClient({ ...options, apiToken: 'wrong' });
       await using lease = await friend.client.acquire('gold');
       expect(lease.signal.aborted).toBe(false);
       await expect(stranger.client.tryAcquire('gold')).rejects.toMatchObject({ code: 'ACCESS_DENIED' });
-      await Promise.all([friend.close(), stranger.close()]);
     });
   });
 
   it('lies under the global prefix of its application', async () => {
-    const prefixed = await LockService.open({ platform, globalPrefix: 'api/v1' });
+    await using prefixed = await LockService.open({ platform, globalPrefix: 'api/v1' });
     const query = { lockName: 'a', workerName: 'ann', timeout: '60' };
     expectResult(await prefixed.send('GET', '/api/v1/dblock/acquireLock', { query }), true);
     expect((await prefixed.send('GET', '/dblock/acquireLock', { query })).status).toBe(404);
-    await prefixed.close();
   });
 
   describe('without its database', () => {
@@ -321,9 +319,8 @@ describe.each(PLATFORMS)("django-db-lock's contract on %s", (platform) => {
     });
 
     it('our client reports an error, and neither a lease nor "busy"', async () => {
-      const { client, close } = await openDjangoDbLockClient({ apiServer: lost.apiServer });
-      await expect(client.tryAcquire('a')).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
-      await close();
+      await using remote = await openDjangoDbLockClient({ apiServer: lost.apiServer });
+      await expect(remote.client.tryAcquire('a')).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
     });
   });
 

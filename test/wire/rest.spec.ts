@@ -612,7 +612,7 @@ describe.each(PLATFORMS)('guards on %s', (platform) => {
   const values = { lockName: 'gold', grantId: randomUUID() };
 
   it('keep strangers out of every route, and API and admin apart', async () => {
-    const service = await LockService.open({
+    await using service = await LockService.open({
       platform,
       features: [{ guards: [new KeyGuard('api')], adminGuards: [new KeyGuard('admin')] }],
     });
@@ -644,43 +644,38 @@ describe.each(PLATFORMS)('guards on %s', (platform) => {
       expect([path, status === 403]).toEqual([path, isAdmin(path)]);
     for (const { path, status } of await statuses(withKey('admin')))
       expect([path, status === 403]).toEqual([path, !isAdmin(path)]);
-    await service.close();
   });
 
   it('answer with a problem that any client understands', async () => {
-    const service = await LockService.open({ platform, features: [{ guards: [new KeyGuard('api')] }] });
+    await using service = await LockService.open({ platform, features: [{ guards: [new KeyGuard('api')] }] });
     expectProblem(await service.send('GET', 'locks'), 401, 'UNAUTHORIZED');
     expectProblem(await service.send('GET', 'locks', { headers: withKey('no') }), 403, 'FORBIDDEN');
-    const stranger = await openLockClient({ apiServer: service.apiServer, apiToken: 'no' });
+    await using stranger = await openLockClient({ apiServer: service.apiServer, apiToken: 'no' });
     await expect(stranger.client.tryAcquire('gold')).rejects.toMatchObject({ code: 'ACCESS_DENIED' });
-    const friend = await openLockClient({ apiServer: service.apiServer, apiToken: 'api' });
+    await using friend = await openLockClient({ apiServer: service.apiServer, apiToken: 'api' });
     await (await friend.client.acquire('gold')).release();
-    await Promise.all([stranger.close(), friend.close(), service.close()]);
   });
 
   it('of one feature leave another one open', async () => {
-    const service = await LockService.open({
+    await using service = await LockService.open({
       platform,
       features: [{ guards: [new KeyGuard('api')] }, { feature: 'billing' }],
     });
     expect((await service.send('GET', '/dblock/locks')).status).toBe(401);
     expect((await service.send('GET', '/dblock/admin/api/locks')).status).toBe(200);
     expect((await service.send('GET', '/billing/locks')).status).toBe(200);
-    await service.close();
   });
 });
 
 describe.each(PLATFORMS)('the paths on %s', (platform) => {
   it("lie under the application's global prefix, and nowhere else", async () => {
-    const service = await LockService.open({ platform, globalPrefix: 'api' });
+    await using service = await LockService.open({ platform, globalPrefix: 'api' });
     for (const path of ['dblock/locks', 'dblock/admin/api/locks']) {
       expect((await service.send('GET', `/api/${path}`)).status).toBe(200);
       expect((await service.send('GET', `/${path}`)).status).toBe(404);
     }
-    const { client, close } = await openLockClient({ apiServer: `${service.origin}/api/dblock` });
-    await (await client.acquire('a/b')).release();
-    await close();
-    await service.close();
+    await using remote = await openLockClient({ apiServer: `${service.origin}/api/dblock` });
+    await (await remote.client.acquire('a/b')).release();
   });
 
   it("stay as they are when the application's own carry a version", async () => {
@@ -691,7 +686,7 @@ describe.each(PLATFORMS)('the paths on %s', (platform) => {
         return 'own';
       }
     }
-    const service = await LockService.open({
+    await using service = await LockService.open({
       platform,
       metadata: {
         controllers: [OwnController],
@@ -711,7 +706,6 @@ describe.each(PLATFORMS)('the paths on %s', (platform) => {
     }
     expect((await service.send('GET', '/v1/own')).status).toBe(200);
     expect((await service.send('GET', '/own')).status).toBe(404);
-    await service.close();
   });
 });
 
@@ -771,10 +765,13 @@ describe('when the database goes away', () => {
     await postgres.kill();
     for (const service of services) {
       await expectUnavailable(service, lease.grantId);
-      const { client, close } = await openLockClient({ apiServer: service.apiServer, retries: 0 });
-      for (const unanswered of [client.tryAcquire('held'), client.tryAcquire('free'), client.inspect('held')])
-        await expect(unanswered).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
-      await close();
+      await using remote = await openLockClient({ apiServer: service.apiServer, retries: 0 });
+      for (const ask of [
+        () => remote.client.tryAcquire('held'),
+        () => remote.client.tryAcquire('free'),
+        () => remote.client.inspect('held'),
+      ])
+        await expect(ask()).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
     }
 
     await postgres.restart();
@@ -791,13 +788,8 @@ describe('when the database goes away', () => {
     expect(routes.length).toBeGreaterThanOrEqual(11);
     for (const { method, path } of routes) {
       const body = path.endsWith('force-release') ? { reason: 'stuck' } : { ttl: '1h' };
-      const answer = await service.send(
-        method,
-        `/${pathOf({ method, path }, { lockName: 'held', grantId })}`,
-        {
-          json: body,
-        },
-      );
+      const url = `/${pathOf({ method, path }, { lockName: 'held', grantId })}`;
+      const answer = await service.send(method, url, { json: body });
       expectProblem(answer, 503, 'STORE_UNAVAILABLE', { retryAfter: expect.any(Number) });
       expect(answer.headers['retry-after']).toMatch(/^[1-9]\d*$/);
       expect(answer.text).not.toMatch(/ECONN|127\.0\.0\.1|connect/);

@@ -35,7 +35,7 @@ export class Engine extends PGlite {
   }
 
   /** @throws Error when PostgreSQL has come to its end; from then on always */
-  override async execProtocolStream(message: Uint8Array, options?: ExecProtocolOptions) {
+  override async execProtocolStream(message: Uint8Array, options?: ExecProtocolOptions): Promise<Answer[]> {
     if (this.end) throw this.end;
     try {
       const answers = await super.execProtocolStream(message, options);
