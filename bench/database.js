@@ -3,7 +3,7 @@ import pg from 'pg';
 /**
  * @typedef {object} Database
  * @property {string} url
- * @property {string} origin
+ * @property {string} origin - which PostgreSQL it is, and how durable
  * @property {() => Promise<number[]>} pids - of the server's processes
  * @property {() => Promise<void>} close
  */
@@ -27,9 +27,12 @@ export async function openDatabase() {
 
   const client = new pg.Client({ connectionString: database.url });
   await client.connect();
+  const { rows } = await client.query(
+    `SELECT format('fsync %s, synchronous_commit %s', current_setting('fsync'), current_setting('synchronous_commit')) AS durability`,
+  );
   return {
     url: database.url,
-    origin: server ? server.origin : 'the PostgreSQL that TEST_DATABASE_URL names',
+    origin: `${server?.origin ?? 'the PostgreSQL that TEST_DATABASE_URL names'}: ${rows[0].durability}`,
     pids: async () => (await client.query('SELECT pid FROM pg_stat_activity')).rows.map(({ pid }) => pid),
     async close() {
       await client.end();

@@ -14,16 +14,7 @@ TEST_DATABASE_URL names a PostgreSQL to use; without it, one is started. Build t
 
 /** @returns {{ seconds: number, rounds: number, callers: number[], warmUp: number, json?: string }} */
 export function readOptions() {
-  const { values } = parseArgs({
-    options: {
-      seconds: { type: 'string', default: '3' },
-      rounds: { type: 'string', default: '5' },
-      callers: { type: 'string', default: '1,8,64,256' },
-      'warm-up': { type: 'string', default: '1' },
-      json: { type: 'string' },
-      help: { type: 'boolean' },
-    },
-  });
+  const values = readArguments();
   if (values.help) {
     process.stdout.write(USAGE);
     process.exit();
@@ -37,10 +28,31 @@ export function readOptions() {
   };
 }
 
+function readArguments() {
+  try {
+    return parseArgs({
+      options: {
+        seconds: { type: 'string', default: '3' },
+        rounds: { type: 'string', default: '5' },
+        callers: { type: 'string', default: '1,8,64,256' },
+        'warm-up': { type: 'string', default: '1' },
+        json: { type: 'string' },
+        help: { type: 'boolean' },
+      },
+    }).values;
+  } catch (error) {
+    return refuse(/** @type {Error} */ (error).message);
+  }
+}
+
 /** @param {string} text */
 function positive(text) {
   const number = Number(text);
-  if (number > 0) return number;
-  process.stderr.write(`${JSON.stringify(text)} is not a number above 0.\n\n${USAGE}`);
+  return number > 0 ? number : refuse(`${JSON.stringify(text)} is not a number above 0.`);
+}
+
+/** @param {string} why @returns {never} */
+function refuse(why) {
+  process.stderr.write(`${why}\n\n${USAGE}`);
   process.exit(1);
 }

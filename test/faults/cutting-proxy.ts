@@ -8,11 +8,12 @@ interface Cut {
   done: () => void;
 }
 
-/** A way to a server that can be cut at the worst moment: after the server did as it was told. */
+/** A way to a server that can be cut at the worst moment, after the server did as it was told, and held up. */
 export class CuttingProxy {
   readonly #server: Server;
   readonly #open = new Set<Socket>();
   #cut?: Cut;
+  #isHolding = false;
 
   private constructor(
     private readonly target: URL,
@@ -44,6 +45,17 @@ export class CuttingProxy {
   /** Cuts every connection now. */
   cut(): void {
     for (const socket of this.#open) socket.destroy();
+  }
+
+  /** Lets nothing through, in either direction, until `letThrough`: then everything arrives, however late. */
+  hold(): void {
+    this.#isHolding = true;
+    for (const socket of this.#open) socket.pause();
+  }
+
+  letThrough(): void {
+    this.#isHolding = false;
+    for (const socket of this.#open) socket.resume();
   }
 
   async close(): Promise<void> {
@@ -78,6 +90,7 @@ export class CuttingProxy {
         this.#open.delete(socket);
         other.destroy();
       });
+      if (this.#isHolding) socket.pause();
     }
   }
 }

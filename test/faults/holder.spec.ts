@@ -17,7 +17,7 @@ const HOLDER = `
 
   const url = process.argv[1];
   const app = await createLockApplication({ database: { type: 'postgres', url } });
-  const lease = await app.get(LockClient).acquire('${NAME}', { ttl: 1500, keepAlive: true });
+  const lease = await app.get(LockClient).acquire('${NAME}', { ttl: 2000, keepAlive: true });
   const { lockName, fencingToken, signal } = lease;
   console.log(JSON.stringify({ fencingToken }));
 

@@ -1,5 +1,6 @@
 import type { INestApplication } from '@nestjs/common';
 import { LockServer, type LockClient } from 'nestjs-db-lock';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { HttpTransport } from '../../libs/db-lock/src/client/http-transport.js';
 import { LocalTransport } from '../../libs/db-lock/src/client/local-transport.js';
 import type { LockTransport } from '../../libs/db-lock/src/client/lock-transport.js';
@@ -20,8 +21,8 @@ const WORKERS = 6;
 const PATIENCE = 60_000;
 
 /**
- * Many workers that contend for a few locks: through three applications, each with connections of its own, one of
- * which a proxy cuts now and then; and over HTTP, through two clients of the first application.
+ * Many workers that contend for a few locks: through three applications, each with connections of its own, the last of
+ * which go through a proxy; and over HTTP, through two clients of the first application.
  */
 export class Load {
   readonly #stop = new AbortController();
@@ -67,6 +68,13 @@ export class Load {
     await this.proxy.cutAnswerTo('db_lock_acquire');
   }
 
+  /** Holds up what one of the applications and the database say to each other; all of it arrives later. */
+  async partition(milliseconds: number): Promise<void> {
+    this.proxy.hold();
+    await sleep(milliseconds);
+    this.proxy.letThrough();
+  }
+
   /** Looks at the table, as soon as the database answers. */
   async look(): Promise<void> {
     await until('a look at the table', PATIENCE, () =>
@@ -89,6 +97,8 @@ export class Load {
   }
 
   async close(): Promise<void> {
+    this.#stop.abort();
+    await this.#work?.catch(() => undefined);
     for (const app of this.apps) await app.close();
     await this.proxy.close();
     await this.recorder.close();

@@ -81,7 +81,7 @@ const FAULTS: Fault[] = [
       replacement: `greatest(interval '9 s' + $1.expire_time - `,
     },
     async play(scene, session) {
-      const lease = await scene.ann.acquire(NAME, { ttl: 100 });
+      const lease = await scene.ann.acquire(NAME, { ttl: 1_000 });
       await expired(session);
       await scene.recorder.write(lease);
     },
@@ -94,7 +94,7 @@ const FAULTS: Fault[] = [
       replacement: `greatest(interval '9 s' + $1.expire_time - `,
     },
     async play(scene, session) {
-      const lease = await scene.ann.acquire(NAME, { ttl: 100 });
+      const lease = await scene.ann.acquire(NAME, { ttl: 1_000 });
       await expired(session);
       await scene.recorder.write(await scene.bob.acquire(NAME));
       await scene.recorder.write(lease);
@@ -105,7 +105,7 @@ const FAULTS: Fault[] = [
     when: 'a late release frees the lock of the next holder',
     tampering: { pattern: /locked\.grant_id = locked\.wanted_grant_id\s+OR/, replacement: 'true OR' },
     async play(scene, session) {
-      const lease = await scene.ann.acquire(NAME, { ttl: 100 });
+      const lease = await scene.ann.acquire(NAME, { ttl: 1_000 });
       await expired(session);
       const successor: Lease = await scene.bob.acquire(NAME, { ttl: '60s' });
       await lease.release().catch(() => undefined);

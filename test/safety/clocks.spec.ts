@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { INestApplication } from '@nestjs/common';
-import { LockClient } from 'nestjs-db-lock';
+import { LockClient, LockServer } from 'nestjs-db-lock';
+import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BlockingSession } from '../support/blocking-session.js';
 import { createLockApplication } from '../support/lock-application.js';
@@ -73,7 +74,9 @@ describe('clocks', () => {
       expect(lease.signal.aborted).toBe(false);
       await lease.release();
 
-      await locks.acquire(name, { ttl: 50 });
+      await app
+        .get(LockServer)
+        .acquire({ lockName: name, workerName: 'ann', grantId: randomUUID(), ttl: 50 });
       await sleep(100);
       await (await locks.acquire(name)).release();
     },

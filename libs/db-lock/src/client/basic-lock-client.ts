@@ -1,11 +1,15 @@
 import { Logger } from '@nestjs/common';
-import pRetry, { AbortError } from 'p-retry';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { monotonicNow, trustedUntil } from '../lease/deadline.js';
 import { ClientClosedError, LeaseLostError, LockBusyError, StoreUnavailableError } from '../lease/errors.js';
 import type { AcquireRequest } from '../lease/requests.js';
 import type { BasicAcquireOptions } from './acquire-options.js';
 import type { BasicLease, LeaseObserver } from './basic-lease.js';
 import type { BasicConfirmation, BasicTransport, LeaseKey, ReleaseOutcome } from './lock-transport.js';
+
+/** The pauses before an attempt is repeated, in milliseconds: the first one is up to twice as long. */
+const FIRST_PAUSE = 50;
+const LONGEST_PAUSE = 1_000;
 
 /** What a client needs to know beside the way to its server. */
 export interface ClientSettings {
@@ -173,23 +177,41 @@ export abstract class BasicLockClient<
     repeatable: boolean,
     signal?: AbortSignal,
   ): Promise<Answer> {
-    return pRetry(
-      async () => {
-        try {
-          return await attempt();
-        } catch (error) {
-          throw error instanceof StoreUnavailableError ? error : new AbortError(error as Error);
-        }
-      },
-      {
-        retries: repeatable ? this.settings.retries : 0,
-        minTimeout: 50,
-        maxTimeout: 1000,
-        randomize: true,
-        signal,
-      },
-    );
+    const retries = repeatable ? this.settings.retries : 0;
+    for (let retry = 0; ; retry++) {
+      try {
+        return await orAborted(attempt(), signal);
+      } catch (error) {
+        if (!(error instanceof StoreUnavailableError)) throw error;
+        signal?.throwIfAborted();
+        if (retry === retries) throw error;
+      }
+      await pauseBefore(retry, signal);
+    }
   }
+}
+
+/** Rejects as soon as the signal aborts, however long the attempt goes on. */
+async function orAborted<Answer>(attempt: Promise<Answer>, signal?: AbortSignal): Promise<Answer> {
+  if (!signal) return attempt;
+  let abort = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    abort = () => reject(signal.reason as Error);
+    signal.addEventListener('abort', abort);
+  });
+  try {
+    const answer = await Promise.race([attempt, aborted]);
+    signal.throwIfAborted();
+    return answer;
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
+}
+
+/** Longer before every retry, and of random length, so that many who failed together don't come back together. */
+async function pauseBefore(retry: number, signal?: AbortSignal): Promise<void> {
+  const milliseconds = Math.min(FIRST_PAUSE * 2 ** retry * (1 + Math.random()), LONGEST_PAUSE);
+  await sleep(milliseconds, undefined, { signal }).catch(() => signal?.throwIfAborted());
 }
 
 function messageOf(error: unknown): string {

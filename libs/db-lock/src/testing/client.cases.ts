@@ -61,10 +61,10 @@ export function clientCases({ it }: TestRunner, context: CaseContext): void {
 
   it('37 keeps the lease of work that outlives its TTL', async () => {
     const name = uniqueName('alive');
-    await context.client.withLock(name, { ttl: 900 }, async (lease) => {
+    await context.client.withLock(name, { ttl: 2000 }, async (lease) => {
       const { fencingToken } = lease;
       for (let looks = 0; looks < 10; looks++) {
-        await sleep(250);
+        await sleep(300);
         assert.equal(await context.other.tryAcquire(name), null);
       }
       assert.equal(lease.signal.aborted, false);

@@ -3,6 +3,7 @@ import type { SessionLease } from './embedded-database.js';
 type Listener = (...args: unknown[]) => void;
 
 interface QueryConfig {
+  text?: string;
   name?: string;
   /** What pg-query-stream and its like bring along. */
   submit?: unknown;

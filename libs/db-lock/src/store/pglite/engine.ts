@@ -29,6 +29,7 @@ export class Engine extends PGlite {
     try {
       await engine.waitReady;
     } catch (cause) {
+      engine.abandon();
       throw engine.hasStopped(`The embedded database ${dataDir ? `in ${dataDir} ` : ''}does not open`, cause);
     }
     return engine;
@@ -48,11 +49,16 @@ export class Engine extends PGlite {
   }
 
   /**
-   * Lets go of the files as they are, in place of `close` when PostgreSQL has come to its end: it must not write a
-   * checkpoint any more, as an orderly shutdown does, but repair its files from its log at the next start.
+   * In place of `close` when PostgreSQL has come to its end: lets go of files, timers and memory. An orderly shutdown
+   * would write a checkpoint of what may be wrong; the next start repairs the files from PostgreSQL's log instead.
    */
-  async abandon(): Promise<void> {
-    await this.fs?.closeFs();
+  abandon(): void {
+    try {
+      this.mod?._emscripten_force_exit(1);
+    } catch {
+      // the exit itself is thrown
+    }
+    this.mod = undefined;
   }
 
   private hasStopped(what: string, cause?: unknown): Error {

@@ -64,7 +64,8 @@ export class Session {
   async close(): Promise<void> {
     try {
       await this.client.end();
-      await (this.broken ? this.engine.abandon() : this.engine.close());
+      if (this.broken) this.engine.abandon();
+      else await this.engine.close();
     } finally {
       this.directory?.release();
     }
