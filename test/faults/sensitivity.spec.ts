@@ -128,8 +128,9 @@ const FAULTS: Fault[] = [
 
 describe('the history checker calls it', () => {
   it.each(FAULTS)('$rule when $when', async ({ tampering, rule, play }) => {
-    expect(await rulesBrokenBy(play, tampering)).toContain(rule);
-    expect(await rulesBrokenBy(play)).toEqual([]);
+    const [tampered, whole] = await Promise.all([rulesBrokenBy(play, tampering), rulesBrokenBy(play)]);
+    expect(tampered).toContain(rule);
+    expect(whole).toEqual([]);
   });
 
   async function rulesBrokenBy(play: Fault['play'], ...tamperings: Tampering[]): Promise<string[]> {
