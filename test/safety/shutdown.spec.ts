@@ -8,6 +8,7 @@ import { request } from 'undici';
 import { BlockingSession } from '../support/blocking-session.js';
 import { createLockApplication, listen } from '../support/lock-application.js';
 import { MemoryLogger } from '../support/memory-logger.js';
+import { until } from '../support/patience.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
 describe('the shutdown of an application', () => {
@@ -55,10 +56,13 @@ describe('the shutdown of an application', () => {
     await expect(locks.acquire('late')).rejects.toThrow(ClientClosedError);
     expect(logger.warnings.filter((warning) => warning.includes('lost'))).toEqual([]);
 
-    const left = await session.query(
-      `SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`,
-    );
-    expect(left).toHaveLength(0);
+    // The server's processes end a moment after their connections.
+    await until('the end of every connection', 10_000, async () => {
+      const left = await session.query(
+        `SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`,
+      );
+      return left.length === 0;
+    });
   });
 
   it("leaves the application's own DataSource open (case 39)", async () => {

@@ -415,8 +415,8 @@ describe('our client of a server that speaks the contract of django-db-lock', ()
   beforeAll(async () => {
     server = await FakeServer.open(({ path }) => path);
     const apiServer = `${server.url}/locks/`;
-    patient = await openDjangoDbLockClient({ apiServer, retries: 0, requestTimeout: '20s' });
-    hasty = await openDjangoDbLockClient({ apiServer, retries: 0, requestTimeout: 300 });
+    patient = await openDjangoDbLockClient({ apiServer, retries: 1, requestTimeout: '20s' });
+    hasty = await openDjangoDbLockClient({ apiServer, retries: 1, requestTimeout: 300 });
   });
   afterAll(async () => {
     await patient.close();
