@@ -314,7 +314,7 @@ describe.each(PLATFORMS)("django-db-lock's contract on %s", (platform) => {
         const answer = await lost.send(method, path, encode(parameters));
         expectFailure(answer, 503, 'STORE_UNAVAILABLE');
         expect(Number(answer.headers['retry-after'])).toBeGreaterThanOrEqual(1);
-        expect(answer.text).not.toMatch(/database "|postgres|127\.0\.0\.1/);
+        expect(answer.text).not.toMatch(/database|postgres|127\.0\.0\.1/);
       }
     });
 

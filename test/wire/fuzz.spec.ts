@@ -121,6 +121,7 @@ const anyValue = fc.oneof(
   anyName,
   anyTtl,
   fc.jsonValue({ maxDepth: 3 }),
+  fc.constantFrom({ a: '\0' }, { '\0': 1 }, { a: ['\udfff'] }, { '\\u0000': '\\' }),
   fc.constantFrom('x'.repeat(2000), { $gt: '' }, ['a', 'b'], { toString: 'a' }, { length: 1 }),
 );
 

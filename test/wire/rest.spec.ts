@@ -712,7 +712,7 @@ describe.each(PLATFORMS)('the paths on %s', (platform) => {
 describe.each(PLATFORMS)('bodies that no route gets to see on %s', (platform) => {
   const json = { 'content-type': 'application/json' };
   const unreadable: Array<[string, Message]> = [
-    ['is no JSON', { body: '{"ttl": 10', headers: json }],
+    ['is not readable as JSON', { body: '{"ttl": 10', headers: json }],
     ['is too large', { body: JSON.stringify({ ttl: 1000, a: 'x'.repeat(1_100_000) }), headers: json }],
   ];
   let plain: LockService;
@@ -730,9 +730,9 @@ describe.each(PLATFORMS)('bodies that no route gets to see on %s', (platform) =>
     expect(await plain.rows()).toEqual([]);
   });
 
-  it.each(unreadable)('the global ProblemFilter tells that a body %s', async (_what, message) => {
+  it.each(unreadable)('the global ProblemFilter tells that a body %s', async (rule, message) => {
     const answer = await filtered.send('POST', leasePath('never'), message);
-    expectProblem(answer, 400, 'INVALID_REQUEST', refusal('body'));
+    expectProblem(answer, 400, 'INVALID_REQUEST', { issues: [{ field: 'body', rule }] });
     expect(await filtered.rows()).toEqual([]);
   });
 });
