@@ -6,9 +6,14 @@ import type {
   LockTransport,
   ReleaseOutcome,
   RenewOutcome,
+  SetConfirmation,
 } from '../../libs/db-lock/src/client/lock-transport.js';
 import { monotonicNow } from '../../libs/db-lock/src/lease/deadline.js';
-import type { AcquireRequest, RenewRequest } from '../../libs/db-lock/src/lease/requests.js';
+import type {
+  AcquireSetRequest,
+  RenewRequest,
+  WaitingAcquireRequest,
+} from '../../libs/db-lock/src/lease/requests.js';
 import type { Recorder } from './recorder.js';
 
 /** A client's way to its server, which records what the server confirms. */
@@ -20,9 +25,23 @@ export class RecordingTransport implements LockTransport {
     private readonly recorder: Recorder,
   ) {}
 
-  async acquire(request: AcquireRequest, signal?: AbortSignal): Promise<AcquireOutcome<LeaseConfirmation>> {
+  async acquire(
+    request: WaitingAcquireRequest,
+    signal?: AbortSignal,
+  ): Promise<AcquireOutcome<LeaseConfirmation>> {
     const answer = await this.recorder.answer(this.transport.acquire(request, signal));
     if (answer.outcome === 'granted') this.recorder.granted(request, answer.lease);
+    return answer;
+  }
+
+  async acquireSet(
+    request: AcquireSetRequest,
+    signal?: AbortSignal,
+  ): Promise<AcquireOutcome<SetConfirmation>> {
+    const answer = await this.recorder.answer(this.transport.acquireSet(request, signal));
+    if (answer.outcome === 'granted')
+      for (const { lockName, ...lease } of answer.lease.leases)
+        this.recorder.granted({ ...request, lockName }, lease);
     return answer;
   }
 

@@ -19,7 +19,7 @@ import { clearedJson, countsJson, endedLeaseJson, historyJson } from './admin/sc
 import { DjangoDbLockController } from './server/django-db-lock.controller.js';
 import { doneJson, failureJson, grantedJson, lockInfoEnvelopeJson } from './server/django-db-lock.schemas.js';
 import { LocksController } from './server/locks.controller.js';
-import { leaseJson, lockJson, lockPageJson, problemJson } from './server/schemas.js';
+import { inspectedLockJson, leaseJson, leaseSetJson, lockPageJson, problemJson } from './server/schemas.js';
 
 type ResponseDecorator = typeof ApiConflictResponse;
 type Decorators = MethodDecorator[];
@@ -67,11 +67,21 @@ function describeLocks(): void {
   describe(
     LocksController,
     'acquire',
-    'Acquire a lock',
+    'Acquire a lock; with `wait`, the answer comes when it is granted or the time is over',
     ApiCreatedResponse({ description: 'Granted.', standardSchema: leaseJson }),
     ok('Granted before, to the same grantId: the same lease.', leaseJson),
     BAD_REQUEST,
     problem(ApiConflictResponse, 'Busy: `holder` has it, for `retryAfter` ms unless it is renewed.'),
+    UNAVAILABLE,
+  );
+  describe(
+    LocksController,
+    'acquireSet',
+    'Acquire several locks at once, all or none',
+    ApiCreatedResponse({ description: 'Granted, all of them.', standardSchema: leaseSetJson }),
+    ok('Granted before, to the same grantId: the same leases.', leaseSetJson),
+    BAD_REQUEST,
+    problem(ApiConflictResponse, 'Busy: `holder` has the lock `lockName`. None is granted.'),
     UNAVAILABLE,
   );
   describe(
@@ -96,7 +106,7 @@ function describeLocks(): void {
     LocksController,
     'inspect',
     'Inspect a lock',
-    ok('The lock.', lockJson),
+    ok('The lock, with those who wait for it.', inspectedLockJson),
     BAD_REQUEST,
     UNKNOWN,
     UNAVAILABLE,
@@ -125,7 +135,7 @@ function describeAdmin(): void {
     LocksAdminController,
     'inspect',
     'Inspect a lock',
-    ok('The lock.', lockJson),
+    ok('The lock, with those who wait for it.', inspectedLockJson),
     BAD_REQUEST,
     UNKNOWN,
     UNAVAILABLE,

@@ -3,7 +3,9 @@ import { clientCases } from './testing/client.cases.js';
 import type { CaseContext } from './testing/context.js';
 import { fencingCases } from './testing/fencing.cases.js';
 import { leaseCases } from './testing/lease.cases.js';
+import { setCases } from './testing/set.cases.js';
 import { subjectOfStore, type ConformanceSubject, type TestRunner } from './testing/subject.js';
+import { waitingCases } from './testing/waiting.cases.js';
 import type { LockClient } from './client/lock-client.js';
 
 export { subjectOfStore, type ConformanceSubject, type TestRunner };
@@ -67,5 +69,7 @@ export function lockConformance(
     leaseCases(runner, context);
     fencingCases(runner, context, grants);
     clientCases(runner, context);
+    waitingCases(runner, context);
+    setCases(runner, context);
   });
 }

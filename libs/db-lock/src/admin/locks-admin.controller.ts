@@ -17,7 +17,13 @@ import { LockNotFoundError } from '../lease/errors.js';
 import { listQuerySchema } from '../server/list-query.js';
 import { LockServer } from '../server/lock-server.js';
 import { ProblemFilter } from '../server/problem.filter.js';
-import { lockParams, toLockJson, type lockJson, type lockPageJson } from '../server/schemas.js';
+import {
+  lockParams,
+  toInspectedLockJson,
+  toLockJson,
+  type inspectedLockJson,
+  type lockPageJson,
+} from '../server/schemas.js';
 import { validationPipe } from '../server/validation.pipe.js';
 import { actorOf } from './actor.js';
 import {
@@ -50,10 +56,10 @@ export class LocksAdminController {
   @Header('Cache-Control', 'no-store')
   async inspect(
     @Param({ schema: lockParams }) { lockName }: z.output<typeof lockParams>,
-  ): Promise<z.input<typeof lockJson>> {
+  ): Promise<z.input<typeof inspectedLockJson>> {
     const lock = await this.server.inspect(lockName);
     if (!lock) throw new LockNotFoundError(lockName);
-    return toLockJson(lock);
+    return toInspectedLockJson(lock);
   }
 
   @Get('locks/:lockName/history')

@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { ttlSchema, type Duration } from '../lease/duration.js';
+import { minHoldSchema, ttlSchema, waitSchema, type Duration } from '../lease/duration.js';
 import { metadataSchema, type LockMetadata } from '../lease/metadata.js';
 import { lockNameSchema, workerNameSchema } from '../lease/names.js';
-import { grantIdSchema } from '../lease/requests.js';
+import { acquireSetSchema, grantIdSchema } from '../lease/requests.js';
 
 /** How a lock is acquired, from every lock server. */
 export interface BasicAcquireOptions {
@@ -10,7 +10,12 @@ export interface BasicAcquireOptions {
   ttl?: Duration;
   /** Who asks, as people shall read it: 1 to 255 characters. Default: the module's `workerName`, host:pid:instance. */
   workerName?: string;
-  /** Gives the attempt up. What it may have acquired is released. */
+  /**
+   * How long to wait for a lock that somebody else holds: 0 (try) to 24 hours, in ms or as '5s'. Default 0. Those who
+   * wait get the lock in the order in which they came.
+   */
+  wait?: Duration;
+  /** Gives the attempt up, also while it waits. What it may have acquired is released. */
   signal?: AbortSignal;
 }
 
@@ -22,20 +27,41 @@ export interface AcquireOptions extends BasicAcquireOptions {
   grantId?: string;
   /** A JSON object for operators to see: at most 8 KiB and 32 levels. */
   metadata?: LockMetadata;
+  /**
+   * How long the lock stays taken at least, also when it is released sooner: 0 to the TTL, in ms or as '10s'. Default 0.
+   * For jobs that end at once on machines whose clocks differ: the other machine must find the lock still taken.
+   */
+  minHold?: Duration;
 }
 
 const basicOptions = {
   lockName: lockNameSchema,
   ttl: ttlSchema,
+  wait: waitSchema,
   workerName: workerNameSchema,
   signal: z.instanceof(AbortSignal, { error: 'must be an AbortSignal' }).optional(),
 };
 
 export const basicAcquireSchema = z.strictObject(basicOptions);
 
-export const acquireSchema = z.strictObject({
+/** After its TTL, a lock whose holder died is free anyway. */
+const minHoldFits = z.refine<{ minHold: number; ttl: number }>(({ minHold, ttl }) => minHold <= ttl, {
+  path: ['minHold'],
+  error: 'must be at most the ttl',
+});
+
+const options = {
   ...basicOptions,
   keepAlive: z.boolean({ error: 'must be true or false' }),
   grantId: grantIdSchema,
   metadata: metadataSchema.nullish().transform((metadata) => metadata ?? null),
-});
+  minHold: minHoldSchema,
+};
+
+export const acquireSchema = z.strictObject(options).check(minHoldFits);
+
+const { lockName: _, ...withoutName } = options;
+
+export const acquireAllSchema = z
+  .strictObject({ ...withoutName, lockNames: acquireSetSchema.shape.lockNames })
+  .check(minHoldFits);

@@ -5,7 +5,7 @@ import type { LeaseKey, ReleaseOutcome } from './lock-transport.js';
 /** What a lease reports to the client that granted it. */
 export interface LeaseObserver {
   /** Sends the release, with retries. */
-  release(key: LeaseKey): Promise<ReleaseOutcome>;
+  release(key: LeaseKey, minHold?: number): Promise<ReleaseOutcome>;
   /** The lease is no longer live here: it was lost, or its release has been answered. */
   ended(lease: BasicLease): void;
   lost(lease: BasicLease, error: LeaseLostError): void;
@@ -31,6 +31,7 @@ export class BasicLease {
     /** @internal */ protected readonly key: LeaseKey,
     /** @internal */ protected readonly observer: LeaseObserver,
     deadline: number,
+    private readonly minHold?: number,
   ) {
     this.trustUntil(deadline);
   }
@@ -116,7 +117,7 @@ export class BasicLease {
     if (this.#state === 'held') this.#state = 'released';
     this.stop();
     try {
-      const { outcome } = await this.observer.release(this.key);
+      const { outcome } = await this.observer.release(this.key, this.minHold);
       if (outcome === 'lost') throw this.#lostError ?? new LeaseLostError(this.lockName, 'refused');
     } finally {
       this.observer.ended(this);

@@ -17,6 +17,7 @@ function clientOf(
   const transport: LockTransport = {
     repeatable: true,
     acquire,
+    acquireSet: unavailable,
     renew: unavailable,
     release,
     inspect: unavailable,

@@ -2,10 +2,17 @@ import { Logger } from '@nestjs/common';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { monotonicNow, trustedUntil } from '../lease/deadline.js';
 import { ClientClosedError, LeaseLostError, LockBusyError, StoreUnavailableError } from '../lease/errors.js';
-import type { AcquireRequest } from '../lease/requests.js';
+import type { WaitingAcquireRequest } from '../lease/requests.js';
 import type { BasicAcquireOptions } from './acquire-options.js';
 import type { BasicLease, LeaseObserver } from './basic-lease.js';
-import type { BasicConfirmation, BasicTransport, LeaseKey, ReleaseOutcome } from './lock-transport.js';
+import type {
+  AcquireOutcome,
+  BasicConfirmation,
+  BasicTransport,
+  LeaseKey,
+  ReleaseOutcome,
+} from './lock-transport.js';
+import { splitOptions, workUnder, type OptionalOptions, type Work } from './work.js';
 
 /** The pauses before an attempt is repeated, in milliseconds: the first one is up to twice as long. */
 const FIRST_PAUSE = 50;
@@ -22,14 +29,35 @@ export interface ClientSettings {
 
 /** One acquisition: what is asked for, and how. */
 export interface Acquisition {
-  request: AcquireRequest;
+  request: WaitingAcquireRequest;
   signal?: AbortSignal;
   keepAlive: boolean;
+  /** Milliseconds, from the start of the lease. */
+  minHold: number;
   /** The caller chose the grantId and may repeat it: then a lease that nobody confirmed is the caller's to release. */
   callersGrant: boolean;
 }
 
-type Work<Lease, Result> = (lease: Lease) => Result | Promise<Result>;
+/** How one or several locks are asked for, in one request. */
+export interface Ask<Confirmation extends BasicConfirmation> {
+  /** The leases that it may bring. */
+  keys: readonly LeaseKey[];
+  /** Milliseconds that the locks may be waited for. */
+  wait: number;
+  signal?: AbortSignal;
+  callersGrant: boolean;
+  /** Sends the request once; it may wait for so many milliseconds. */
+  send(wait: number, signal?: AbortSignal): Promise<AcquireOutcome<Confirmation>>;
+}
+
+/** What a store has confirmed, and when it was asked, on this process's monotonic clock. */
+export interface Confirmed<Confirmation> {
+  confirmation: Confirmation;
+  sentAt: number;
+}
+
+/** An answer that took longer than this part of the lease is asked for again: what counts is when a request was sent. */
+const STALE = 0.1;
 
 /** What all lock clients do alike, whatever server they speak to. */
 export abstract class BasicLockClient<
@@ -39,6 +67,7 @@ export abstract class BasicLockClient<
 > {
   protected readonly logger = new Logger('DbLock');
   readonly #live = new Set<BasicLease>();
+  readonly #waiting = new Set<AbortController>();
   #closed = false;
 
   constructor(
@@ -48,7 +77,7 @@ export abstract class BasicLockClient<
 
   /**
    * Runs the work under the lock and releases it, whatever becomes of the work, whose result or error is passed on as it is.
-   * @throws LockBusyError when somebody else holds the lock; the work has not begun.
+   * @throws LockBusyError when somebody else holds the lock and `wait` has run out; the work has not begun.
    * @throws StoreUnavailableError when the server does not answer; the work has not begun.
    * @throws InvalidLockRequestError when the name or an option breaks a rule.
    */
@@ -56,21 +85,15 @@ export abstract class BasicLockClient<
   withLock<Result>(lockName: string, options: Options, work: Work<Lease, Result>): Promise<Result>;
   async withLock<Result>(
     lockName: string,
-    ...[optionsOrWork, workAfterOptions]: [Work<Lease, Result>] | [Options, Work<Lease, Result>]
+    ...rest: OptionalOptions<Options, Work<Lease, Result>>
   ): Promise<Result> {
-    const [options, work] =
-      typeof optionsOrWork === 'function' ? [undefined, optionsOrWork] : [optionsOrWork, workAfterOptions!];
-    const lease = await this.#acquire(this.prepare(lockName, options, true));
-    try {
-      return await work(lease);
-    } finally {
-      await lease[Symbol.asyncDispose]();
-    }
+    const [options, work] = splitOptions(rest);
+    return workUnder(await this.#acquire(this.prepare(lockName, options, true)), work);
   }
 
   /**
    * Takes the lock.
-   * @throws LockBusyError when somebody else holds it.
+   * @throws LockBusyError when somebody else holds it and `wait` has run out.
    * @throws StoreUnavailableError when the server does not answer: neither busy nor free.
    * @throws LeaseLostError when the answer came too late to be a lease.
    * @throws InvalidLockRequestError when the name or an option breaks a rule.
@@ -79,19 +102,15 @@ export abstract class BasicLockClient<
     return this.#acquire(this.prepare(lockName, options, false));
   }
 
-  /** Like `acquire`, but null when somebody else holds the lock. Null means busy; an exception means failure. */
+  /** Like `acquire`, but null when the lock is busy and `wait` has run out. Null means busy; an exception means failure. */
   async tryAcquire(lockName: string, options?: Options): Promise<Lease | null> {
-    try {
-      return await this.acquire(lockName, options);
-    } catch (error) {
-      if (error instanceof LockBusyError) return null;
-      throw error;
-    }
+    return nullWhenBusy(this.acquire(lockName, options));
   }
 
-  /** Releases every lease that is still held, and refuses new ones. The application's shutdown calls it. */
+  /** Releases every lease that is still held, lets nobody wait any longer, and refuses new ones. The application's shutdown calls it. */
   async close(): Promise<void> {
     this.#closed = true;
+    for (const waiting of this.#waiting) waiting.abort(new ClientClosedError());
     const leases = [...this.#live];
     for (const lease of leases) lease.lose('shutdown');
     await Promise.all(leases.map((lease) => lease[Symbol.asyncDispose]()));
@@ -105,7 +124,7 @@ export abstract class BasicLockClient<
   protected abstract lease(acquisition: Acquisition, confirmation: Confirmation, sentAt: number): Lease;
 
   protected readonly observer: LeaseObserver = {
-    release: (key) => this.#release(key),
+    release: (key, minHold) => this.#release(key, minHold),
     ended: (lease) => this.#live.delete(lease),
     lost: (_lease, error) => {
       if (error.reason !== 'shutdown') this.logger.warn(error.message);
@@ -116,41 +135,96 @@ export abstract class BasicLockClient<
   };
 
   async #acquire(acquisition: Acquisition): Promise<Lease> {
-    const { request, signal } = acquisition;
-    if (this.#closed) throw new ClientClosedError();
-    signal?.throwIfAborted();
+    const { request, signal, callersGrant } = acquisition;
+    const { confirmation, sentAt } = await this.confirm({
+      keys: [request],
+      wait: request.wait,
+      signal,
+      callersGrant,
+      send: (wait, aborted) => this.basicTransport.acquire({ ...request, wait }, aborted),
+    });
+    return this.keep(this.lease(acquisition, confirmation, sentAt));
+  }
 
+  /** Releases the lease at the shutdown, should it still be held then. */
+  protected keep<Held extends BasicLease>(lease: Held): Held {
+    this.#live.add(lease);
+    return lease;
+  }
+
+  /**
+   * Asks until the answer is known: what was granted, in time to be a lease.
+   * @throws LockBusyError, StoreUnavailableError, LeaseLostError, ClientClosedError, or the signal's reason.
+   */
+  protected async confirm<Granted extends BasicConfirmation>(ask: Ask<Granted>): Promise<Confirmed<Granted>> {
+    if (this.#closed) throw new ClientClosedError();
+    ask.signal?.throwIfAborted();
+    const patience = ask.wait > 0 ? this.#patience(ask.signal) : undefined;
+    try {
+      return await this.#confirm(ask, patience?.signal ?? ask.signal);
+    } finally {
+      patience?.end();
+    }
+  }
+
+  /** A signal that aborts with the caller's, and when the client closes: who waits must not hold up the shutdown. */
+  #patience(signal?: AbortSignal): { signal: AbortSignal; end(): void } {
+    const waiting = new AbortController();
+    const abort = () => waiting.abort(signal!.reason);
+    signal?.addEventListener('abort', abort);
+    this.#waiting.add(waiting);
+    return {
+      signal: waiting.signal,
+      end: () => {
+        signal?.removeEventListener('abort', abort);
+        this.#waiting.delete(waiting);
+      },
+    };
+  }
+
+  async #confirm<Granted extends BasicConfirmation>(
+    ask: Ask<Granted>,
+    signal?: AbortSignal,
+  ): Promise<Confirmed<Granted>> {
+    const deadline = monotonicNow() + ask.wait;
     let givenUp = false;
-    const attempt = async () => {
+    const attempt = async (wait: number) => {
       const sentAt = monotonicNow();
-      const answer = await this.basicTransport.acquire(request, signal);
-      if (givenUp && answer.outcome === 'granted') this.#releaseUnwanted(acquisition);
+      const answer = await ask.send(wait, signal);
+      if (givenUp && answer.outcome === 'granted') this.#releaseUnwanted(ask);
       return { sentAt, answer };
     };
 
     try {
-      const { sentAt, answer } = await this.#repeatUnknown(attempt, this.basicTransport.repeatable, signal);
-      if (answer.outcome === 'busy')
-        throw new LockBusyError(request.lockName, answer.holder, answer.retryAfter);
-      if (this.#closed || trustedUntil(sentAt, answer.lease.timeLeft) <= monotonicNow()) {
-        this.#releaseUnwanted(acquisition);
-        throw this.#closed ? new ClientClosedError() : new LeaseLostError(request.lockName, 'deadline');
+      const first = await this.#repeatUnknown(attempt, deadline, signal);
+      const { sentAt, answer } =
+        ask.wait > 0 && isStale(first)
+          ? await this.#repeatUnknown(() => attempt(0), -Infinity, signal)
+          : first;
+      if (answer.outcome === 'busy') {
+        const [{ lockName }] = ask.keys as [LeaseKey];
+        if (first.answer.outcome === 'granted') throw new LeaseLostError(lockName, 'refused');
+        throw new LockBusyError(answer.lockName ?? lockName, answer.holder, answer.retryAfter);
       }
-      const lease = this.lease(acquisition, answer.lease, sentAt);
-      this.#live.add(lease);
-      return lease;
+      const confirmed = { confirmation: answer.lease, sentAt: answer.sentAt ?? sentAt };
+      if (this.#closed || trustedUntil(confirmed.sentAt, answer.lease.timeLeft) <= monotonicNow()) {
+        this.#releaseUnwanted(ask);
+        throw this.#closed ? new ClientClosedError() : new LeaseLostError(ask.keys[0]!.lockName, 'deadline');
+      }
+      return confirmed;
     } catch (error) {
       givenUp = true;
-      if (error instanceof StoreUnavailableError || signal?.aborted) this.#releaseUnwanted(acquisition);
+      if (error instanceof StoreUnavailableError || (signal?.aborted && !this.basicTransport.cancels))
+        this.#releaseUnwanted(ask);
       throw error;
     }
   }
 
-  async #release(key: LeaseKey): Promise<ReleaseOutcome> {
+  async #release(key: LeaseKey, minHold?: number): Promise<ReleaseOutcome> {
     let unknownBefore = false;
     const attempt = async (): Promise<ReleaseOutcome> => {
       try {
-        const answer = await this.basicTransport.release(key);
+        const answer = await this.basicTransport.release(key, minHold);
         // The lease that is gone now may have been ended by the attempt that got no answer.
         return unknownBefore && answer.outcome === 'lost' ? { outcome: 'released' } : answer;
       } catch (error) {
@@ -158,37 +232,48 @@ export abstract class BasicLockClient<
         throw error;
       }
     };
-    return this.#repeatUnknown(attempt, true);
+    return this.#repeatUnknown(attempt, -Infinity, undefined, true);
   }
 
   /** Frees, in the background, what an attempt that was given up may have acquired. Failing that, the TTL frees it. */
-  #releaseUnwanted({ request, callersGrant }: Acquisition): void {
+  #releaseUnwanted({ keys, callersGrant }: Pick<Ask<never>, 'keys' | 'callersGrant'>): void {
     if (callersGrant) return;
-    this.basicTransport.release(request).catch((error: unknown) => {
-      this.logger.debug(
-        `Lock ${JSON.stringify(request.lockName)} may be held until its TTL: ${messageOf(error)}`,
-      );
-    });
+    for (const key of keys)
+      this.basicTransport.release(key).catch((error: unknown) => {
+        this.logger.debug(
+          `Lock ${JSON.stringify(key.lockName)} may be held until its TTL: ${messageOf(error)}`,
+        );
+      });
   }
 
-  /** Unknown is neither busy nor free: ask again, with the same grantId, then report the error. */
+  /**
+   * Unknown is neither busy nor free: ask again, with the same grantId, then report the error. Who may wait until
+   * `deadline` goes on until then.
+   */
   async #repeatUnknown<Answer>(
-    attempt: () => Promise<Answer>,
-    repeatable: boolean,
+    attempt: (wait: number) => Promise<Answer>,
+    deadline: number,
     signal?: AbortSignal,
+    repeatable = this.basicTransport.repeatable,
   ): Promise<Answer> {
-    const retries = repeatable ? this.settings.retries : 0;
     for (let retry = 0; ; retry++) {
+      const wait = Math.max(0, Math.ceil(deadline - monotonicNow()));
       try {
-        return await orAborted(attempt(), signal);
+        return await orAborted(attempt(wait), signal);
       } catch (error) {
         if (!(error instanceof StoreUnavailableError)) throw error;
         signal?.throwIfAborted();
-        if (retry === retries) throw error;
+        if (!repeatable || (retry >= this.settings.retries && monotonicNow() >= deadline)) throw error;
       }
       await pauseBefore(retry, signal);
     }
   }
+}
+
+/** Whether a grant was asked for so long ago that little of its lease could be trusted. */
+function isStale({ sentAt, answer }: { sentAt: number; answer: AcquireOutcome<BasicConfirmation> }): boolean {
+  if (answer.outcome !== 'granted' || answer.sentAt !== undefined) return false;
+  return monotonicNow() - sentAt > STALE * answer.lease.timeLeft;
 }
 
 /** Rejects as soon as the signal aborts, however long the attempt goes on. */
@@ -216,6 +301,16 @@ async function pauseBefore(retry: number, signal?: AbortSignal): Promise<void> {
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+/** Null instead of a `LockBusyError`. */
+export async function nullWhenBusy<Held>(acquire: Promise<Held>): Promise<Held | null> {
+  try {
+    return await acquire;
+  } catch (error) {
+    if (error instanceof LockBusyError) return null;
+    throw error;
+  }
 }
 
 /** The options without those that are undefined, which must not hide a default. */

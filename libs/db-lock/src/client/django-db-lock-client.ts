@@ -20,12 +20,18 @@ export class DjangoDbLockClient extends BasicLockClient<BasicLease, BasicAcquire
     const workerName = `${this.settings.workerName.slice(0, 200)}:${grantId.slice(0, 8)}`;
     const { signal, ...request } = parseRequest(
       basicAcquireSchema,
-      { ttl, workerName, ...definedOnly(options), lockName },
+      { ttl, workerName, wait: 0, ...definedOnly(options), lockName },
       'options',
     );
     // A worker name that others may share must not release what an attempt without an answer may have acquired.
     const callersGrant = options?.workerName !== undefined;
-    return { request: { ...request, grantId, metadata: null }, signal, keepAlive: false, callersGrant };
+    return {
+      request: { ...request, grantId, metadata: null },
+      signal,
+      keepAlive: false,
+      minHold: 0,
+      callersGrant,
+    };
   }
 
   protected lease({ request }: Acquisition, { timeLeft }: BasicConfirmation, sentAt: number): BasicLease {

@@ -1,4 +1,6 @@
-import type { AcquireRequest } from '../lease/requests.js';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { monotonicNow } from '../lease/deadline.js';
+import type { WaitingAcquireRequest } from '../lease/requests.js';
 import { HttpExchange, type HttpAnswer, type HttpExchangeOptions } from './http-exchange.js';
 import type {
   AcquireOutcome,
@@ -18,6 +20,9 @@ export interface DjangoDbLockTransportOptions extends HttpExchangeOptions {
 /** The server may keep time in whole seconds and cut: ask for one more than the lease is trusted for. */
 const SPARE_SECONDS = 1;
 
+/** The shortest pause of one who waits, in milliseconds; the longest is twice as long, so that many spread out. */
+const PAUSE = 250;
+
 /**
  * The way to any server that speaks django-db-lock's contract. It knows no grantId: an acquire whose outcome is unknown
  * can't be repeated, because its own grant would answer "busy".
@@ -30,13 +35,25 @@ export class DjangoDbLockTransport implements BasicTransport {
     this.#http = new HttpExchange(options);
   }
 
+  /** The contract knows no waiting: who waits asks again and again. */
   async acquire(
-    { lockName, workerName, ttl }: AcquireRequest,
+    { lockName, workerName, ttl, wait }: WaitingAcquireRequest,
     signal?: AbortSignal,
   ): Promise<AcquireOutcome<BasicConfirmation>> {
     const timeout = String(Math.ceil(ttl / 1000) + SPARE_SECONDS);
-    const granted = await this.#call(this.options.acquireLockPath, { lockName, workerName, timeout }, signal);
-    if (granted) return { outcome: 'granted', lease: { timeLeft: ttl } };
+    const deadline = monotonicNow() + wait;
+    for (;;) {
+      const sentAt = monotonicNow();
+      const granted = await this.#call(
+        this.options.acquireLockPath,
+        { lockName, workerName, timeout },
+        signal,
+      );
+      if (granted) return { outcome: 'granted', lease: { timeLeft: ttl }, sentAt };
+      const patience = deadline - monotonicNow();
+      if (patience <= 0) break;
+      await sleep(Math.min(patience, PAUSE * (1 + Math.random())), undefined, { signal });
+    }
     return {
       outcome: 'busy',
       holder: { workerName: null, lockTime: null, expireTime: null },

@@ -19,6 +19,8 @@ export interface HttpRequest {
   signal?: AbortSignal;
   /** Milliseconds, when this attempt has less time than others. */
   timeout?: number;
+  /** Milliseconds that the server may take on top of it, because it was asked to wait. */
+  wait?: number;
 }
 
 export interface HttpAnswer {
@@ -43,12 +45,13 @@ export class HttpExchange {
    * @throws StoreUnavailableError when there is no answer, or one that says "not now": the outcome is unknown.
    * @throws AccessDeniedError for 401 and 403.
    */
-  async exchange({ method, path, body, query, signal, timeout }: HttpRequest): Promise<HttpAnswer> {
-    const timeLimit = AbortSignal.timeout(Math.min(this.options.requestTimeout, timeout ?? Infinity));
+  async exchange({ method, path, body, query, signal, timeout, wait = 0 }: HttpRequest): Promise<HttpAnswer> {
+    const timeLimit = AbortSignal.timeout(Math.min(this.options.requestTimeout, timeout ?? Infinity) + wait);
     let answer: HttpAnswer & { headers: Dispatcher.ResponseData['headers'] };
     try {
       const response = await send(new URL(path, this.#base), {
         dispatcher: this.#agent,
+        headersTimeout: 0, // ours is the signal: a server that was asked to wait stays silent for long
         method,
         query,
         headers: this.#headers(body),

@@ -1,21 +1,23 @@
 import type { z } from 'zod';
 import { InvalidLockRequestError } from '../lease/errors.js';
-import type { AcquireRequest, RenewRequest } from '../lease/requests.js';
-import { leaseJson, lockJson, problemJson } from '../server/schemas.js';
+import type { AcquireSetRequest, RenewRequest, WaitingAcquireRequest } from '../lease/requests.js';
+import { inspectedLockJson, leaseJson, leaseSetJson, problemJson } from '../server/schemas.js';
 import {
   HttpExchange,
   type HttpAnswer,
   type HttpExchangeOptions,
   type HttpRequest,
 } from './http-exchange.js';
-import type {
-  AcquireOutcome,
-  LeaseConfirmation,
-  LeaseKey,
-  LockInfo,
-  LockTransport,
-  ReleaseOutcome,
-  RenewOutcome,
+import {
+  leastTimeLeft,
+  type AcquireOutcome,
+  type LeaseConfirmation,
+  type LeaseKey,
+  type LockInfo,
+  type LockTransport,
+  type ReleaseOutcome,
+  type RenewOutcome,
+  type SetConfirmation,
 } from './lock-transport.js';
 
 /** A renewal that hangs is given up after this part of its TTL, so that another one can still come in time. */
@@ -30,18 +32,29 @@ export class HttpTransport implements LockTransport {
     this.#http = new HttpExchange(options);
   }
 
-  async acquire(request: AcquireRequest, signal?: AbortSignal): Promise<AcquireOutcome<LeaseConfirmation>> {
-    const { lockName, ...body } = request;
-    const answer = await this.#send({ method: 'POST', path: leasePath(lockName), body, signal });
-    if (answer.status === 200 || answer.status === 201)
-      return { outcome: 'granted', lease: this.#confirmation(answer) };
-    const problem = this.#problem(answer, 409, 'LOCK_BUSY');
-    const { workerName, lockTime, expireTime } = problem.holder ?? {};
-    return {
-      outcome: 'busy',
-      holder: { workerName: workerName ?? null, lockTime: dateOf(lockTime), expireTime: dateOf(expireTime) },
-      retryAfter: problem.retryAfter ?? null,
-    };
+  async acquire(
+    { lockName, ...body }: WaitingAcquireRequest,
+    signal?: AbortSignal,
+  ): Promise<AcquireOutcome<LeaseConfirmation>> {
+    const answer = await this.#send({
+      method: 'POST',
+      path: leasePath(lockName),
+      body,
+      signal,
+      wait: body.wait,
+    });
+    if (!isGranted(answer)) return this.#busy(answer);
+    return { outcome: 'granted', lease: confirmation(this.#read(leaseJson, answer)) };
+  }
+
+  async acquireSet(body: AcquireSetRequest, signal?: AbortSignal): Promise<AcquireOutcome<SetConfirmation>> {
+    const answer = await this.#send({ method: 'POST', path: 'lease-sets', body, signal, wait: body.wait });
+    if (!isGranted(answer)) return this.#busy(answer);
+    const leases = this.#read(leaseSetJson, answer).leases.map((lease) => ({
+      lockName: lease.lockName,
+      ...confirmation(lease),
+    }));
+    return { outcome: 'granted', lease: { leases, timeLeft: leastTimeLeft(leases) } };
   }
 
   async renew({ lockName, grantId, ttl }: RenewRequest): Promise<RenewOutcome> {
@@ -52,13 +65,18 @@ export class HttpTransport implements LockTransport {
       body: { ttl },
       timeout: Math.ceil(ttl * RENEWAL_PART),
     });
-    if (answer.status === 200) return { outcome: 'renewed', lease: this.#confirmation(answer) };
+    if (answer.status === 200)
+      return { outcome: 'renewed', lease: confirmation(this.#read(leaseJson, answer)) };
     this.#problem(answer, 410, 'LEASE_LOST');
     return { outcome: 'lost' };
   }
 
-  async release({ lockName, grantId }: LeaseKey): Promise<ReleaseOutcome> {
-    const answer = await this.#send({ method: 'DELETE', path: leasePath(lockName, grantId) });
+  async release({ lockName, grantId }: LeaseKey, minHold = 0): Promise<ReleaseOutcome> {
+    const answer = await this.#send({
+      method: 'DELETE',
+      path: leasePath(lockName, grantId),
+      query: minHold > 0 ? { minHold: String(minHold) } : undefined,
+    });
     if (answer.status === 204) return { outcome: 'released' };
     this.#problem(answer, 410, 'LEASE_LOST');
     return { outcome: 'lost' };
@@ -70,8 +88,9 @@ export class HttpTransport implements LockTransport {
       this.#problem(answer, 404, 'LOCK_NOT_FOUND');
       return null;
     }
-    const lock = this.#read(lockJson, answer);
-    return { ...lock, ...timesOf(lock), serverTime: new Date(lock.serverTime) };
+    const lock = this.#read(inspectedLockJson, answer);
+    const queue = lock.queue.map(({ workerName, since }) => ({ workerName, since: new Date(since) }));
+    return { ...lock, ...timesOf(lock), serverTime: new Date(lock.serverTime), queue };
   }
 
   close(): Promise<void> {
@@ -92,11 +111,18 @@ export class HttpTransport implements LockTransport {
     return problem;
   }
 
-  #confirmation(answer: HttpAnswer): LeaseConfirmation {
-    const lease = this.#read(leaseJson, answer);
-    const times = timesOf(lease);
-    const timeLeft = times.expireTime.getTime() - new Date(lease.serverTime).getTime();
-    return { ...times, timeLeft, fencingToken: lease.fencingToken, metadata: lease.metadata };
+  #busy(answer: HttpAnswer): AcquireOutcome<never> {
+    const { holder, retryAfter, lockName } = this.#problem(answer, 409, 'LOCK_BUSY');
+    return {
+      outcome: 'busy',
+      lockName,
+      holder: {
+        workerName: holder?.workerName ?? null,
+        lockTime: dateOf(holder?.lockTime),
+        expireTime: dateOf(holder?.expireTime),
+      },
+      retryAfter: retryAfter ?? null,
+    };
   }
 
   #read<Schema extends z.ZodType>(schema: Schema, answer: HttpAnswer): z.output<Schema> {
@@ -104,6 +130,16 @@ export class HttpTransport implements LockTransport {
     if (!result.success) throw this.#http.unexpected(answer);
     return result.data;
   }
+}
+
+function isGranted({ status }: HttpAnswer): boolean {
+  return status === 200 || status === 201;
+}
+
+function confirmation(lease: z.output<typeof leaseJson>): LeaseConfirmation {
+  const times = timesOf(lease);
+  const timeLeft = times.expireTime.getTime() - new Date(lease.serverTime).getTime();
+  return { ...times, timeLeft, fencingToken: lease.fencingToken, metadata: lease.metadata };
 }
 
 function leasePath(lockName: string, grantId?: string): string {

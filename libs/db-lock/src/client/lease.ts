@@ -24,8 +24,9 @@ export class Lease extends BasicLease {
     sentAt: number,
     private readonly ttl: number,
     keepAlive: boolean,
+    minHold: number,
   ) {
-    super(key, observer, trustedUntil(sentAt, confirmation.timeLeft));
+    super(key, observer, trustedUntil(sentAt, confirmation.timeLeft), minHold);
     this.#confirmation = confirmation;
     if (keepAlive) this.#keepAlive = new KeepAlive(ttl, () => this.#renewOnce(ttl));
   }

@@ -1,34 +1,49 @@
-import type { AcquireRequest, RenewRequest } from '../lease/requests.js';
+import type { AcquireSetRequest, RenewRequest, WaitingAcquireRequest } from '../lease/requests.js';
 import type { LockServer } from '../server/lock-server.js';
-import type {
-  AcquireOutcome,
-  LeaseConfirmation,
-  LeaseKey,
-  LockInfo,
-  LockTransport,
-  ReleaseOutcome,
-  RenewOutcome,
+import type { HolderRecord } from '../store/lock-store.js';
+import {
+  leastTimeLeft,
+  type AcquireOutcome,
+  type LeaseConfirmation,
+  type LeaseKey,
+  type LockInfo,
+  type LockTransport,
+  type ReleaseOutcome,
+  type RenewOutcome,
+  type SetConfirmation,
 } from './lock-transport.js';
 
 /** The way to the lock server in the same process. */
 export class LocalTransport implements LockTransport {
   readonly repeatable = true;
+  readonly cancels = true;
 
   constructor(private readonly server: LockServer) {}
 
-  async acquire(request: AcquireRequest): Promise<AcquireOutcome<LeaseConfirmation>> {
-    const answer = await this.server.acquire(request);
-    if (answer.outcome === 'granted') return answer;
-    const { workerName, lockTime, expireTime, timeLeft } = answer.holder;
-    return { outcome: 'busy', holder: { workerName, lockTime, expireTime }, retryAfter: timeLeft };
+  async acquire(
+    request: WaitingAcquireRequest,
+    signal?: AbortSignal,
+  ): Promise<AcquireOutcome<LeaseConfirmation>> {
+    const answer = await this.server.acquire(request, signal);
+    return answer.outcome === 'granted' ? answer : busyOutcome(answer);
+  }
+
+  async acquireSet(
+    request: AcquireSetRequest,
+    signal?: AbortSignal,
+  ): Promise<AcquireOutcome<SetConfirmation>> {
+    const answer = await this.server.acquireSet(request, signal);
+    if (answer.outcome === 'busy') return busyOutcome(answer);
+    const { leases, sentAt } = answer;
+    return { outcome: 'granted', lease: { leases, timeLeft: leastTimeLeft(leases) }, sentAt };
   }
 
   renew(request: RenewRequest): Promise<RenewOutcome> {
     return this.server.renew(request);
   }
 
-  release({ lockName, grantId }: LeaseKey): Promise<ReleaseOutcome> {
-    return this.server.release({ lockName, grantId });
+  release({ lockName, grantId }: LeaseKey, minHold?: number): Promise<ReleaseOutcome> {
+    return this.server.release({ lockName, grantId, minHold });
   }
 
   inspect(lockName: string): Promise<LockInfo | null> {
@@ -36,4 +51,14 @@ export class LocalTransport implements LockTransport {
   }
 
   async close(): Promise<void> {}
+}
+
+function busyOutcome({ holder }: { holder: HolderRecord }) {
+  const { lockName, workerName, lockTime, expireTime, timeLeft } = holder;
+  return {
+    outcome: 'busy',
+    lockName,
+    holder: { workerName, lockTime, expireTime },
+    retryAfter: timeLeft,
+  } as const;
 }

@@ -1,10 +1,11 @@
 import type { LockHolder } from '../lease/errors.js';
 import type { LockMetadata } from '../lease/metadata.js';
-import type { AcquireRequest, RenewRequest } from '../lease/requests.js';
+import type { AcquireSetRequest, RenewRequest, WaitingAcquireRequest } from '../lease/requests.js';
 import type { LockState } from '../store/lock-store.js';
+import type { QueuedWaiter } from '../store/wait-queue.js';
 
 /** What tells one lease from another: by grantId, or by worker name where the contract knows no grantId. */
-export type LeaseKey = Pick<AcquireRequest, 'lockName' | 'workerName' | 'grantId'>;
+export type LeaseKey = Pick<WaitingAcquireRequest, 'lockName' | 'workerName' | 'grantId'>;
 
 /** A lease as every lock server can confirm it. */
 export interface BasicConfirmation {
@@ -20,9 +21,20 @@ export interface LeaseConfirmation extends BasicConfirmation {
   metadata: LockMetadata | null;
 }
 
+/** Several leases as our own lock server confirms them. */
+export interface SetConfirmation extends BasicConfirmation {
+  /** In the order of the names asked for. */
+  leases: Array<LeaseConfirmation & { lockName: string }>;
+}
+
 export type AcquireOutcome<Confirmation extends BasicConfirmation> =
-  | { outcome: 'granted'; lease: Confirmation }
-  | { outcome: 'busy'; holder: LockHolder; retryAfter: number | null };
+  /**
+   * `sentAt`: when the request that was granted went to the store, on this process's monotonic clock; where it is
+   * unknown, when the acquire began counts instead.
+   */
+  | { outcome: 'granted'; lease: Confirmation; sentAt?: number }
+  /** Also when `wait` has run out. `lockName` where several were asked for. */
+  | { outcome: 'busy'; holder: LockHolder; retryAfter: number | null; lockName?: string };
 
 export type RenewOutcome = { outcome: 'renewed'; lease: LeaseConfirmation } | { outcome: 'lost' };
 
@@ -42,6 +54,10 @@ export interface LockInfo {
   metadata: LockMetadata | null;
   /** The store's clock when it answered. */
   serverTime: Date;
+  /** How many wait for it. */
+  waiting: number;
+  /** Who waits for it, in their order: the first 100. */
+  queue: QueuedWaiter[];
 }
 
 /**
@@ -49,15 +65,25 @@ export interface LockInfo {
  * when the outcome is unknown, and the client decides whether to try again.
  */
 export interface BasicTransport<Confirmation extends BasicConfirmation = BasicConfirmation> {
-  acquire(request: AcquireRequest, signal?: AbortSignal): Promise<AcquireOutcome<Confirmation>>;
-  release(lease: LeaseKey): Promise<ReleaseOutcome>;
+  acquire(request: WaitingAcquireRequest, signal?: AbortSignal): Promise<AcquireOutcome<Confirmation>>;
+  /** `minHold`: the lock stays taken for so many milliseconds from the start of the lease at least. */
+  release(lease: LeaseKey, minHold?: number): Promise<ReleaseOutcome>;
   /** Whether an acquire with the same grantId may be sent again when its outcome is unknown. */
   readonly repeatable: boolean;
+  /** An acquire whose signal aborts leaves no lease behind: nothing needs to be released after it. */
+  readonly cancels?: boolean;
   close(): Promise<void>;
 }
 
 /** A way to our own lock server. */
 export interface LockTransport extends BasicTransport<LeaseConfirmation> {
   renew(request: RenewRequest): Promise<RenewOutcome>;
+  /** The confirmation holds what the leases have in common: `timeLeft` is that of the one that ends first. */
+  acquireSet(request: AcquireSetRequest, signal?: AbortSignal): Promise<AcquireOutcome<SetConfirmation>>;
   inspect(lockName: string): Promise<LockInfo | null>;
+}
+
+/** Leases that were granted together are trusted together: until the first of them ends. */
+export function leastTimeLeft(leases: ReadonlyArray<{ timeLeft: number }>): number {
+  return Math.min(...leases.map(({ timeLeft }) => timeLeft));
 }

@@ -7,6 +7,9 @@ export type Duration = number | string;
 /** The longest TTL: 30 days, in milliseconds. */
 export const MAX_TTL = 30 * 24 * 60 * 60 * 1000;
 
+/** The longest wait for a busy lock: 24 hours, in milliseconds. */
+export const MAX_WAIT = 24 * 60 * 60 * 1000;
+
 /** The TTL of a lease that names none, in milliseconds. */
 export const DEFAULT_TTL = 30_000;
 
@@ -36,3 +39,9 @@ export function durationSchema(min: number, max: number) {
 
 /** How long a lease lives unless renewed: 1 ms to 30 days. */
 export const ttlSchema = durationSchema(1, MAX_TTL);
+
+/** How long an acquire may wait for a busy lock: 0 (try) to 24 hours. */
+export const waitSchema = durationSchema(0, MAX_WAIT);
+
+/** How long a lock stays taken at least, also when it is released sooner: 0 to 30 days. */
+export const minHoldSchema = durationSchema(0, MAX_TTL);

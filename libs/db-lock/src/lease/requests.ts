@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { ttlSchema } from './duration.js';
+import { minHoldSchema, ttlSchema, waitSchema } from './duration.js';
 import { InvalidLockRequestError } from './errors.js';
 import { metadataSchema } from './metadata.js';
 import { lockNameSchema, workerNameSchema } from './names.js';
@@ -18,6 +18,23 @@ export const acquireRequestSchema = z.strictObject({
   metadata: metadataSchema.nullish().transform((metadata) => metadata ?? null),
 });
 
+/** An acquire that may wait for a busy lock: `wait` milliseconds, 0 is "try". */
+export const waitingAcquireSchema = acquireRequestSchema.extend({ wait: waitSchema.default(0) });
+
+/** The most locks of one set. */
+export const MAX_SET = 100;
+
+const SET = `must be 1 to ${MAX_SET} different lock names`;
+
+/** An acquire of several locks at once, all or none. */
+export const acquireSetSchema = waitingAcquireSchema.omit({ lockName: true }).extend({
+  lockNames: z
+    .array(lockNameSchema, { error: SET })
+    .min(1, { error: SET })
+    .max(MAX_SET, { error: SET })
+    .refine((names) => new Set(names).size === names.length, { error: SET }),
+});
+
 export const renewRequestSchema = z.strictObject({
   lockName: lockNameSchema,
   grantId: grantIdSchema,
@@ -26,12 +43,19 @@ export const renewRequestSchema = z.strictObject({
 
 /** By grantId, which names one lease; or by worker name, as django-db-lock's contract does. */
 export const releaseRequestSchema = z.union([
-  z.strictObject({ lockName: lockNameSchema, grantId: grantIdSchema }),
+  z.strictObject({ lockName: lockNameSchema, grantId: grantIdSchema, minHold: minHoldSchema.optional() }),
   z.strictObject({ lockName: lockNameSchema, workerName: workerNameSchema }),
 ]);
 
 /** Asks for a lease of `ttl` milliseconds. */
-export type AcquireRequest = z.output<typeof acquireRequestSchema>;
+export interface AcquireRequest extends z.output<typeof acquireRequestSchema> {
+  /** Its place in the lock's queue, when it waits there. */
+  ticket?: number | null;
+}
+/** Asks for a lease, and waits for it. */
+export type WaitingAcquireRequest = z.output<typeof waitingAcquireSchema>;
+/** Asks for leases of several locks, all or none. */
+export type AcquireSetRequest = z.output<typeof acquireSetSchema>;
 /** Asks to give a live lease a new TTL. */
 export type RenewRequest = z.output<typeof renewRequestSchema>;
 /** Asks to end a live lease. */

@@ -22,3 +22,6 @@ export const lockTableName = (feature: string): string => `${feature}_lock`;
 
 /** `billing` → `billing_history`, the table of what operators did to them. */
 export const historyTableName = (feature: string): string => `${feature}_history`;
+
+/** `billing` → `billing_waiter`, the table of those who wait for them. */
+export const waiterTableName = (feature: string): string => `${feature}_waiter`;

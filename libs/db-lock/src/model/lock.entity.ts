@@ -1,8 +1,15 @@
 import type { Type } from '@nestjs/common';
 import { Entity, Index } from 'typeorm';
-import { checkFeature, DEFAULT_FEATURE, historyTableName, lockTableName } from './feature.js';
+import {
+  checkFeature,
+  DEFAULT_FEATURE,
+  historyTableName,
+  lockTableName,
+  waiterTableName,
+} from './feature.js';
 import { LockBase } from './lock-base.js';
 import { LockHistoryBase } from './lock-history-base.js';
+import { LockWaiterBase } from './lock-waiter-base.js';
 
 /** The locks of the default feature: table `dblock_lock`. */
 @Entity({ name: lockTableName(DEFAULT_FEATURE) })
@@ -13,21 +20,30 @@ export class Lock extends LockBase {}
 @Index(`${historyTableName(DEFAULT_FEATURE)}_by_name`, ['lockName', 'id'])
 export class LockHistory extends LockHistoryBase {}
 
+/** Who waits for the locks of the default feature: table `dblock_waiter`. */
+@Entity({ name: waiterTableName(DEFAULT_FEATURE) })
+export class LockWaiter extends LockWaiterBase {}
+
 /** A feature's entity classes. */
 export interface FeatureEntities {
   lock: Type<LockBase>;
   history: Type<LockHistoryBase>;
+  waiter: Type<LockWaiterBase>;
 }
 
 const entitiesByFeature = new Map<string, FeatureEntities>([
-  [DEFAULT_FEATURE, { lock: Lock, history: LockHistory }],
+  [DEFAULT_FEATURE, { lock: Lock, history: LockHistory, waiter: LockWaiter }],
 ]);
 
 /** A feature's entity classes, the same ones for every caller: TypeORM knows an entity by its class. */
 export function featureEntities(feature: string = DEFAULT_FEATURE): FeatureEntities {
   const known = entitiesByFeature.get(checkFeature(feature));
   if (known) return known;
-  const entities = { lock: lockEntityOf(feature), history: historyEntityOf(feature) };
+  const entities = {
+    lock: lockEntityOf(feature),
+    history: historyEntityOf(feature),
+    waiter: waiterEntityOf(feature),
+  };
   entitiesByFeature.set(feature, entities);
   return entities;
 }
@@ -45,12 +61,19 @@ function historyEntityOf(feature: string): Type<LockHistoryBase> {
   return named(FeatureLockHistory, `${feature}_LockHistory`);
 }
 
+function waiterEntityOf(feature: string): Type<LockWaiterBase> {
+  @Entity({ name: waiterTableName(feature) })
+  class FeatureLockWaiter extends LockWaiterBase {}
+  return named(FeatureLockWaiter, `${feature}_LockWaiter`);
+}
+
 function named<Class extends object>(target: Class, name: string): Class {
   return Object.defineProperty(target, 'name', { value: name });
 }
 
 /** What a DataSource must know of a feature: `new DataSource({ entities: [...dbLockEntities('billing')] })`. */
-export function dbLockEntities(feature: string = DEFAULT_FEATURE): Array<Type<LockBase | LockHistoryBase>> {
-  const { lock, history } = featureEntities(feature);
-  return [lock, history];
+export function dbLockEntities(
+  feature: string = DEFAULT_FEATURE,
+): Array<Type<LockBase | LockHistoryBase | LockWaiterBase>> {
+  return Object.values(featureEntities(feature)) as Array<Type<LockBase | LockHistoryBase | LockWaiterBase>>;
 }

@@ -1,5 +1,11 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
-import { checkFeature, DEFAULT_FEATURE, historyTableName, lockTableName } from './feature.js';
+import {
+  checkFeature,
+  DEFAULT_FEATURE,
+  historyTableName,
+  lockTableName,
+  waiterTableName,
+} from './feature.js';
 import { createTablesSql, dropTablesSql, type TableNames } from './schema-sql.js';
 
 export interface MigrationOptions {
@@ -17,6 +23,7 @@ function tableNames({ feature = DEFAULT_FEATURE, schema, lockTable }: MigrationO
   return {
     lock: inSchema(lockTable ?? lockTableName(feature)),
     history: inSchema(historyTableName(feature)),
+    waiter: inSchema(waiterTableName(feature)),
   };
 }
 

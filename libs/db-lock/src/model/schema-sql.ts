@@ -2,6 +2,7 @@
 export interface TableNames {
   lock: string;
   history: string;
+  waiter: string;
 }
 
 /** `billing.locks` → `"billing"."locks"`. */
@@ -19,6 +20,7 @@ function bareName(path: string): string {
 /**
  * The statements that create a feature's tables.
  * fillfactor 50 and no index on anything that changes: every update of a lock stays on its page (HOT).
+ * Waiters are UNLOGGED: who waits while the database crashes lines up again, so their rows need not survive it.
  */
 export function createTablesSql(tables: TableNames): string[] {
   const ifMissing = 'IF NOT EXISTS';
@@ -45,6 +47,15 @@ export function createTablesSql(tables: TableNames): string[] {
   PRIMARY KEY ("id")
 )`,
     `CREATE INDEX ${ifMissing} "${bareName(tables.history)}_by_name" ON ${quoteTable(tables.history)} ("lock_name", "id")`,
+    `CREATE UNLOGGED TABLE ${ifMissing} ${quoteTable(tables.waiter)} (
+  "lock_name" character varying(255) COLLATE "C" NOT NULL,
+  "ticket" bigint NOT NULL,
+  "grant_id" uuid NOT NULL,
+  "worker_name" character varying(255) NOT NULL,
+  "server" uuid NOT NULL,
+  "alive_until" TIMESTAMP WITH TIME ZONE NOT NULL,
+  PRIMARY KEY ("lock_name", "ticket", "grant_id")
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000)`,
   ];
 }
 
@@ -54,5 +65,5 @@ export const pageRoomSql = (tables: TableNames): string =>
 
 /** The statements that drop them. */
 export function dropTablesSql(tables: TableNames): string[] {
-  return [`DROP TABLE ${quoteTable(tables.history)}`, `DROP TABLE ${quoteTable(tables.lock)}`];
+  return [tables.waiter, tables.history, tables.lock].map((table) => `DROP TABLE ${quoteTable(table)}`);
 }

@@ -35,7 +35,7 @@ export function withFeature(definition: DynamicModule, options: DbLockStaticOpti
   const setUp = featureSetUp(options);
   const { model, entities, dataSource } = setUp;
   const imports = [...(definition.imports ?? []), ...(options.imports ?? [])];
-  const tables = TypeOrmModule.forFeature([entities.lock, entities.history], dataSource);
+  const tables = TypeOrmModule.forFeature(Object.values(entities), dataSource);
   const shared = model ? localProviders(setUp) : [remoteClient(setUp)];
   const controllers = featureControllers(setUp);
   return {

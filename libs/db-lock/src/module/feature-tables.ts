@@ -33,7 +33,8 @@ export async function featureTables(
 ): Promise<TableNames> {
   const lock = metadataOf(dataSource, feature, entities.lock);
   const history = metadataOf(dataSource, feature, entities.history);
-  const tables = { lock: lock.tablePath, history: history.tablePath };
+  const waiter = metadataOf(dataSource, feature, entities.waiter);
+  const tables = { lock: lock.tablePath, history: history.tablePath, waiter: waiter.tablePath };
   const custom = entities.lock !== featureEntities(feature).lock;
   if (createTables) await createMissing(dataSource, tables, custom ? lock : undefined);
 
@@ -43,6 +44,7 @@ export async function featureTables(
   const ownMigration = `Run your migration for ${entities.lock.name} (typeorm migration:generate), or set createTables: true.`;
   const lockColumns = await checkColumns(dataSource, lock, custom ? ownMigration : migration);
   await checkColumns(dataSource, history, migration);
+  await checkColumns(dataSource, waiter, migration);
   checkKey(tables.lock, lockColumns);
   return tables;
 }

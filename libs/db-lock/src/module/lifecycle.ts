@@ -2,6 +2,7 @@ import {
   Inject,
   Injectable,
   Logger,
+  type BeforeApplicationShutdown,
   type OnApplicationBootstrap,
   type OnApplicationShutdown,
 } from '@nestjs/common';
@@ -18,7 +19,7 @@ const SWEEP_INTERVAL = 60 * 60 * 1000;
 
 /** Begins and ends what a feature does by itself: removing idle locks, releasing leases at the shutdown. */
 @Injectable()
-export class Lifecycle implements OnApplicationBootstrap, OnApplicationShutdown {
+export class Lifecycle implements OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown {
   readonly #logger = new Logger('DbLock');
   #sweep?: NodeJS.Timeout;
 
@@ -33,6 +34,11 @@ export class Lifecycle implements OnApplicationBootstrap, OnApplicationShutdown 
     if (!this.setUp.model || retention === false) return;
     this.#sweep = setInterval(() => void this.#removeIdle(retention), Math.min(SWEEP_INTERVAL, retention));
     this.#sweep.unref();
+  }
+
+  /** Nest calls this before it waits for the requests in flight: those who wait for a lock would hold it up. */
+  beforeApplicationShutdown(): void {
+    if (this.setUp.model) this.#own<LockServer>(getLockServerToken(this.setUp.feature)).stopWaiting();
   }
 
   /** Nest calls this after its HTTP server has answered the requests in flight. */

@@ -8,7 +8,15 @@ import { FEATURE_CONTROLLERS, FEATURE_SET_UP } from './private-tokens.js';
 import { overlap, routesOf } from './routes.js';
 
 /** The first steps of a feature's routes below its path. */
-const ROUTES = ['locks', 'admin', 'acquireLock', 'releaseLock', 'getLockInfo', 'clearExpiredLocks'];
+const ROUTES = [
+  'locks',
+  'lease-sets',
+  'admin',
+  'acquireLock',
+  'releaseLock',
+  'getLockInfo',
+  'clearExpiredLocks',
+];
 
 /** A name of the longest kind takes two UTF-16 units a character. */
 const MAX_PARAM_LENGTH = 2 * MAX_NAME_LENGTH;

@@ -1,6 +1,7 @@
 import { Inject, type InjectionToken } from '@nestjs/common';
 import { DjangoDbLockClient } from '../client/django-db-lock-client.js';
 import { LockClient } from '../client/lock-client.js';
+import { LockEvents } from '../events/lock-events.js';
 import { DEFAULT_FEATURE } from '../model/feature.js';
 import { LockServer } from '../server/lock-server.js';
 
@@ -17,6 +18,10 @@ export const getLockClientToken = (feature: string = DEFAULT_FEATURE): Injection
 export const getLockServerToken = (feature: string = DEFAULT_FEATURE): InjectionToken =>
   tokenOf(LockServer, feature);
 
+/** The injection token of a feature's LockEvents: the class itself for the default feature. */
+export const getLockEventsToken = (feature: string = DEFAULT_FEATURE): InjectionToken =>
+  tokenOf(LockEvents, feature);
+
 /** The injection token of a feature's DjangoDbLockClient: the class itself for the default feature. */
 export const getDjangoDbLockClientToken = (feature: string = DEFAULT_FEATURE): InjectionToken =>
   tokenOf(DjangoDbLockClient, feature);
@@ -28,3 +33,7 @@ export const InjectLockClient = (feature?: string): ParameterDecorator & Propert
 /** Injects a feature's LockServer. */
 export const InjectLockServer = (feature?: string): ParameterDecorator & PropertyDecorator =>
   Inject(getLockServerToken(feature));
+
+/** Injects a feature's LockEvents. */
+export const InjectLockEvents = (feature?: string): ParameterDecorator & PropertyDecorator =>
+  Inject(getLockEventsToken(feature));

@@ -1,38 +1,72 @@
 import { z } from 'zod';
-import { InvalidLockRequestError, StoreUnavailableError } from '../lease/errors.js';
+import { Logger } from '@nestjs/common';
+import { monotonicNow } from '../lease/deadline.js';
+import { ClientClosedError, InvalidLockRequestError, StoreUnavailableError } from '../lease/errors.js';
 import { lockNameSchema, workerNameSchema } from '../lease/names.js';
 import {
-  acquireRequestSchema,
+  acquireSetSchema,
   parseRequest,
   releaseRequestSchema,
   renewRequestSchema,
+  waitingAcquireSchema,
   type AcquireRequest,
+  type AcquireSetRequest,
   type ReleaseRequest,
   type RenewRequest,
+  type WaitingAcquireRequest,
 } from '../lease/requests.js';
 import { Coalescer, QueuedTooLongError } from '../store/coalescer.js';
 import { acquireOncePerName } from '../store/contention.js';
 import type {
   AcquireAnswer,
+  AcquireSetAnswer,
   ErrorAnswer,
   ForceReleaseAnswer,
   HistoryRecord,
+  HolderRecord,
+  InspectedLock,
+  LeaseRecord,
   LockPage,
-  LockRecord,
   LockStore,
   ReleaseAnswer,
   RenewAnswer,
   StateCounts,
 } from '../store/lock-store.js';
+import type { NextInLine, PassAnswer, PassRequest } from '../store/wait-queue.js';
+import type { QueuedAcquire } from '../waiting/queued-acquire.js';
+import type { WaitingLine } from '../waiting/waiting-line.js';
+import { WaitingRoom } from '../waiting/waiting-room.js';
+import { KnownBusy } from './known-busy.js';
 import { listQuerySchema, wholeNumber } from './list-query.js';
 
 /** An answer that is not an error; errors are thrown. */
 type Settled<Answer> = Exclude<Answer, ErrorAnswer>;
 
+interface LockEventSink {
+  readonly observed: boolean;
+  emit(event: object): void;
+}
+
 export interface LockServerOptions {
   /** Milliseconds that a request may queue before the store takes it; default 5,000. */
   queueTimeout?: number;
+  /**
+   * Milliseconds for which a lock that was found busy may be refused without asking anybody, to those who don't wait; never longer
+   * than its lease has left. Default 0: each is asked for.
+   */
+  knownBusy?: number;
+  /** Where to tell what happens. */
+  events?: LockEventSink;
 }
+
+/** A grant, and when the store was asked for it, on this process's monotonic clock. */
+type Granted<Answer> = Extract<Answer, { outcome: 'granted' }> & { sentAt: number };
+
+/** What an acquire comes to: `granted`, or `busy` with the holder. */
+export type AcquireResult = Granted<AcquireAnswer> | { outcome: 'busy'; holder: HolderRecord };
+
+/** What an acquire of several locks comes to: all `granted`, or `busy` with the holder of one. */
+export type AcquireSetResult = Granted<AcquireSetAnswer> | { outcome: 'busy'; holder: HolderRecord };
 
 /** The most requests that one statement takes. */
 const MAX_BATCH = 256;
@@ -57,34 +91,94 @@ const historyLimitSchema = wholeNumber(1, 1000);
  * `StoreUnavailableError` when the store does not answer: then a request may or may not have taken effect.
  */
 export class LockServer {
+  readonly #logger = new Logger('DbLock');
   readonly #acquires: Coalescer<AcquireRequest, AcquireAnswer>;
   readonly #renewals: Coalescer<RenewRequest, RenewAnswer>;
   readonly #releases: Coalescer<ReleaseRequest, ReleaseAnswer>;
+  readonly #passes: Coalescer<PassRequest, PassAnswer>;
+  readonly #room: WaitingRoom;
+  readonly #knownBusy: KnownBusy;
+  readonly #events?: LockEventSink;
 
   constructor(
     private readonly store: LockStore,
-    { queueTimeout = 5_000 }: LockServerOptions = {},
+    { queueTimeout = 5_000, knownBusy = 0, events }: LockServerOptions = {},
   ) {
     const coalesce = <Request, Answer>(answer: (batch: readonly Request[]) => Promise<readonly Answer[]>) =>
       new Coalescer({ answer, maxBatch: MAX_BATCH, maxAge: queueTimeout });
     this.#acquires = coalesce((batch) => acquireOncePerName(store, batch));
     this.#renewals = coalesce((batch) => store.renew(batch));
     this.#releases = coalesce((batch) => store.release(batch));
+    this.#passes = coalesce((batch) => store.queue!.pass(this.#room.server, batch));
+    this.#room = new WaitingRoom(store.queue, queueTimeout);
+    this.#knownBusy = new KnownBusy(knownBusy);
+    this.#events = events;
   }
 
-  /** Tries to take the lock: `granted` with the lease, or `busy` with the holder. Never waits for the holder. */
-  async acquire(request: z.input<typeof acquireRequestSchema>): Promise<Settled<AcquireAnswer>> {
-    return settle(this.#acquires.submit(parseRequest(acquireRequestSchema, request)));
+  /**
+   * Takes the lock: `granted` with the lease, or `busy` with the holder. Waits for it up to `wait` milliseconds, in the
+   * order in which those who wait have come; 0, the default, never waits.
+   * @param signal gives the wait up: the acquire rejects with its reason and leaves no lease behind
+   */
+  async acquire(request: z.input<typeof waitingAcquireSchema>, signal?: AbortSignal): Promise<AcquireResult> {
+    const checked = parseRequest(waitingAcquireSchema, request);
+    signal?.throwIfAborted();
+    const began = monotonicNow();
+    const result = checked.wait > 0 ? await this.#wait(checked, signal) : await this.#try(checked);
+    if (result.outcome === 'granted') {
+      if (signal?.aborted) {
+        this.#giveBack(result);
+        throw signal.reason;
+      }
+      this.#tellGrant(result, monotonicNow() - began);
+    } else this.#tell('busy', { ...checked, holder: result.holder });
+    return result;
+  }
+
+  /** Takes several locks, all or none: `granted` with the leases in the order of their names, or `busy` with the holder of one. */
+  async acquireSet(
+    request: z.input<typeof acquireSetSchema>,
+    signal?: AbortSignal,
+  ): Promise<AcquireSetResult> {
+    const checked = parseRequest(acquireSetSchema, request);
+    signal?.throwIfAborted();
+    const began = monotonicNow();
+    const result = await this.#acquireSet(checked, signal);
+    if (result.outcome === 'granted') {
+      if (signal?.aborted) {
+        this.#giveSetBack(result);
+        throw signal.reason;
+      }
+      if (!result.repeated)
+        for (const lease of result.leases) this.#tell('acquired', { ...lease, wait: monotonicNow() - began });
+    } else this.#tell('busy', { ...checked, lockName: result.holder.lockName, holder: result.holder });
+    return result;
   }
 
   /** Gives a live lease a new TTL from now, which never shortens it. `lost`: there is no such live lease. */
   async renew(request: z.input<typeof renewRequestSchema>): Promise<Settled<RenewAnswer>> {
-    return settle(this.#renewals.submit(parseRequest(renewRequestSchema, request)));
+    const answer = await settle(this.#renewals.submit(parseRequest(renewRequestSchema, request)));
+    if (answer.outcome === 'renewed') this.#tell('renewed', answer.lease);
+    return answer;
   }
 
-  /** Ends a live lease. `lost`: there is no such live lease; nobody else's is touched. */
-  async release(request: z.input<typeof releaseRequestSchema>): Promise<Settled<ReleaseAnswer>> {
-    return settle(this.#releases.submit(parseRequest(releaseRequestSchema, request)));
+  /**
+   * Ends a live lease; with `minHold`, its lock stays taken until so many milliseconds after the start of the lease. `lost`: there
+   * is no such live lease; nobody else's is touched. Who waits for the lock gets it.
+   */
+  async release(request: z.input<typeof releaseRequestSchema>): Promise<{ outcome: 'released' | 'lost' }> {
+    const checked = parseRequest(releaseRequestSchema, request);
+    const { lockName } = checked;
+    this.#knownBusy.forget(lockName);
+    const line = this.#room.line(lockName);
+    const successor = 'grantId' in checked && !checked.minHold ? line?.takeSuccessor() : undefined;
+    const outcome =
+      line && successor && 'grantId' in checked && this.store.queue
+        ? await this.#pass(line, checked.grantId, successor)
+        : await this.#release(checked);
+    this.#knownBusy.forget(lockName);
+    if (outcome === 'released') this.#tell('released', checked);
+    return { outcome };
   }
 
   /**
@@ -94,12 +188,20 @@ export class LockServer {
   async forceRelease(
     request: z.input<typeof forceReleaseRequestSchema>,
   ): Promise<Settled<ForceReleaseAnswer>> {
-    const [answer] = await this.store.forceRelease([parseRequest(forceReleaseRequestSchema, request)]);
-    return settle(Promise.resolve(answer!));
+    const checked = parseRequest(forceReleaseRequestSchema, request);
+    const [raw] = await this.store.forceRelease([checked]);
+    const answer = await settle(Promise.resolve(raw!));
+    this.#knownBusy.forget(checked.lockName);
+    if (answer.outcome === 'forced') {
+      const { workerName, fencingToken } = answer.holder;
+      this.#tell('forced', { ...checked, workerName, fencingToken });
+      this.#wake(checked.lockName, answer.next);
+    }
+    return answer;
   }
 
-  /** The lock as it is now; null when the store knows no such name. */
-  async inspect(lockName: string): Promise<LockRecord | null> {
+  /** The lock as it is now, with those who wait for it; null when the store knows no such name. */
+  async inspect(lockName: string): Promise<InspectedLock | null> {
     const [record] = await this.store.inspect([parseRequest(lockNameSchema, lockName, 'lockName')]);
     return record!;
   }
@@ -139,18 +241,167 @@ export class LockServer {
   ping(): Promise<void> {
     return this.store.ping();
   }
+
+  /** What runs worse than it should while locks still work, such as the gate without its Redis; empty when all is well. */
+  get degraded(): readonly string[] {
+    return this.store.degraded ?? [];
+  }
+
+  /** Lets nobody wait any longer: each waiting acquire rejects with `ClientClosedError`. The application's shutdown calls it. */
+  stopWaiting(): void {
+    this.#room.close(new ClientClosedError());
+  }
+
+  async #try(request: AcquireRequest): Promise<AcquireResult> {
+    const known = this.#knownBusy.holderOf(request);
+    if (known) return { outcome: 'busy', holder: known };
+    const sentAt = monotonicNow();
+    const answer = await settle(this.#acquires.submit(request));
+    this.#knownBusy.learn(answer.outcome === 'granted' ? answer.lease : answer.holder);
+    return answer.outcome === 'granted' ? { ...answer, sentAt } : answer;
+  }
+
+  async #wait({ wait, ...request }: WaitingAcquireRequest, signal?: AbortSignal): Promise<AcquireResult> {
+    const { lockName } = request;
+    const outcome = await this.#room.wait<Extract<AcquireAnswer, { outcome: 'granted' }>>(lockName, {
+      ...request,
+      wait,
+      signal,
+      attempt: async (ticket) => {
+        const answer = await orError(this.#acquires.submit({ ...request, ticket }));
+        return answer.outcome === 'granted'
+          ? { outcome: 'granted', granted: answer, lease: answer.lease }
+          : answer;
+      },
+      giveBack: (granted) => this.#giveBack(granted),
+      succession: { request, accept: (lease) => ({ outcome: 'granted', lease, repeated: false }) },
+    });
+    return outcome.outcome === 'granted' ? { ...outcome.granted, sentAt: outcome.sentAt } : outcome;
+  }
+
+  async #acquireSet(
+    { wait, lockNames, ...common }: AcquireSetRequest,
+    signal?: AbortSignal,
+  ): Promise<AcquireSetResult> {
+    const attempt = (waitingFor?: string, ticket?: number | null) =>
+      orError(
+        this.store.acquireSet(
+          lockNames.map((lockName) => ({
+            ...common,
+            lockName,
+            ticket: lockName === waitingFor ? ticket : null,
+          })),
+        ),
+      );
+    const sentAt = monotonicNow();
+    const first = await settle(attempt());
+    if (first.outcome === 'granted') return { ...first, sentAt };
+    const patience = wait - (monotonicNow() - sentAt);
+    if (patience <= 0) return first;
+    const outcome = await this.#room.wait<Extract<AcquireSetAnswer, { outcome: 'granted' }>>(
+      first.holder.lockName,
+      {
+        ...common,
+        wait: patience,
+        signal,
+        attempt: async (ticket, lockName) => {
+          const answer = await attempt(lockName, ticket);
+          if (answer.outcome !== 'granted') return answer;
+          const lease = answer.leases.find((one) => one.lockName === lockName)!;
+          return { outcome: 'granted', granted: answer, lease };
+        },
+        giveBack: (granted) => this.#giveSetBack(granted),
+      },
+    );
+    return outcome.outcome === 'granted' ? { ...outcome.granted, sentAt: outcome.sentAt } : outcome;
+  }
+
+  async #release(request: ReleaseRequest): Promise<'released' | 'lost'> {
+    const answer = await settle(this.#releases.submit(request));
+    if (answer.outcome === 'released') this.#wake(request.lockName, answer.next);
+    return answer.outcome;
+  }
+
+  /** Ends the lease and hands the lock to the first who waits here, in one step. */
+  async #pass(line: WaitingLine, grantId: string, successor: QueuedAcquire): Promise<'released' | 'lost'> {
+    const { lockName } = line;
+    const { request, accept } = successor.options.succession!;
+    const sentAt = monotonicNow();
+    const answer = await orError(
+      this.#passes.submit({
+        lockName,
+        grantId,
+        successor: { ...request, ticket: successor.ticket },
+      }),
+    );
+    switch (answer.outcome) {
+      case 'passed':
+        line.passed({ holder: answer.lease });
+        successor.grant(accept(answer.lease), sentAt);
+        return 'released';
+      case 'released':
+        line.passed('others');
+        this.#wake(lockName, answer.next);
+        return 'released';
+      case 'lost':
+        line.passed('free');
+        return 'lost';
+      case 'error':
+        line.passed('free');
+        throw answer.error;
+    }
+  }
+
+  #tellGrant({ lease, repeated, expired }: Granted<AcquireAnswer>, wait: number): void {
+    if (repeated) return;
+    if (expired) this.#tell('expired', { ...expired, lockName: lease.lockName });
+    this.#tell('acquired', { ...lease, wait });
+  }
+
+  #tell(type: string, details: object): void {
+    if (this.#events?.observed) this.#events.emit({ type, ...details });
+  }
+
+  #wake(lockName: string, next: NextInLine | null): void {
+    if (next) this.#room.wake({ server: next.server, lockName });
+    else this.#room.line(lockName)?.wake();
+  }
+
+  /** A grant that nobody waits for any more goes on to the next; one that its caller had before stays the caller's. */
+  #giveBack({ lease: { lockName, grantId }, repeated }: { lease: LeaseRecord; repeated: boolean }): void {
+    if (repeated) return;
+    this.release({ lockName, grantId }).catch((error: unknown) =>
+      this.#logger.debug(`Lock ${JSON.stringify(lockName)} may be held until its TTL: ${String(error)}`),
+    );
+  }
+
+  #giveSetBack({ leases, repeated }: { leases: readonly LeaseRecord[]; repeated: boolean }): void {
+    for (const lease of leases) this.#giveBack({ lease, repeated });
+  }
 }
 
+/** The answer; what was thrown instead of one is an answer, too. */
+async function orError<Answer extends { outcome: string }>(
+  pending: Promise<Answer | ErrorAnswer>,
+): Promise<Answer | ErrorAnswer> {
+  try {
+    return await pending;
+  } catch (error) {
+    return {
+      outcome: 'error',
+      error:
+        error instanceof QueuedTooLongError
+          ? new StoreUnavailableError(error.message, { cause: error })
+          : (error as Error),
+    };
+  }
+}
+
+/** The answer, unless it is an error: that is thrown. */
 async function settle<Answer extends { outcome: string }>(
   pending: Promise<Answer | ErrorAnswer>,
 ): Promise<Exclude<Answer, ErrorAnswer>> {
-  let answer: Answer | ErrorAnswer;
-  try {
-    answer = await pending;
-  } catch (error) {
-    if (error instanceof QueuedTooLongError) throw new StoreUnavailableError(error.message, { cause: error });
-    throw error;
-  }
+  const answer = await orError(pending);
   if (answer.outcome === 'error') throw (answer as ErrorAnswer).error;
   return answer as Exclude<Answer, ErrorAnswer>;
 }

@@ -18,26 +18,27 @@ import {
 import { randomUUID } from 'node:crypto';
 import type { z } from 'zod';
 import { LeaseLostError, LockBusyError, LockNotFoundError } from '../lease/errors.js';
+import type { HolderRecord } from '../store/lock-store.js';
+import { whenGone, type Response } from './disconnect.js';
 import { listQuerySchema } from './list-query.js';
 import { LockServer } from './lock-server.js';
 import { ProblemFilter } from './problem.filter.js';
 import {
   acquireBody,
+  acquireSetBody,
+  inspectedLockJson,
   leaseJson,
   leaseParams,
-  lockJson,
+  leaseSetJson,
   lockPageJson,
   lockParams,
+  releaseQuery,
   renewBody,
+  toInspectedLockJson,
   toLeaseJson,
   toLockJson,
 } from './schemas.js';
 import { validationPipe } from './validation.pipe.js';
-
-/** What Express's and Fastify's responses have in common. */
-interface Response {
-  status(code: number): unknown;
-}
 
 /** The REST API of a lock server. Each feature serves a subclass of its own, under its own path. */
 @Controller()
@@ -54,11 +55,31 @@ export class LocksController {
     @Ip() ip: string,
     @Res({ passthrough: true }) response: Response,
   ): Promise<z.input<typeof leaseJson>> {
-    const { ttl, metadata, workerName = `http:${ip}`, grantId = randomUUID() } = body;
-    const answer = await this.server.acquire({ lockName, workerName, grantId, ttl, metadata });
-    if (answer.outcome === 'busy') throw new LockBusyError(lockName, answer.holder, answer.holder.timeLeft);
+    const { workerName = `http:${ip}`, grantId = randomUUID(), ...rest } = body;
+    const answer = await this.server.acquire(
+      { lockName, workerName, grantId, ...rest },
+      whenGone(response, body.wait),
+    );
+    if (answer.outcome === 'busy') throw busy(answer.holder);
     response.status(answer.repeated ? HttpStatus.OK : HttpStatus.CREATED);
     return toLeaseJson(answer.lease);
+  }
+
+  @Post('lease-sets')
+  @Header('Cache-Control', 'no-store')
+  async acquireSet(
+    @Body({ schema: acquireSetBody }) body: z.output<typeof acquireSetBody>,
+    @Ip() ip: string,
+    @Res({ passthrough: true }) response: Response,
+  ): Promise<z.input<typeof leaseSetJson>> {
+    const { workerName = `http:${ip}`, grantId = randomUUID(), ...rest } = body;
+    const answer = await this.server.acquireSet(
+      { workerName, grantId, ...rest },
+      whenGone(response, body.wait),
+    );
+    if (answer.outcome === 'busy') throw busy(answer.holder);
+    response.status(answer.repeated ? HttpStatus.OK : HttpStatus.CREATED);
+    return { leases: answer.leases.map(toLeaseJson) };
   }
 
   @Patch('locks/:lockName/lease/:grantId')
@@ -77,8 +98,9 @@ export class LocksController {
   @Header('Cache-Control', 'no-store')
   async release(
     @Param({ schema: leaseParams }) { lockName, grantId }: z.output<typeof leaseParams>,
+    @Query({ schema: releaseQuery }) { minHold }: z.output<typeof releaseQuery>,
   ): Promise<void> {
-    const answer = await this.server.release({ lockName, grantId });
+    const answer = await this.server.release({ lockName, grantId, minHold });
     if (answer.outcome === 'lost') throw new LeaseLostError(lockName, 'refused');
   }
 
@@ -86,10 +108,10 @@ export class LocksController {
   @Header('Cache-Control', 'no-store')
   async inspect(
     @Param({ schema: lockParams }) { lockName }: z.output<typeof lockParams>,
-  ): Promise<z.input<typeof lockJson>> {
+  ): Promise<z.input<typeof inspectedLockJson>> {
     const lock = await this.server.inspect(lockName);
     if (!lock) throw new LockNotFoundError(lockName);
-    return toLockJson(lock);
+    return toInspectedLockJson(lock);
   }
 
   @Get('locks')
@@ -100,4 +122,8 @@ export class LocksController {
     const { items, total } = await this.server.list(query);
     return { items: items.map(toLockJson), total };
   }
+}
+
+function busy(holder: HolderRecord): LockBusyError {
+  return new LockBusyError(holder.lockName, holder, holder.timeLeft);
 }

@@ -36,6 +36,7 @@ export function problemOf(error: unknown): Problem {
     if (error instanceof InvalidLockRequestError) problem.body.issues = [...error.issues];
     if (error instanceof LockBusyError) {
       const { workerName, lockTime, expireTime } = error.holder;
+      problem.body.lockName = error.lockName;
       problem.body.holder = {
         workerName,
         lockTime: lockTime && lockTime.toISOString(),

@@ -1,9 +1,14 @@
 import { z } from 'zod';
-import { ttlSchema } from '../lease/duration.js';
+import { minHoldSchema, ttlSchema, waitSchema } from '../lease/duration.js';
 import { metadataSchema } from '../lease/metadata.js';
 import { lockNameSchema, workerNameSchema } from '../lease/names.js';
-import { grantIdSchema } from '../lease/requests.js';
-import type { LeaseRecord, LockRecord } from '../store/lock-store.js';
+import { acquireSetSchema, grantIdSchema } from '../lease/requests.js';
+import {
+  MAX_QUEUE_SHOWN,
+  type InspectedLock,
+  type LeaseRecord,
+  type LockRecord,
+} from '../store/lock-store.js';
 
 const body = { error: 'must be a JSON object' };
 
@@ -11,15 +16,29 @@ export const lockParams = z.strictObject({ lockName: lockNameSchema });
 
 export const leaseParams = z.strictObject({ lockName: lockNameSchema, grantId: grantIdSchema });
 
-export const acquireBody = z.strictObject(
-  {
-    workerName: workerNameSchema.optional(),
-    ttl: ttlSchema,
-    grantId: grantIdSchema.optional(),
-    metadata: metadataSchema.nullish(),
-  },
+const acquireFields = {
+  workerName: workerNameSchema.optional(),
+  ttl: ttlSchema,
+  wait: waitSchema.default(0),
+  grantId: grantIdSchema.optional(),
+  metadata: metadataSchema.nullish(),
+};
+
+export const acquireBody = z.strictObject(acquireFields, body);
+
+export const acquireSetBody = z.strictObject(
+  { lockNames: acquireSetSchema.shape.lockNames, ...acquireFields },
   body,
 );
+
+export const releaseQuery = z.strictObject({
+  minHold: z
+    .preprocess(
+      (value) => (typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value),
+      minHoldSchema,
+    )
+    .default(0),
+});
 
 export const renewBody = z.strictObject({ ttl: ttlSchema }, body);
 
@@ -41,6 +60,9 @@ export const leaseJson = z.object({
   metadata: z.record(z.string(), z.unknown()).nullable(),
 });
 
+/** Leases that were granted together as JSON, in the order of their names. */
+export const leaseSetJson = z.object({ leases: z.array(leaseJson) });
+
 /** A lock as JSON, for everybody. */
 export const lockJson = z.object({
   lockName: z.string(),
@@ -51,6 +73,14 @@ export const lockJson = z.object({
   expireTime: time,
   serverTime,
   metadata: z.record(z.string(), z.unknown()).nullable(),
+  waiting: z.int().meta({ description: 'How many wait for it' }),
+});
+
+/** One lock as JSON, with those who wait for it. */
+export const inspectedLockJson = lockJson.extend({
+  queue: z
+    .array(z.object({ workerName: z.string(), since: time }))
+    .meta({ description: `Who waits, in their order: the first ${MAX_QUEUE_SHOWN}` }),
 });
 
 export const lockPageJson = z.object({ items: z.array(lockJson), total: z.int() });
@@ -68,6 +98,7 @@ export const problemJson = z.object({
   holder: z
     .object({ workerName: z.string().nullable(), lockTime: time.nullable(), expireTime: time.nullable() })
     .optional(),
+  lockName: z.string().optional().meta({ description: 'The lock that is busy, or whose lease is lost' }),
   retryAfter: z.number().nullable().optional().meta({ description: 'Milliseconds' }),
 });
 
@@ -77,8 +108,13 @@ export function toLeaseJson(lease: LeaseRecord): z.input<typeof leaseJson> {
 }
 
 export function toLockJson(lock: LockRecord): z.input<typeof lockJson> {
-  const { lockName, state, workerName, fencingToken, metadata } = lock;
-  return { lockName, state, workerName, fencingToken, ...timesOf(lock), metadata };
+  const { lockName, state, workerName, fencingToken, metadata, waiting } = lock;
+  return { lockName, state, workerName, fencingToken, ...timesOf(lock), metadata, waiting };
+}
+
+export function toInspectedLockJson(lock: InspectedLock): z.input<typeof inspectedLockJson> {
+  const queue = lock.queue.map(({ workerName, since }) => ({ workerName, since: since.toISOString() }));
+  return { ...toLockJson(lock), queue };
 }
 
 function timesOf({

@@ -5,7 +5,8 @@ import { StoreUnavailableError } from '../lease/errors.js';
 /** How often a statement is repeated that the server rolled back for a conflict. */
 const CONFLICT_TRIES = 3;
 
-const CONFLICTS = new Set(['40001', '40P01']);
+/** Serialization failure, deadlock, and 22012: a set of locks of which one was taken meanwhile (see `acquireSet`). */
+const CONFLICTS = new Set(['40001', '40P01', '22012']);
 
 /** One request may be to blame for these: its row is locked by somebody else, or its data do not fit. */
 const BLAMES_ONE = /^(22|23|40|55P03)/;
@@ -78,6 +79,6 @@ export function unavailable(cause: unknown): StoreUnavailableError {
   return new StoreUnavailableError(`The lock store did not answer: ${why}`, { cause });
 }
 
-function errorAnswer(cause: unknown): ErrorAnswer {
+export function errorAnswer(cause: unknown): ErrorAnswer {
   return { outcome: 'error', error: unavailable(cause) };
 }

@@ -2,7 +2,7 @@ import type { AcquireRequest } from '../lease/requests.js';
 import type { AcquireAnswer, LockStore } from './lock-store.js';
 
 /**
- * Sends one contender a name to the store. Those who asked for the same lock at the same time lose to whoever it
+ * Sends one contender a name to the store: the one who has waited longest, else the first. Those who asked for the same lock at the same time lose to whoever it
  * names: they were all waiting when the store decided. Only who repeats the holder's own grantId needs an answer of
  * its own.
  */
@@ -11,7 +11,10 @@ export async function acquireOncePerName(
   requests: readonly AcquireRequest[],
 ): Promise<AcquireAnswer[]> {
   const first = new Map<string, AcquireRequest>();
-  for (const request of requests) if (!first.has(request.lockName)) first.set(request.lockName, request);
+  for (const request of requests) {
+    const rival = first.get(request.lockName);
+    if (!rival || placeOf(request) < placeOf(rival)) first.set(request.lockName, request);
+  }
   const contenders = [...first.values()];
   if (contenders.length === requests.length) return store.acquire(requests);
 
@@ -37,3 +40,6 @@ export async function acquireOncePerName(
     return repeated.get(request) ?? (holder ? { outcome: 'busy', holder } : answer);
   });
 }
+
+/** Who waits in the lock's queue comes before who doesn't. */
+const placeOf = ({ ticket }: AcquireRequest): number => ticket ?? Infinity;

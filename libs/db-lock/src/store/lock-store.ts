@@ -1,5 +1,6 @@
 import type { AcquireRequest, ReleaseRequest, RenewRequest } from '../lease/requests.js';
 import type { LockMetadata } from '../lease/metadata.js';
+import type { NextInLine, QueuedWaiter, WaitQueue } from './wait-queue.js';
 
 /*
  * Glossary
@@ -9,6 +10,8 @@ import type { LockMetadata } from '../lease/metadata.js';
  * live      granted, not released, and `expireTime` lies ahead on the store's clock
  * token     the fencing token: grows with every grant of a lock and never falls
  * batch     the requests of one call; each is answered by itself, at its own index
+ * waiter    who waits for a busy lock, on whatever server; its ticket is its place in the lock's queue
+ * server    one LockServer: the waiters of a queue belong to one each
  */
 
 /** One live lease, by the store's clock. */
@@ -26,6 +29,19 @@ export interface LeaseRecord {
   timeLeft: number;
 }
 
+/** Who keeps a lock busy, as far as it is known. Never carries the token, which is the holder's. */
+export interface HolderRecord {
+  lockName: string;
+  workerName: string;
+  grantId: string;
+  /** By the store's clock; null where only the gate knows of the holder. */
+  lockTime: Date | null;
+  /** By the store's clock; null where only the gate knows of the holder. */
+  expireTime: Date | null;
+  /** Milliseconds until the lock is free unless its lease is renewed; never below 0. */
+  timeLeft: number;
+}
+
 /** What became of one lock by name, held or not. */
 export interface LockRecord {
   lockName: string;
@@ -38,7 +54,17 @@ export interface LockRecord {
   expireTime: Date;
   metadata: LockMetadata | null;
   serverTime: Date;
+  /** How many wait for it. */
+  waiting: number;
 }
+
+/** One lock with those who wait for it, in their order: at most `MAX_QUEUE_SHOWN` of them. */
+export interface InspectedLock extends LockRecord {
+  queue: QueuedWaiter[];
+}
+
+/** The most waiters that `inspect` lists for one lock. */
+export const MAX_QUEUE_SHOWN = 100;
 
 /** `held`: a live lease. `expired`: its holder never released it. `released`: free. */
 export type LockState = 'held' | 'expired' | 'released';
@@ -51,13 +77,29 @@ export interface ErrorAnswer {
 
 export type AcquireAnswer =
   /** `repeated`: this grantId held the lock already; the lease and its token are the same. */
-  | { outcome: 'granted'; lease: LeaseRecord; repeated: boolean }
-  | { outcome: 'busy'; holder: LeaseRecord }
+  | { outcome: 'granted'; lease: LeaseRecord; repeated: boolean; expired?: ExpiredLease }
+  /**
+   * `holder` has the lock. A lock that was released a moment ago and that others wait for is kept for the first of
+   * them: then `holder` is that waiter, for as long as it is kept.
+   */
+  | { outcome: 'busy'; holder: HolderRecord }
   | ErrorAnswer;
+
+/** The lease that a grant came after, where that one was never released. */
+export type ExpiredLease = Pick<LeaseRecord, 'workerName' | 'fencingToken'>;
 
 export type RenewAnswer = { outcome: 'renewed'; lease: LeaseRecord } | { outcome: 'lost' } | ErrorAnswer;
 
-export type ReleaseAnswer = { outcome: 'released' } | { outcome: 'lost' } | ErrorAnswer;
+export type ReleaseAnswer =
+  /** `grantId` is that of the lease which was ended; `next` waits for the lock now. */
+  { outcome: 'released'; grantId: string; next: NextInLine | null } | { outcome: 'lost' } | ErrorAnswer;
+
+/** All of a set of locks, or none. */
+export type AcquireSetAnswer =
+  | { outcome: 'granted'; leases: LeaseRecord[]; repeated: boolean }
+  /** `holder` has one of them. */
+  | { outcome: 'busy'; holder: HolderRecord }
+  | ErrorAnswer;
 
 /** An operator frees a lock against its holder's will. */
 export interface ForceReleaseRequest {
@@ -70,7 +112,7 @@ export interface ForceReleaseRequest {
 
 export type ForceReleaseAnswer =
   /** `holder` is the lease that was ended; its holder may still be running. */
-  | { outcome: 'forced'; holder: LeaseRecord }
+  | { outcome: 'forced'; holder: LeaseRecord; next: NextInLine | null }
   /** Nobody held it. */
   | { outcome: 'free' }
   | ErrorAnswer;
@@ -115,17 +157,22 @@ export type StateCounts = Record<LockState, number>;
  * No method rejects for a fault of one request; the reading methods reject with `StoreUnavailableError`.
  */
 export interface LockStore {
-  /** Grants each lock that is free, expired, or already held by the same grantId. */
+  /**
+   * Grants each lock that is free, expired, or already held by the same grantId; except that a lock which was free for
+   * less than `TURN` is left to the first in its queue.
+   */
   acquire(requests: readonly AcquireRequest[]): Promise<AcquireAnswer[]>;
+  /** Grants all locks of the set, or none; names are unique, the grantId is one. Never waits for one while it has another. */
+  acquireSet(requests: readonly AcquireRequest[]): Promise<AcquireSetAnswer>;
   /** Gives each live lease a new TTL, from now. */
   renew(requests: readonly RenewRequest[]): Promise<RenewAnswer[]>;
-  /** Ends each live lease. */
+  /** Ends each live lease; with `minHold`, not before that many milliseconds after its start. */
   release(requests: readonly ReleaseRequest[]): Promise<ReleaseAnswer[]>;
   /** Ends whatever lease is live and records who did it and why, in one transaction. The token grows. */
   forceRelease(requests: readonly ForceReleaseRequest[]): Promise<ForceReleaseAnswer[]>;
 
   /** The lock of each name, null where there never was one. */
-  inspect(lockNames: readonly string[]): Promise<Array<LockRecord | null>>;
+  inspect(lockNames: readonly string[]): Promise<Array<InspectedLock | null>>;
   list(query: ListQuery): Promise<LockPage>;
   countByState(): Promise<StateCounts>;
   /** The newest first, at most `limit`. */
@@ -138,5 +185,12 @@ export interface LockStore {
 
   /** Resolves when the store answers. */
   ping(): Promise<void>;
+  /** What runs worse than it should while the store still answers; empty when all is well. */
+  readonly degraded?: readonly string[];
+  /**
+   * Where waiters of several servers line up and are woken. Without it, those of one server wait in order, and those of
+   * different servers look again from time to time.
+   */
+  readonly queue?: WaitQueue;
   close(): Promise<void>;
 }

@@ -1,8 +1,8 @@
 import { DataSource } from 'typeorm';
 import { DbLockConfigurationError } from '../lease/errors.js';
 
-/** One connection a purpose: grants and renewals, releases, everything else. */
-const CONNECTIONS = 3;
+/** One connection a purpose (grants and renewals, releases, the queue, everything else), and one that listens. */
+const CONNECTIONS = 5;
 
 /**
  * A DataSource like the application's, with a few connections of its own: the application's pool may be empty or its

@@ -1,5 +1,6 @@
 import { quoteTable, type TableNames } from '../model/schema-sql.js';
-import type { ListQuery, SortField } from './lock-store.js';
+import { MAX_QUEUE_SHOWN, type ListQuery, type SortField } from './lock-store.js';
+import { ALIVE, TURN } from './wait-queue.js';
 
 /** A statement with the name under which a connection keeps it prepared. */
 export interface Statement {
@@ -13,6 +14,8 @@ export type Purpose =
   | 'acquire'
   /** Releases: losing one in a crash only means that the lease runs to its end. */
   | 'release'
+  /** Lining waiters up and waking them: losing that in a crash costs them some time. */
+  | 'queue'
   /** Reading, force release, clean-up. */
   | 'desk';
 
@@ -33,6 +36,8 @@ const SORT_COLUMNS: Record<SortField, string> = {
   expireTime: 'expire_time',
   fencingToken: 'token',
 };
+
+const MILLISECOND = `interval '1 millisecond'`;
 
 /** Times leave as whole milliseconds and bigints as text: no driver's parser, JS Date or session time zone can bend them. */
 const milliseconds = (time: string) => `floor(extract(epoch FROM ${time}) * 1000)::float8`;
@@ -68,6 +73,7 @@ const stateOf = (row: string) => `
 export function postgresStatements(tables: TableNames) {
   const locks = quoteTable(tables.lock);
   const history = quoteTable(tables.history);
+  const waiters = quoteTable(tables.waiter);
 
   /** Locks the rows of the requested names and reads them as they are then, whatever the statement's snapshot says. */
   const lockedRows = (requestColumns: string) => `
@@ -77,52 +83,71 @@ export function postgresStatements(tables: TableNames) {
   ORDER BY lock.lock_name
   FOR NO KEY UPDATE OF lock`;
 
-  const matching = `
-  ($1::text IS NULL
-    OR lock.lock_name COLLATE "default" ILIKE $1
-    OR lock.worker_name COLLATE "default" ILIKE $1)
-  AND ($2::text IS NULL OR ${stateOf('lock')} = $2)`;
+  /** Those who wait for a lock and whose server has been heard of; `"C"` on both sides, so that the index serves. */
+  const aliveWaiters = (lockName: string) => `
+  FROM ${waiters} AS waiter
+  WHERE waiter.lock_name = ${lockName} AND waiter.alive_until > clock_timestamp()`;
 
-  return {
-    /**
-     * $1 names, $2 worker names, $3 grant ids, $4 TTLs in ms, $5 metadata as JSON; names are unique in one batch.
-     * A live lease of another grant is seen by the plain read in `decided` first: no write, no WAL, no row lock. What
-     * looks free is decided again by `turn`, after ON CONFLICT has locked the row. Who loses there rewrites the row
-     * as it was; so does a repeat, whose commit thereby waits until the first grant is durable, too.
-     * `clock` hangs on the row, so that it is read anew for each: a batch may have waited for the row before.
-     * A row with `decided` has been decided under its lock; one without is the holder as the plain read saw it.
-     */
-    acquire: {
-      name: 'db_lock_acquire',
-      text: `
-WITH request AS MATERIALIZED (
+  /** The server and the grantId of the first in a lock's queue, with a space between; null when nobody waits. */
+  const nextInLine = (lockName: string) => `(
+    SELECT waiter.server || ' ' || waiter.grant_id ${aliveWaiters(lockName)}
+    ORDER BY waiter.ticket
+    LIMIT 1
+  ) AS next`;
+
+  /** $1 names, $2 worker names, $3 grant ids, $4 TTLs in ms, $5 metadata as JSON, $6 tickets or nulls. */
+  const acquireRequests = `
+request AS MATERIALIZED (
   SELECT
     item.lock_name COLLATE "C" AS lock_name,
     item.worker_name,
     item.grant_id::uuid AS grant_id,
-    item.ttl * interval '1 millisecond' AS ttl,
-    item.metadata::jsonb AS metadata
-  FROM unnest($1::text[], $2::text[], $3::text[], $4::float8[], $5::text[])
-    AS item (lock_name, worker_name, grant_id, ttl, metadata)
+    item.ttl * ${MILLISECOND} AS ttl,
+    item.metadata::jsonb AS metadata,
+    coalesce(item.ticket, 9223372036854775807) AS ticket
+  FROM unnest($1::text[], $2::text[], $3::text[], $4::float8[], $5::text[], $6::bigint[])
+    AS item (lock_name, worker_name, grant_id, ttl, metadata, ticket)
   ORDER BY item.lock_name COLLATE "C"
-),
-decided AS (
-  INSERT INTO ${locks} AS lock (lock_name, worker_name, grant_id, token, lock_time, expire_time, metadata)
+)`;
+
+  /** Locks that came free a moment ago and are kept for who has waited longer than the one who asks now. */
+  const keptLocks = `
+kept AS MATERIALIZED (
+  SELECT
+    freed.lock_name, first.worker_name, first.grant_id, freed.token,
+    freed.expire_time AS lock_time, freed.expire_time + ${TURN} * ${MILLISECOND} AS expire_time, NULL::jsonb AS metadata
+  FROM request
+  JOIN ${locks} AS freed ON freed.lock_name = request.lock_name
+  CROSS JOIN LATERAL (
+    SELECT waiter.worker_name, waiter.grant_id, waiter.ticket ${aliveWaiters('freed.lock_name')}
+    ORDER BY waiter.ticket
+    LIMIT 1
+  ) AS first
+  WHERE (freed.grant_id IS NULL OR freed.expire_time <= clock_timestamp())
+    AND freed.expire_time > clock_timestamp() - ${TURN} * ${MILLISECOND}
+    AND first.ticket < request.ticket
+    AND first.grant_id <> request.grant_id
+)`;
+
+  const takeColumns = 'lock_name, worker_name, grant_id, token, lock_time, expire_time, metadata';
+
+  /** What looks free, with the clock read anew for each row: a batch may have waited for the row before. */
+  const takenFromRequest = `
   SELECT
     request.lock_name, request.worker_name, request.grant_id,
     ${tokenAt('clock.now')}, clock.now, clock.now + request.ttl, request.metadata
   FROM request
-  CROSS JOIN LATERAL (SELECT clock_timestamp() AS now WHERE request.lock_name IS NOT NULL) AS clock
-  WHERE NOT EXISTS (
-    SELECT FROM ${locks} AS held
-    WHERE held.lock_name = request.lock_name
-      AND held.grant_id <> request.grant_id
-      AND held.expire_time > clock_timestamp()
-  )
+  CROSS JOIN LATERAL (SELECT clock_timestamp() AS now WHERE request.lock_name IS NOT NULL) AS clock`;
+
+  /**
+   * Decides again, after ON CONFLICT has locked the row: takes the lock if it is free, else leaves the row as it is.
+   * @param taken what becomes of the worker's name when somebody else has taken the lock
+   */
+  const decideUnderLock = (taken: string) => `
   ON CONFLICT (lock_name) DO UPDATE
   SET (worker_name, grant_id, token, lock_time, expire_time, metadata) = (
     SELECT
-      CASE WHEN turn.free THEN EXCLUDED.worker_name ELSE lock.worker_name END,
+      CASE WHEN turn.free THEN EXCLUDED.worker_name ELSE ${taken} END,
       CASE WHEN turn.free THEN EXCLUDED.grant_id ELSE lock.grant_id END,
       CASE WHEN turn.free THEN greatest(lock.token + 1, ${tokenAt('clock.now')}) ELSE lock.token END,
       CASE WHEN turn.free THEN clock.now ELSE lock.lock_time END,
@@ -131,19 +156,104 @@ decided AS (
     FROM (SELECT clock_timestamp() AS now) AS clock
     CROSS JOIN LATERAL (SELECT lock.grant_id IS NULL OR lock.expire_time <= clock.now AS free) AS turn
   )
-  RETURNING lock.*
+  RETURNING lock.*`;
+
+  /** The clock after the row lock: a CTE of its own, as a select list may be computed before its rows are locked. */
+  const seenRows = `
+seen AS MATERIALIZED (
+  SELECT locked.*, clock_timestamp() AS now
+  FROM locked
+)`;
+
+  const matching = `
+  ($1::text IS NULL
+    OR lock.lock_name COLLATE "default" ILIKE $1
+    OR lock.worker_name COLLATE "default" ILIKE $1)
+  AND ($2::text IS NULL OR ${stateOf('lock')} = $2)`;
+
+  const waitingFor = (lockName: string) => `(SELECT count(*) ${aliveWaiters(lockName)})::int AS waiting`;
+
+  return {
+    /**
+     * Names are unique in one batch. A live lease of another grant is seen by the plain read in `decided` first: no
+     * write, no WAL, no row lock. What looks free is decided again by `turn`. Who loses there rewrites the row
+     * as it was; so does a repeat, whose commit thereby waits until the first grant is durable, too.
+     * A row with `decided` has been decided under its lock; `kept` is for somebody in the queue; others are the holder
+     * as the plain read saw it: also one whose expired lease a grant came after.
+     */
+    acquire: {
+      name: 'db_lock_acquire',
+      text: `
+WITH ${acquireRequests},
+${keptLocks},
+decided AS (
+  INSERT INTO ${locks} AS lock (${takeColumns})
+  ${takenFromRequest}
+  WHERE NOT EXISTS (
+    SELECT FROM ${locks} AS held
+    WHERE held.lock_name = request.lock_name
+      AND held.grant_id <> request.grant_id
+      AND held.expire_time > clock_timestamp()
+  )
+  AND NOT EXISTS (SELECT FROM kept WHERE kept.lock_name = request.lock_name)
+  ${decideUnderLock('lock.worker_name')}
 )
 SELECT
-    true AS decided,
+    'decided' AS seen,
     decided.lock_time < statement_timestamp() AS repeated,${leaseColumns('decided')}
 FROM decided
 UNION ALL
 SELECT
-    false AS decided,
+    'kept' AS seen,
+    false AS repeated,${leaseColumns('kept')}
+FROM kept
+UNION ALL
+SELECT
+    'holder' AS seen,
     false AS repeated,${leaseColumns('holder')}
 FROM request
 JOIN ${locks} AS holder ON holder.lock_name = request.lock_name
 WHERE holder.grant_id <> request.grant_id`,
+    },
+
+    /**
+     * All or none: nothing is written while one of the locks is held or kept, and whoever finds under a row lock that
+     * somebody else has taken it meanwhile fails on purpose (22012, division by zero), which undoes the whole statement.
+     * Rows are locked in byte order, as everywhere, so no two sets deadlock.
+     */
+    acquireSet: {
+      name: 'db_lock_acquire_set',
+      text: `
+WITH ${acquireRequests},
+${keptLocks},
+held AS MATERIALIZED (
+  SELECT holder.*
+  FROM request
+  JOIN ${locks} AS holder ON holder.lock_name = request.lock_name
+  WHERE holder.grant_id <> request.grant_id AND holder.expire_time > clock_timestamp()
+),
+decided AS (
+  INSERT INTO ${locks} AS lock (${takeColumns})
+  ${takenFromRequest}
+  WHERE NOT EXISTS (SELECT FROM held) AND NOT EXISTS (SELECT FROM kept)
+  ${decideUnderLock(
+    `CASE WHEN lock.grant_id = EXCLUDED.grant_id THEN lock.worker_name ELSE (1 / (lock.token - lock.token))::text END`,
+  )}
+)
+SELECT
+    'decided' AS seen,
+    decided.lock_time < statement_timestamp() AS repeated,${leaseColumns('decided')}
+FROM decided
+UNION ALL
+SELECT
+    'kept' AS seen,
+    false AS repeated,${leaseColumns('kept')}
+FROM kept
+UNION ALL
+SELECT
+    'holder' AS seen,
+    false AS repeated,${leaseColumns('held')}
+FROM held`,
     },
 
     /**
@@ -157,7 +267,7 @@ WITH request AS MATERIALIZED (
   SELECT
     item.lock_name COLLATE "C" AS lock_name,
     item.grant_id::uuid AS grant_id,
-    item.ttl * interval '1 millisecond' AS ttl
+    item.ttl * ${MILLISECOND} AS ttl
   FROM unnest($1::text[], $2::text[], $3::float8[]) AS item (lock_name, grant_id, ttl)
   ORDER BY item.lock_name COLLATE "C"
 ),
@@ -172,7 +282,11 @@ WHERE lock.lock_name = locked.lock_name
 RETURNING${leaseColumns('lock')}`,
     },
 
-    /** $1 names, $2 grant ids, $3 worker names (used where the grant id is null). A row that does not come back is lost. */
+    /**
+     * $1 names, $2 grant ids, $3 worker names (used where the grant id is null), $4 how long the lock stays taken at
+     * least, in ms from the start of the lease. A row that does not come back is lost. A lock that stays taken gets a
+     * grant id that nobody knows: the lease is over, only the time is not.
+     */
     release: {
       name: 'db_lock_release',
       text: `
@@ -180,20 +294,124 @@ WITH request AS MATERIALIZED (
   SELECT
     item.lock_name COLLATE "C" AS lock_name,
     item.grant_id::uuid AS grant_id,
-    item.worker_name
-  FROM unnest($1::text[], $2::text[], $3::text[]) AS item (lock_name, grant_id, worker_name)
+    item.worker_name,
+    item.min_hold * ${MILLISECOND} AS min_hold
+  FROM unnest($1::text[], $2::text[], $3::text[], $4::float8[]) AS item (lock_name, grant_id, worker_name, min_hold)
   ORDER BY item.lock_name COLLATE "C"
 ),
-locked AS MATERIALIZED (${lockedRows('request.grant_id AS wanted_grant_id, request.worker_name AS wanted_worker_name')}
+locked AS MATERIALIZED (${lockedRows('request.grant_id AS wanted_grant_id, request.worker_name AS wanted_worker_name, request.min_hold')}
+),
+${seenRows}
+UPDATE ${locks} AS lock
+SET (worker_name, grant_id, metadata, expire_time) = (
+  SELECT
+    CASE WHEN hold.lasts THEN seen.worker_name END,
+    CASE WHEN hold.lasts THEN gen_random_uuid() END,
+    CASE WHEN hold.lasts THEN seen.metadata END,
+    CASE WHEN hold.lasts THEN seen.lock_time + seen.min_hold ELSE seen.now END
+  FROM (SELECT seen.lock_time + seen.min_hold > seen.now AS lasts) AS hold
+)
+FROM seen
+WHERE lock.lock_name = seen.lock_name
+  AND (seen.grant_id = seen.wanted_grant_id
+    OR (seen.wanted_grant_id IS NULL AND seen.worker_name = seen.wanted_worker_name))
+  AND seen.expire_time > seen.now
+RETURNING lock.lock_name, seen.grant_id::text AS grant_id, ${nextInLine('lock.lock_name')}`,
+    },
+
+    /**
+     * $1 names, $2 grant ids to end, $3 to $7 the successors' worker names, grant ids, TTLs in ms, metadata and tickets,
+     * $8 the server they wait on. Ends a lease and grants the lock to its successor in one step; to nobody when a living
+     * waiter of another server has waited longer. A row that does not come back is lost.
+     */
+    pass: {
+      name: 'db_lock_pass',
+      text: `
+WITH request AS MATERIALIZED (
+  SELECT
+    item.lock_name COLLATE "C" AS lock_name,
+    item.grant_id::uuid AS ended_grant_id,
+    item.new_worker_name,
+    item.new_grant_id::uuid AS new_grant_id,
+    item.ttl * ${MILLISECOND} AS ttl,
+    item.new_metadata::jsonb AS new_metadata,
+    coalesce(item.ticket, 9223372036854775807) AS ticket
+  FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::float8[], $6::text[], $7::bigint[])
+    AS item (lock_name, grant_id, new_worker_name, new_grant_id, ttl, new_metadata, ticket)
+  ORDER BY item.lock_name COLLATE "C"
+),
+locked AS MATERIALIZED (${lockedRows(
+        'request.ended_grant_id, request.new_worker_name, request.new_grant_id, request.ttl, request.new_metadata, request.ticket',
+      )}
+),
+${seenRows},
+passed AS MATERIALIZED (
+  SELECT seen.*, NOT EXISTS (
+    SELECT ${aliveWaiters('seen.lock_name')}
+      AND waiter.ticket < seen.ticket
+      AND waiter.server <> $8::uuid
+  ) AS passes
+  FROM seen
 )
 UPDATE ${locks} AS lock
-SET worker_name = NULL, grant_id = NULL, metadata = NULL, expire_time = clock_timestamp()
-FROM locked
-WHERE lock.lock_name = locked.lock_name
-  AND (locked.grant_id = locked.wanted_grant_id
-    OR (locked.wanted_grant_id IS NULL AND locked.worker_name = locked.wanted_worker_name))
-  AND locked.expire_time > clock_timestamp()
-RETURNING lock.lock_name`,
+SET worker_name = CASE WHEN passed.passes THEN passed.new_worker_name END,
+    grant_id = CASE WHEN passed.passes THEN passed.new_grant_id END,
+    metadata = CASE WHEN passed.passes THEN passed.new_metadata END,
+    token = CASE WHEN passed.passes THEN greatest(passed.token + 1, ${tokenAt('passed.now')}) ELSE passed.token END,
+    lock_time = CASE WHEN passed.passes THEN passed.now ELSE passed.lock_time END,
+    expire_time = CASE WHEN passed.passes THEN passed.now + passed.ttl ELSE passed.now END
+FROM passed
+WHERE lock.lock_name = passed.lock_name
+  AND passed.grant_id = passed.ended_grant_id
+  AND passed.expire_time > passed.now
+RETURNING passed.passes, ${nextInLine('lock.lock_name')},${leaseColumns('lock')}`,
+    },
+
+    /**
+     * $1 the server, $2 names, $3 grant ids, $4 worker names, $5 tickets or nulls. A ticket is the time of joining in µs:
+     * it orders the waiters of all servers, also after a crash has emptied the table.
+     */
+    join: {
+      name: 'db_lock_join',
+      text: `
+INSERT INTO ${waiters} AS waiter (lock_name, ticket, grant_id, worker_name, server, alive_until)
+SELECT
+  item.lock_name, coalesce(item.ticket, ${tokenAt('statement_timestamp()')} + item.place), item.grant_id::uuid,
+  item.worker_name, $1::uuid, clock_timestamp() + ${ALIVE} * ${MILLISECOND}
+FROM unnest($2::text[], $3::text[], $4::text[], $5::bigint[])
+  WITH ORDINALITY AS item (lock_name, grant_id, worker_name, ticket, place)
+ON CONFLICT (lock_name, ticket, grant_id) DO UPDATE SET alive_until = EXCLUDED.alive_until
+RETURNING grant_id::text AS grant_id, ticket::text AS ticket`,
+    },
+
+    /** $1 names, $2 tickets, $3 grant ids. */
+    leave: {
+      name: 'db_lock_leave',
+      text: `
+DELETE FROM ${waiters} AS waiter
+USING unnest($1::text[], $2::bigint[], $3::text[]) AS item (lock_name, ticket, grant_id)
+WHERE waiter.lock_name = item.lock_name COLLATE "C"
+  AND waiter.ticket = item.ticket
+  AND waiter.grant_id = item.grant_id::uuid`,
+    },
+
+    /** $1 the server. */
+    stay: {
+      name: 'db_lock_stay',
+      text: `
+WITH forgotten AS (
+  DELETE FROM ${waiters} WHERE alive_until <= clock_timestamp() AND server <> $1::uuid
+)
+UPDATE ${waiters}
+SET alive_until = clock_timestamp() + ${ALIVE} * ${MILLISECOND}
+WHERE server = $1::uuid
+RETURNING lock_name, ticket::text AS ticket, grant_id::text AS grant_id`,
+    },
+
+    /** $1 the channel, $2 payloads. */
+    notify: {
+      name: 'db_lock_notify',
+      text: 'SELECT pg_notify($1, item.payload) FROM unnest($2::text[]) AS item (payload)',
     },
 
     /**
@@ -225,7 +443,7 @@ recorded AS (
   SELECT lock_name, 'forced', worker_name, token, actor, reason, clock_timestamp()
   FROM freed
 )
-SELECT${leaseColumns('freed')}
+SELECT ${nextInLine('freed.lock_name')},${leaseColumns('freed')}
 FROM freed`,
     },
 
@@ -233,7 +451,17 @@ FROM freed`,
     inspect: {
       name: 'db_lock_inspect',
       text: `
-SELECT ${stateOf('lock')} AS state,${leaseColumns('lock')}
+SELECT
+    ${stateOf('lock')} AS state,
+    ${waitingFor('lock.lock_name')},
+    (
+      SELECT json_agg(json_build_object('workerName', first.worker_name, 'since', first.ticket / 1000) ORDER BY first.ticket)
+      FROM (
+        SELECT waiter.worker_name, waiter.ticket ${aliveWaiters('lock.lock_name')}
+        ORDER BY waiter.ticket
+        LIMIT ${MAX_QUEUE_SHOWN}
+      ) AS first
+    )::text AS queue,${leaseColumns('lock')}
 FROM unnest($1::text[]) AS item (lock_name)
 JOIN ${locks} AS lock ON lock.lock_name = item.lock_name COLLATE "C"`,
     },
@@ -242,7 +470,9 @@ JOIN ${locks} AS lock ON lock.lock_name = item.lock_name COLLATE "C"`,
     list: ({ sort, order }: Pick<ListQuery, 'sort' | 'order'>): Statement => ({
       name: `db_lock_list_${sort}_${order}`,
       text: `
-SELECT ${stateOf('lock')} AS state,${leaseColumns('lock')}
+SELECT
+    ${stateOf('lock')} AS state,
+    ${waitingFor('lock.lock_name')},${leaseColumns('lock')}
 FROM ${locks} AS lock
 WHERE ${matching}
 ORDER BY lock.${SORT_COLUMNS[sort]} ${order} NULLS LAST${sort === 'lockName' ? '' : ', lock.lock_name'}
@@ -311,7 +541,7 @@ DELETE FROM ${locks}
 WHERE ctid = ANY (ARRAY(
   SELECT ctid FROM ${locks}
   WHERE ctid >= format('(%s,0)', $1::bigint)::tid AND ctid < format('(%s,0)', $2::bigint)::tid
-    AND expire_time <= clock_timestamp() - $3::float8 * interval '1 millisecond'
+    AND expire_time <= clock_timestamp() - $3::float8 * ${MILLISECOND}
     AND token < ${tokenAt('clock_timestamp()')}
   FOR UPDATE SKIP LOCKED
 ))
@@ -358,13 +588,13 @@ export function sessionSettings(purpose: Purpose, timeouts: SessionTimeouts): st
     lock_timeout: `'${timeouts.rowLock}'`,
     jit: `'off'`,
   };
-  if (purpose !== 'desk') {
+  if (purpose === 'acquire' || purpose === 'release') {
     settings['plan_cache_mode'] = `'force_generic_plan'`;
     for (const detour of ['enable_seqscan', 'enable_hashjoin', 'enable_mergejoin', 'enable_bitmapscan'])
       settings[detour] = `'off'`;
   }
   settings['synchronous_commit'] =
-    purpose === 'release'
+    purpose === 'release' || purpose === 'queue'
       ? `'off'`
       : `CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END`;
   return `SELECT ${Object.entries(settings)

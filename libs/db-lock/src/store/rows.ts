@@ -1,5 +1,6 @@
 import type { LockMetadata } from '../lease/metadata.js';
-import type { HistoryRecord, LeaseRecord, LockRecord, LockState } from './lock-store.js';
+import type { HistoryRecord, InspectedLock, LeaseRecord, LockRecord, LockState } from './lock-store.js';
+import type { NextInLine } from './wait-queue.js';
 
 /** Whole milliseconds: a number, unless the application gave its driver another parser for float8. */
 type Milliseconds = number | string;
@@ -46,7 +47,13 @@ export function toLease(row: LockRow): LeaseRecord {
   };
 }
 
-export function toLock(row: LockRow & { state: LockState }): LockRecord {
+/** A row of a lock as it is looked at. */
+export interface LookRow extends LockRow {
+  state: LockState;
+  waiting: number;
+}
+
+export function toLock(row: LookRow): LockRecord {
   return {
     lockName: row.lock_name,
     state: row.state,
@@ -56,7 +63,24 @@ export function toLock(row: LockRow & { state: LockState }): LockRecord {
     expireTime: time(row.expire_time),
     metadata: metadata(row.metadata),
     serverTime: time(row.server_time),
+    waiting: Number(row.waiting),
   };
+}
+
+/** `queue` is JSON, null when nobody waits. */
+export function toInspectedLock(row: LookRow & { queue: string | null }): InspectedLock {
+  const queue = JSON.parse(row.queue ?? '[]') as Array<{ workerName: string; since: number }>;
+  return {
+    ...toLock(row),
+    queue: queue.map(({ workerName, since }) => ({ workerName, since: new Date(since) })),
+  };
+}
+
+/** `next` is a server and a grantId, with a space between. */
+export function toNext({ next }: { next: string | null }): NextInLine | null {
+  if (next === null) return null;
+  const [server, grantId] = next.split(' ') as [string, string];
+  return { server, grantId };
 }
 
 export function toHistory(row: HistoryRow): HistoryRecord {

@@ -1,25 +1,37 @@
 import type { DataSource } from 'typeorm';
 import type { AcquireRequest, ReleaseRequest, RenewRequest } from '../lease/requests.js';
 import type { TableNames } from '../model/schema-sql.js';
-import { answerEach, repeatConflicts, unavailable } from './batch.js';
+import { answerEach, errorAnswer, repeatConflicts, unavailable } from './batch.js';
 import { Lane } from './lane.js';
 import type {
   AcquireAnswer,
+  AcquireSetAnswer,
   ForceReleaseAnswer,
   ForceReleaseRequest,
   HistoryRecord,
+  InspectedLock,
   ListQuery,
   LockPage,
-  LockRecord,
   LockState,
   LockStore,
   ReleaseAnswer,
   RenewAnswer,
   StateCounts,
 } from './lock-store.js';
+import { Notifications } from './notifications.js';
 import { ownDataSource, sharesOneSession } from './own-data-source.js';
 import { postgresStatements, type LockStatements, type Purpose, type Statement } from './postgres.dialect.js';
-import { toHistory, toLease, toLock, type HistoryRow, type LockRow } from './rows.js';
+import {
+  toHistory,
+  toInspectedLock,
+  toLease,
+  toLock,
+  toNext,
+  type HistoryRow,
+  type LockRow,
+  type LookRow,
+} from './rows.js';
+import { SqlWaitQueue } from './sql-wait-queue.js';
 
 export interface SqlLockStoreOptions {
   tables: TableNames;
@@ -38,6 +50,7 @@ export class SqlLockStore implements LockStore {
   readonly #lanes: Record<Purpose, Lane>;
   readonly #sql: LockStatements;
   readonly #patience: number;
+  readonly queue: SqlWaitQueue;
 
   private constructor(
     private readonly connections: DataSource,
@@ -51,7 +64,18 @@ export class SqlLockStore implements LockStore {
         timeouts: { statement: statementTimeout, rowLock: Math.min(ROW_LOCK_TIMEOUT, statementTimeout) },
         sharedSession: sharesOneSession(connections),
       });
-    this.#lanes = { acquire: lane('acquire'), release: lane('release'), desk: lane('desk') };
+    this.#lanes = {
+      acquire: lane('acquire'),
+      release: lane('release'),
+      queue: lane('queue'),
+      desk: lane('desk'),
+    };
+    this.queue = new SqlWaitQueue(
+      this.#sql,
+      this.#lanes,
+      statementTimeout,
+      new Notifications(connections, tables),
+    );
   }
 
   /** A store that connects as the application's DataSource does, and leaves that one alone. */
@@ -61,26 +85,31 @@ export class SqlLockStore implements LockStore {
 
   acquire(requests: readonly AcquireRequest[]): Promise<AcquireAnswer[]> {
     return answerEach(requests, this.#patience, async (batch) => {
-      const rows = await this.#lanes.acquire.run<LockRow & { decided: boolean; repeated: boolean }>(
-        this.#sql.acquire,
-        [
-          batch.map((request) => request.lockName),
-          batch.map((request) => request.workerName),
-          batch.map((request) => request.grantId),
-          batch.map((request) => request.ttl),
-          batch.map((request) => request.metadata && JSON.stringify(request.metadata)),
-        ],
+      const seen = seenByName(
+        await this.#lanes.acquire.run<SeenRow>(this.#sql.acquire, acquireValues(batch)),
       );
-      const byName = new Map<string, (typeof rows)[number]>();
-      for (const row of rows) if (row.decided || !byName.has(row.lock_name)) byName.set(row.lock_name, row);
-      return batch.map(({ lockName, grantId }): AcquireAnswer => {
-        const row = byName.get(lockName)!;
-        const lease = toLease(row);
-        return row.decided && lease.grantId === grantId
-          ? { outcome: 'granted', lease, repeated: row.repeated }
-          : { outcome: 'busy', holder: lease };
-      });
+      return batch.map(({ lockName, grantId }) => acquireAnswer(seen.get(lockName)!, grantId));
     });
+  }
+
+  async acquireSet(requests: readonly AcquireRequest[]): Promise<AcquireSetAnswer> {
+    try {
+      const rows = await repeatConflicts(() =>
+        this.#lanes.acquire.run<SeenRow>(this.#sql.acquireSet, acquireValues(requests)),
+      );
+      const decided = new Map(
+        rows.filter(({ seen }) => seen === 'decided').map((row) => [row.lock_name, row]),
+      );
+      if (decided.size < requests.length)
+        return { outcome: 'busy', holder: toLease(rows.find(({ seen }) => seen !== 'decided')!) };
+      return {
+        outcome: 'granted',
+        leases: requests.map(({ lockName }) => toLease(decided.get(lockName)!)),
+        repeated: rows.every(({ repeated }) => repeated),
+      };
+    } catch (error) {
+      return errorAnswer(error);
+    }
   }
 
   renew(requests: readonly RenewRequest[]): Promise<RenewAnswer[]> {
@@ -100,21 +129,23 @@ export class SqlLockStore implements LockStore {
 
   release(requests: readonly ReleaseRequest[]): Promise<ReleaseAnswer[]> {
     return answerEach(requests, this.#patience, async (batch) => {
-      const rows = await this.#lanes.release.run<Pick<LockRow, 'lock_name'>>(this.#sql.release, [
+      const rows = await this.#lanes.release.run<EndedRow>(this.#sql.release, [
         batch.map((request) => request.lockName),
         batch.map((request) => ('grantId' in request ? request.grantId : null)),
         batch.map((request) => ('workerName' in request ? request.workerName : null)),
+        batch.map((request) => ('minHold' in request ? (request.minHold ?? 0) : 0)),
       ]);
-      const released = new Set(rows.map((row) => row.lock_name));
-      return batch.map(({ lockName }): ReleaseAnswer => ({
-        outcome: released.has(lockName) ? 'released' : 'lost',
-      }));
+      const byName = new Map(rows.map((row) => [row.lock_name, row]));
+      return batch.map(({ lockName }): ReleaseAnswer => {
+        const row = byName.get(lockName);
+        return row ? { outcome: 'released', grantId: row.grant_id, next: toNext(row) } : { outcome: 'lost' };
+      });
     });
   }
 
   forceRelease(requests: readonly ForceReleaseRequest[]): Promise<ForceReleaseAnswer[]> {
     return answerEach(requests, this.#patience, async (batch) => {
-      const rows = await this.#lanes.desk.run<LockRow>(this.#sql.forceRelease, [
+      const rows = await this.#lanes.desk.run<LockRow & { next: string | null }>(this.#sql.forceRelease, [
         batch.map((request) => request.lockName),
         batch.map((request) => request.actor),
         batch.map((request) => request.reason),
@@ -122,25 +153,21 @@ export class SqlLockStore implements LockStore {
       const byName = new Map(rows.map((row) => [row.lock_name, row]));
       return batch.map(({ lockName }): ForceReleaseAnswer => {
         const row = byName.get(lockName);
-        return row ? { outcome: 'forced', holder: toLease(row) } : { outcome: 'free' };
+        return row ? { outcome: 'forced', holder: toLease(row), next: toNext(row) } : { outcome: 'free' };
       });
     });
   }
 
-  async inspect(lockNames: readonly string[]): Promise<Array<LockRecord | null>> {
-    const rows = await this.#ask<LockRow & { state: LockState }>(this.#sql.inspect, [lockNames]);
-    const byName = new Map(rows.map((row) => [row.lock_name, toLock(row)]));
+  async inspect(lockNames: readonly string[]): Promise<Array<InspectedLock | null>> {
+    const rows = await this.#ask<LookRow & { queue: string | null }>(this.#sql.inspect, [lockNames]);
+    const byName = new Map(rows.map((row) => [row.lock_name, toInspectedLock(row)]));
     return lockNames.map((lockName) => byName.get(lockName) ?? null);
   }
 
   async list({ search, state, sort, order, page, pageSize }: ListQuery): Promise<LockPage> {
     const filter = [search ? containing(search) : null, state ?? null];
     const [rows, totals] = await Promise.all([
-      this.#ask<LockRow & { state: LockState }>(this.#sql.list({ sort, order }), [
-        ...filter,
-        pageSize,
-        (page - 1) * pageSize,
-      ]),
+      this.#ask<LookRow>(this.#sql.list({ sort, order }), [...filter, pageSize, (page - 1) * pageSize]),
       this.#ask<{ total: string }>(this.#sql.listTotal, filter),
     ]);
     return { items: rows.map(toLock), total: Number(totals[0]!.total) };
@@ -170,6 +197,7 @@ export class SqlLockStore implements LockStore {
   }
 
   async close(): Promise<void> {
+    await this.queue.close();
     await Promise.all(Object.values(this.#lanes).map((lane) => lane.close()));
     await this.connections.destroy();
   }
@@ -190,6 +218,52 @@ export class SqlLockStore implements LockStore {
       total += (await work(page, page + CHUNK)).length;
     return total;
   }
+}
+
+/** A lock as an acquire saw it. */
+interface SeenRow extends LockRow {
+  /** `decided` under its row lock; `kept` for somebody in the queue; or only who held it, as a plain read saw it. */
+  seen: 'decided' | 'kept' | 'holder';
+  repeated: boolean;
+}
+
+/** A lease that was ended. */
+interface EndedRow {
+  lock_name: string;
+  grant_id: string;
+  next: string | null;
+}
+
+function acquireValues(batch: readonly AcquireRequest[]): unknown[] {
+  return [
+    batch.map((request) => request.lockName),
+    batch.map((request) => request.workerName),
+    batch.map((request) => request.grantId),
+    batch.map((request) => request.ttl),
+    batch.map((request) => request.metadata && JSON.stringify(request.metadata)),
+    batch.map((request) => request.ticket ?? null),
+  ];
+}
+
+/** What was seen of each lock: the rows of a name by what they are. */
+type Seen = Partial<Record<SeenRow['seen'], SeenRow>>;
+
+function seenByName(rows: readonly SeenRow[]): Map<string, Seen> {
+  const byName = new Map<string, Seen>();
+  for (const row of rows) {
+    const seen = byName.get(row.lock_name);
+    if (seen) seen[row.seen] = row;
+    else byName.set(row.lock_name, { [row.seen]: row });
+  }
+  return byName;
+}
+
+function acquireAnswer({ decided, kept, holder }: Seen, grantId: string): AcquireAnswer {
+  const lease = toLease((decided ?? kept ?? holder)!);
+  if (!decided || lease.grantId !== grantId) return { outcome: 'busy', holder: lease };
+  const expired =
+    holder && Number(holder.expire_time) <= lease.lockTime.getTime() ? toLease(holder) : undefined;
+  return { outcome: 'granted', lease, repeated: decided.repeated, expired };
 }
 
 /** An ILIKE pattern that finds the text anywhere. */

@@ -1,0 +1,44 @@
+import { monotonicNow } from '../lease/deadline.js';
+import type { HolderRecord } from '../store/lock-store.js';
+
+/** The most locks that are remembered. */
+const MOST = 10_000;
+
+interface Memory {
+  holder: HolderRecord;
+  /** When it was told, on the monotonic clock. */
+  at: number;
+}
+
+/**
+ * Locks that this process knows to be held: from grants that it has got itself, and from refusals. Another server may
+ * free one of them without telling; so nothing is believed for longer than `bound` milliseconds.
+ */
+export class KnownBusy {
+  readonly #memories = new Map<string, Memory>();
+
+  /** @param bound milliseconds; 0 remembers nothing */
+  constructor(private readonly bound: number) {}
+
+  learn(holder: HolderRecord): void {
+    if (this.bound === 0) return;
+    this.#memories.delete(holder.lockName);
+    if (this.#memories.size >= MOST) this.#memories.delete(this.#memories.keys().next().value!);
+    this.#memories.set(holder.lockName, { holder, at: monotonicNow() });
+  }
+
+  forget(lockName: string): void {
+    this.#memories.delete(lockName);
+  }
+
+  /** Who holds the lock for sure enough to refuse it; undefined when the store must be asked, as for the holder itself. */
+  holderOf({ lockName, grantId }: { lockName: string; grantId: string }): HolderRecord | undefined {
+    const memory = this.#memories.get(lockName);
+    if (!memory || memory.holder.grantId === grantId) return undefined;
+    const age = monotonicNow() - memory.at;
+    const timeLeft = Math.floor(memory.holder.timeLeft - age);
+    if (age < this.bound && timeLeft > 0) return { ...memory.holder, timeLeft };
+    this.#memories.delete(lockName);
+    return undefined;
+  }
+}

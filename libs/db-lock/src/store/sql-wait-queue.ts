@@ -1,0 +1,109 @@
+import { answerEach } from './batch.js';
+import type { Lane } from './lane.js';
+import type { Notifications } from './notifications.js';
+import type { LockStatements, Purpose } from './postgres.dialect.js';
+import { toLease, toNext, type LockRow } from './rows.js';
+import type {
+  PassAnswer,
+  PassRequest,
+  QueuePlace,
+  Waiter,
+  WaitQueue,
+  WakeUp,
+  WakeUpListener,
+} from './wait-queue.js';
+
+interface PlaceRow {
+  lock_name: string;
+  ticket: string;
+  grant_id: string;
+}
+
+/** Queues in a table beside the locks', and wake-ups by LISTEN and NOTIFY. */
+export class SqlWaitQueue implements WaitQueue {
+  constructor(
+    private readonly sql: LockStatements,
+    private readonly lanes: Record<Purpose, Lane>,
+    private readonly patience: number,
+    private readonly notifications: Notifications,
+  ) {}
+
+  async join(server: string, waiters: readonly Waiter[]): Promise<number[]> {
+    const rows = await this.lanes.queue.run<Pick<PlaceRow, 'grant_id' | 'ticket'>>(this.sql.join, [
+      server,
+      waiters.map(({ lockName }) => lockName),
+      waiters.map(({ grantId }) => grantId),
+      waiters.map(({ workerName }) => workerName),
+      waiters.map(({ ticket }) => ticket),
+    ]);
+    // RETURNING keeps the order of the rows, one for each: a grantId may stand in the queues of several locks.
+    return rows.map(({ ticket }) => Number(ticket));
+  }
+
+  async leave(places: readonly QueuePlace[]): Promise<void> {
+    await this.lanes.queue.run(this.sql.leave, [
+      places.map(({ lockName }) => lockName),
+      places.map(({ ticket }) => ticket),
+      places.map(({ grantId }) => grantId),
+    ]);
+  }
+
+  async stay(server: string): Promise<QueuePlace[]> {
+    const rows = await this.lanes.queue.run<PlaceRow>(this.sql.stay, [server]);
+    return rows.map((row) => ({
+      lockName: row.lock_name,
+      grantId: row.grant_id,
+      ticket: Number(row.ticket),
+    }));
+  }
+
+  pass(server: string, requests: readonly PassRequest[]): Promise<PassAnswer[]> {
+    return answerEach(requests, this.patience, async (batch) => {
+      const successors = batch.map(({ successor }) => successor);
+      const rows = await this.lanes.acquire.run<LockRow & { passes: boolean; next: string | null }>(
+        this.sql.pass,
+        [
+          batch.map(({ lockName }) => lockName),
+          batch.map(({ grantId }) => grantId),
+          successors.map(({ workerName }) => workerName),
+          successors.map(({ grantId }) => grantId),
+          successors.map(({ ttl }) => ttl),
+          successors.map(({ metadata }) => metadata && JSON.stringify(metadata)),
+          successors.map(({ ticket }) => ticket ?? null),
+          server,
+        ],
+      );
+      const byName = new Map(rows.map((row) => [row.lock_name, row]));
+      return batch.map(({ lockName }): PassAnswer => {
+        const row = byName.get(lockName);
+        if (!row) return { outcome: 'lost' };
+        return row.passes
+          ? { outcome: 'passed', lease: toLease(row) }
+          : { outcome: 'released', next: toNext(row) };
+      });
+    });
+  }
+
+  async wake(wakeUps: readonly WakeUp[]): Promise<void> {
+    await this.#notify(wakeUps.map(({ server, lockName }) => `${server} ${lockName}`));
+  }
+
+  listen(listener: WakeUpListener): void {
+    this.notifications.start({
+      onNotification: (payload) => {
+        const space = payload.indexOf(' ');
+        listener.onWakeUp({ server: payload.slice(0, space), lockName: payload.slice(space + 1) });
+      },
+      onMode: (mode) => listener.onMode(mode),
+      notify: (payload) => this.#notify([payload]),
+    });
+  }
+
+  close(): Promise<void> {
+    return this.notifications.stop();
+  }
+
+  async #notify(payloads: readonly string[]): Promise<void> {
+    await this.lanes.queue.run(this.sql.notify, [this.notifications.channel, payloads]);
+  }
+}

@@ -1,0 +1,110 @@
+import { monotonicNow } from '../lease/deadline.js';
+import { StoreUnavailableError } from '../lease/errors.js';
+import type { AcquireRequest } from '../lease/requests.js';
+import type { HolderRecord, LeaseRecord } from '../store/lock-store.js';
+
+/** The longest delay that a Node.js timer takes, in milliseconds. */
+const MAX_TIMER = 2 ** 31 - 1;
+
+/** What one attempt of somebody who waits comes to. */
+export type Decision<Granted> =
+  /** `lease` is that of the lock in whose line it waited. */
+  | { outcome: 'granted'; granted: Granted; lease: LeaseRecord }
+  | { outcome: 'busy'; holder: HolderRecord }
+  | { outcome: 'error'; error: Error };
+
+/** What somebody who waits gets in the end. */
+export type WaitOutcome<Granted> =
+  /** `sentAt`: when the store was asked for it, on this process's monotonic clock. */
+  { outcome: 'granted'; granted: Granted; sentAt: number } | { outcome: 'busy'; holder: HolderRecord };
+
+export interface QueuedAcquireOptions<Granted> {
+  workerName: string;
+  grantId: string;
+  /** Milliseconds to wait at most. */
+  wait: number;
+  signal?: AbortSignal;
+  /** Asks the store, once, for what is waited for, from that place in the lock's queue. */
+  attempt(ticket: number | null, lockName: string): Promise<Decision<Granted>>;
+  /** Undoes a grant that came when nobody waited for it any more. */
+  giveBack(granted: Granted): void;
+  /** How the lock can be passed on to it; undefined for one that needs more than this lock. */
+  succession?: { request: AcquireRequest; accept(lease: LeaseRecord): Granted };
+}
+
+/** The line in which somebody waits. */
+export interface Line {
+  readonly lockName: string;
+  /** Who keeps the lock busy, as it was told at last; undefined when nobody knows. */
+  readonly holder: HolderRecord | undefined;
+  leave(waiter: QueuedAcquire): void;
+}
+
+/** Somebody who waits in a lock's line, until the lock is granted, the time is over, or the caller gives up. */
+export class QueuedAcquire<Granted = unknown> {
+  /** The place in the lock's queue; null while it has none. */
+  ticket: number | null = null;
+  line?: Line;
+  /** Why the last attempt failed, if it did. */
+  failure?: Error;
+  readonly result: Promise<WaitOutcome<Granted>>;
+  #waiting = true;
+  #timer?: NodeJS.Timeout;
+  #resolve!: (outcome: WaitOutcome<Granted>) => void;
+  #reject!: (reason: unknown) => void;
+  readonly #deadline: number;
+
+  constructor(readonly options: QueuedAcquireOptions<Granted>) {
+    this.result = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    this.#deadline = monotonicNow() + options.wait;
+    options.signal?.addEventListener('abort', this.#abort);
+    this.#arm();
+  }
+
+  get isWaiting(): boolean {
+    return this.#waiting;
+  }
+
+  /** Hands the grant over; gives it back when nobody waits for it any more. */
+  grant(granted: Granted, sentAt: number): void {
+    if (this.#end()) this.#resolve({ outcome: 'granted', granted, sentAt });
+    else this.options.giveBack(granted);
+  }
+
+  fail(reason: unknown): void {
+    if (this.#end()) this.#reject(reason);
+  }
+
+  readonly #abort = (): void => this.fail(this.options.signal!.reason);
+
+  /** A long timer is split, and one that fires early is set again. */
+  #arm(): void {
+    const left = this.#deadline - monotonicNow();
+    if (left <= 0) this.#giveUp();
+    else this.#timer = setTimeout(() => this.#arm(), Math.min(Math.ceil(left), MAX_TIMER));
+  }
+
+  /** The time is over: busy, or "don't know" where the store has not answered. */
+  #giveUp(): void {
+    const holder = this.failure ? undefined : this.line?.holder;
+    if (!this.#end()) return;
+    if (holder) this.#resolve({ outcome: 'busy', holder });
+    else
+      this.#reject(
+        this.failure ?? new StoreUnavailableError('The lock store did not answer while the caller waited.'),
+      );
+  }
+
+  /** Whether it was still waiting. */
+  #end(): boolean {
+    if (!this.#waiting) return false;
+    this.#waiting = false;
+    clearTimeout(this.#timer);
+    this.options.signal?.removeEventListener('abort', this.#abort);
+    this.line?.leave(this as QueuedAcquire);
+    return true;
+  }
+}

@@ -1,0 +1,206 @@
+import { monotonicNow } from '../lease/deadline.js';
+import { StoreUnavailableError } from '../lease/errors.js';
+import type { HolderRecord } from '../store/lock-store.js';
+import { TURN } from '../store/wait-queue.js';
+import type { Decision, Line, QueuedAcquire } from './queued-acquire.js';
+
+/** The pause before the first look of one who waits, in milliseconds; each next one is twice as long. */
+const FIRST_LOOK = 20;
+
+/** What a line needs of the room that it is in. */
+export interface LineKeeper {
+  /** The longest pause between two looks, in milliseconds. */
+  readonly heartbeat: number;
+  /** Gives those who wait a place in the lock's queue. Resolves, whether or not that could be done. */
+  enqueue(lockName: string, waiters: readonly QueuedAcquire[]): Promise<void>;
+  /** It waits no longer in this line. */
+  left(lockName: string, waiter: QueuedAcquire): void;
+  /** It waits for another lock now. */
+  move(waiter: QueuedAcquire, lockName: string): void;
+  /** Nobody is left in it. */
+  emptied(line: WaitingLine): void;
+}
+
+/**
+ * Those who wait, on this server, for one lock: first come, first served. Only the first contends at the store; it
+ * looks again when it is woken, when the holder's lease should end, and from time to time.
+ */
+export class WaitingLine implements Line {
+  readonly #waiters = new Set<QueuedAcquire>();
+  /** Those who have not been given a place in the lock's queue. */
+  #placeless: QueuedAcquire[] = [];
+  #holder?: HolderRecord;
+  #heldAt = 0;
+  #contending = false;
+  #again = false;
+  #pause = FIRST_LOOK;
+  #timer?: NodeJS.Timeout;
+
+  constructor(
+    readonly lockName: string,
+    private readonly keeper: LineKeeper,
+  ) {}
+
+  get holder(): HolderRecord | undefined {
+    const holder = this.#holder;
+    if (!holder) return undefined;
+    return { ...holder, timeLeft: Math.max(0, holder.timeLeft - Math.floor(monotonicNow() - this.#heldAt)) };
+  }
+
+  get waiters(): Iterable<QueuedAcquire> {
+    return this.#waiters;
+  }
+
+  get size(): number {
+    return this.#waiters.size;
+  }
+
+  join(waiter: QueuedAcquire): void {
+    waiter.line = this;
+    this.#waiters.add(waiter);
+    this.#placeless.push(waiter);
+    if (this.#holder) void this.#enqueue();
+    if (this.#waiters.size === 1) this.wake();
+  }
+
+  leave(waiter: QueuedAcquire): void {
+    if (!this.#waiters.delete(waiter)) return;
+    waiter.line = undefined;
+    this.keeper.left(this.lockName, waiter);
+    if (this.size === 0 && !this.#contending) this.#close();
+  }
+
+  /** The lock may be free: looks at once, or again when a look is on its way. */
+  wake(): void {
+    this.#pause = FIRST_LOOK;
+    if (this.#contending) this.#again = true;
+    else void this.#contend();
+  }
+
+  /** The lock came free for somebody on another server: looks when that one's turn is over. */
+  letOthersFirst(): void {
+    this.#pause = FIRST_LOOK;
+    if (!this.#contending) this.#lookIn(TURN + jittered(TURN / 4));
+  }
+
+  /**
+   * The first, when the lock can be passed on to it: not while it contends itself, nor when it needs other locks, too.
+   * Until `passed` is called, nobody contends.
+   */
+  takeSuccessor(): QueuedAcquire | undefined {
+    const head = this.#head;
+    if (this.#contending || !head?.options.succession) return undefined;
+    this.#contending = true;
+    clearTimeout(this.#timer);
+    return head;
+  }
+
+  /**
+   * What became of the lock that was to be passed on: held by the successor, whose lease the others wait for; free; or
+   * free for others, who have waited longer.
+   */
+  passed(outcome: { holder: HolderRecord } | 'free' | 'others'): void {
+    this.#contending = false;
+    if (this.size === 0) this.#close();
+    else if (outcome === 'free' || this.#again) this.wake();
+    else if (outcome === 'others') this.letOthersFirst();
+    else this.#heldBy(outcome.holder);
+  }
+
+  get #head(): QueuedAcquire | undefined {
+    const [head] = this.#waiters;
+    return head;
+  }
+
+  async #contend(): Promise<void> {
+    this.#contending = true;
+    clearTimeout(this.#timer);
+    do {
+      this.#again = false;
+      await this.#attempt();
+    } while (this.#again && this.size > 0);
+    this.#contending = false;
+    if (this.size === 0) this.#close();
+    else this.#lookLater();
+  }
+
+  /** Lets the first ask the store. */
+  async #attempt(): Promise<void> {
+    const head = this.#head;
+    if (!head) return;
+    const sentAt = monotonicNow();
+    const decision = await head.options.attempt(head.ticket, this.lockName).catch(failed);
+    switch (decision.outcome) {
+      case 'granted':
+        this.#heldBy(decision.lease);
+        head.grant(decision.granted, sentAt);
+        break;
+      case 'busy':
+        head.failure = undefined;
+        if (decision.holder.lockName === this.lockName) await this.#refused(decision.holder);
+        else this.#movesOn(head, decision.holder);
+        break;
+      case 'error':
+        if (decision.error instanceof StoreUnavailableError) head.failure = decision.error;
+        else head.fail(decision.error);
+    }
+  }
+
+  async #refused(holder: HolderRecord): Promise<void> {
+    const standsInQueue = this.#head?.ticket !== null;
+    this.#heldBy(holder);
+    if (standsInQueue) return;
+    // A release that came before it stood in the queue has woken nobody: look once more.
+    await this.#enqueue();
+    if (this.#head?.ticket !== null) this.#again = true;
+  }
+
+  /** One that needs several locks has found another one busy. */
+  #movesOn(head: QueuedAcquire, { lockName }: HolderRecord): void {
+    this.#again = true;
+    if (!head.isWaiting) return;
+    this.leave(head);
+    this.keeper.move(head, lockName);
+  }
+
+  #heldBy(holder: HolderRecord): void {
+    this.#holder = holder;
+    this.#heldAt = monotonicNow();
+    void this.#enqueue();
+    this.#lookLater();
+  }
+
+  /** Those who wait for a lock that is known to be busy stand in its queue, where all servers see them. */
+  #enqueue(): Promise<void> {
+    const placeless = this.#placeless.filter(({ isWaiting, line }) => isWaiting && line === this);
+    this.#placeless = [];
+    return this.keeper.enqueue(this.lockName, placeless);
+  }
+
+  #lookLater(): void {
+    if (this.#contending) return;
+    const untilFree = (this.holder?.timeLeft ?? Infinity) + 1 + Math.random() * 10;
+    this.#lookIn(Math.min(jittered(this.#pause), untilFree));
+    this.#pause = Math.min(this.#pause * 2, this.keeper.heartbeat);
+  }
+
+  #lookIn(milliseconds: number): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.#contend(), milliseconds);
+    this.#timer.unref();
+  }
+
+  #close(): void {
+    clearTimeout(this.#timer);
+    this.keeper.emptied(this);
+  }
+}
+
+/** Many who lost together must not come back together. */
+function jittered(milliseconds: number): number {
+  return milliseconds * (0.75 + Math.random() / 2);
+}
+
+function failed(error: unknown): Decision<never> {
+  return { outcome: 'error', error: error as Error };
+}

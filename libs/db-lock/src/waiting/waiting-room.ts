@@ -1,0 +1,178 @@
+import { Logger } from '@nestjs/common';
+import { randomUUID } from 'node:crypto';
+import { Coalescer } from '../store/coalescer.js';
+import type { QueuePlace, Waiter, WaitQueue, WakeUp, WakeUpMode } from '../store/wait-queue.js';
+import { QueuedAcquire, type QueuedAcquireOptions, type WaitOutcome } from './queued-acquire.js';
+import { WaitingLine, type LineKeeper } from './waiting-line.js';
+
+/** The longest pause between two looks at a busy lock, in milliseconds, by the way in which waiters are woken. */
+const HEARTBEAT: Record<WakeUpMode, number> = { notify: 1_000, poll: 250 };
+
+/** How often the server says that its waiters are alive, in milliseconds: three times in `ALIVE`. */
+const STAY_INTERVAL = 1_500;
+
+/** The most waiters that one statement lines up. */
+const MAX_BATCH = 1_000;
+
+const MODES: Record<WakeUpMode, string> = {
+  notify: 'Waiters are woken by notifications of the database.',
+  poll: `Waiters look every ${HEARTBEAT.poll} ms: notifications of the database do not arrive.`,
+};
+
+/** All who wait on one server, in a line for each lock; those lines meet with other servers' in the store's queues. */
+export class WaitingRoom implements LineKeeper {
+  /** Names this server in the queues of its locks. */
+  readonly server = randomUUID();
+  readonly #lines = new Map<string, WaitingLine>();
+  /** Those whose place in the queue is asked for just now. */
+  readonly #joining = new Set<QueuedAcquire>();
+  readonly #logger = new Logger('DbLock');
+  readonly #joins: Coalescer<Waiter, number>;
+  readonly #leaves: Coalescer<QueuePlace, undefined>;
+  readonly #wakeUps: Coalescer<WakeUp, undefined>;
+  #mode: WakeUpMode = 'poll';
+  #listening = false;
+  #stay?: NodeJS.Timeout;
+  #closed?: Error;
+
+  /** @param queue where waiters of several servers meet; without one, each server's look from time to time */
+  constructor(
+    private readonly queue: WaitQueue | undefined,
+    queueTimeout: number,
+  ) {
+    const coalesce = <Request, Answer>(answer: (batch: readonly Request[]) => Promise<readonly Answer[]>) =>
+      new Coalescer({ answer, maxBatch: MAX_BATCH, maxAge: queueTimeout });
+    this.#joins = coalesce((batch) => queue!.join(this.server, batch));
+    this.#leaves = coalesce(async (batch) => {
+      await queue!.leave(batch);
+      return batch.map(() => undefined);
+    });
+    this.#wakeUps = coalesce(async (batch) => {
+      await queue!.wake(batch);
+      return batch.map(() => undefined);
+    });
+  }
+
+  get heartbeat(): number {
+    return HEARTBEAT[this.#mode];
+  }
+
+  /** Waits in the lock's line until the lock is granted, or the time is over. Rejects with the signal's reason. */
+  async wait<Granted>(
+    lockName: string,
+    options: QueuedAcquireOptions<Granted>,
+  ): Promise<WaitOutcome<Granted>> {
+    if (this.#closed) throw this.#closed;
+    options.signal?.throwIfAborted();
+    const waiter = new QueuedAcquire(options);
+    this.#lineOf(lockName).join(waiter as QueuedAcquire);
+    return waiter.result;
+  }
+
+  line(lockName: string): WaitingLine | undefined {
+    return this.#lines.get(lockName);
+  }
+
+  /** The lock came free: the first in its queue is told, on whatever server it waits. */
+  wake({ server, lockName }: WakeUp): void {
+    this.#hear({ server, lockName });
+    if (server === this.server || !this.queue) return;
+    this.#wakeUps.submit({ server, lockName }).catch((error: unknown) => this.#fallBack(error));
+  }
+
+  /** Lets nobody wait any longer. */
+  close(reason: Error): void {
+    this.#closed = reason;
+    clearInterval(this.#stay);
+    for (const line of [...this.#lines.values()]) for (const waiter of line.waiters) waiter.fail(reason);
+  }
+
+  async enqueue(lockName: string, waiters: readonly QueuedAcquire[]): Promise<void> {
+    if (!this.queue || waiters.length === 0) return;
+    this.#listen(this.queue);
+    await Promise.all(waiters.map((acquire) => this.#join(lockName, acquire)));
+  }
+
+  left(lockName: string, waiter: QueuedAcquire): void {
+    const { ticket, options } = waiter;
+    waiter.ticket = null;
+    if (ticket !== null) this.#leave({ lockName, ticket, grantId: options.grantId });
+  }
+
+  move(waiter: QueuedAcquire, lockName: string): void {
+    this.#lineOf(lockName).join(waiter);
+  }
+
+  emptied(line: WaitingLine): void {
+    if (this.#lines.get(line.lockName) === line) this.#lines.delete(line.lockName);
+    if (this.#lines.size > 0) return;
+    clearInterval(this.#stay);
+    this.#stay = undefined;
+  }
+
+  #lineOf(lockName: string): WaitingLine {
+    let line = this.#lines.get(lockName);
+    if (!line) this.#lines.set(lockName, (line = new WaitingLine(lockName, this)));
+    return line;
+  }
+
+  async #join(lockName: string, acquire: QueuedAcquire): Promise<void> {
+    const { line, ticket } = acquire;
+    const { workerName, grantId } = acquire.options;
+    this.#joining.add(acquire);
+    try {
+      const place = await this.#joins.submit({ lockName, workerName, grantId, ticket });
+      if (acquire.isWaiting && acquire.line === line) acquire.ticket = place;
+      else this.#leave({ lockName, ticket: place, grantId });
+    } catch (error) {
+      this.#fallBack(error);
+    } finally {
+      this.#joining.delete(acquire);
+    }
+  }
+
+  #leave(place: QueuePlace): void {
+    this.#leaves.submit(place).catch((error: unknown) => this.#fallBack(error));
+  }
+
+  /** What the queue loses costs the next look, and is mended by the next `stay`. */
+  #fallBack(error: unknown): void {
+    this.#logger.debug(`The queue of waiters did not answer: ${String(error)}`);
+  }
+
+  #listen(queue: WaitQueue): void {
+    this.#stay ??= setInterval(() => void this.#stayNow(queue), STAY_INTERVAL).unref();
+    if (this.#listening) return;
+    this.#listening = true;
+    queue.listen({
+      onWakeUp: (wakeUp) => this.#hear(wakeUp),
+      onMode: (mode) => {
+        this.#mode = mode;
+        this.#logger.log(MODES[mode]);
+      },
+    });
+  }
+
+  #hear({ server, lockName }: WakeUp): void {
+    const line = this.#lines.get(lockName);
+    if (server === this.server) line?.wake();
+    else line?.letOthersFirst();
+  }
+
+  /** Says that all who wait here are alive, and puts right who is missing from the queue, or left behind in it. */
+  async #stayNow(queue: WaitQueue): Promise<void> {
+    try {
+      const places = await queue.stay(this.server);
+      const missing = new Map<string, [lockName: string, waiter: QueuedAcquire]>();
+      for (const [lockName, line] of this.#lines)
+        for (const waiter of line.waiters)
+          if (waiter.line?.holder) missing.set(`${waiter.options.grantId} ${lockName}`, [lockName, waiter]);
+      for (const place of places)
+        if (!missing.delete(`${place.grantId} ${place.lockName}`)) this.#leave(place);
+      for (const [lockName, waiter] of missing.values())
+        if (!this.#joining.has(waiter)) void this.#join(lockName, waiter);
+    } catch (error) {
+      this.#fallBack(error);
+    }
+  }
+}
