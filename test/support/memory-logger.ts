@@ -4,8 +4,11 @@ import type { LoggerService } from '@nestjs/common';
 export class MemoryLogger implements LoggerService {
   readonly warnings: string[] = [];
   readonly errors: string[] = [];
+  readonly messages: string[] = [];
 
-  log(): void {}
+  log(message: unknown): void {
+    this.messages.push(String(message));
+  }
 
   warn(message: unknown): void {
     this.warnings.push(String(message));

@@ -107,13 +107,4 @@ describe('LockEvents', () => {
     events.emit(released);
     expect(events.observed).toBe(false);
   });
-
-  it('completes when it is closed', () => {
-    const events = new LockEvents('dblock');
-    const complete = jest.fn();
-    events.events$.subscribe({ complete });
-    events.close();
-    events.emit(released);
-    expect(complete).toHaveBeenCalledTimes(1);
-  });
 });

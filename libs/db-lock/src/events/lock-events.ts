@@ -80,7 +80,7 @@ const DETAILS: Record<LockEventType, readonly string[]> = {
 export class LockEvents implements LockEventSink {
   readonly #events = new Subject<LockEvent>();
 
-  /** Everything that happens, in its order. Completes at the application's shutdown. */
+  /** Everything that happens, in its order. Never ends. */
   readonly events$: Observable<LockEvent> = guarded(this.#events);
 
   /** @internal Made by the module. */
@@ -105,11 +105,6 @@ export class LockEvents implements LockEventSink {
       ...only(fact, [...TOLD, ...DETAILS[fact.type]]),
       feature: this.feature,
     } as LockEvent);
-  }
-
-  /** @internal */
-  close(): void {
-    this.#events.complete();
   }
 }
 

@@ -15,6 +15,7 @@ import {
   type RenewRequest,
   type WaitingAcquireRequest,
 } from '../lease/requests.js';
+import type { LockEventSink, LockFact } from '../events/lock-events.js';
 import { Coalescer, QueuedTooLongError } from '../store/coalescer.js';
 import { acquireOncePerName } from '../store/contention.js';
 import type {
@@ -41,11 +42,6 @@ import { listQuerySchema, wholeNumber } from './list-query.js';
 
 /** An answer that is not an error; errors are thrown. */
 type Settled<Answer> = Exclude<Answer, ErrorAnswer>;
-
-interface LockEventSink {
-  readonly observed: boolean;
-  emit(event: object): void;
-}
 
 export interface LockServerOptions {
   /** Milliseconds that a request may queue before the store takes it; default 5,000. */
@@ -130,8 +126,8 @@ export class LockServer {
         this.#giveBack(result);
         throw signal.reason;
       }
-      this.#tellGrant(result, monotonicNow() - began);
-    } else this.#tell('busy', { ...checked, holder: result.holder });
+      this.#tellGrant(result, checked.wait > 0 ? monotonicNow() - began : 0);
+    } else this.#tell({ type: 'busy', ...checked, holder: result.holder });
     return result;
   }
 
@@ -150,15 +146,16 @@ export class LockServer {
         throw signal.reason;
       }
       if (!result.repeated)
-        for (const lease of result.leases) this.#tell('acquired', { ...lease, wait: monotonicNow() - began });
-    } else this.#tell('busy', { ...checked, lockName: result.holder.lockName, holder: result.holder });
+        for (const lease of result.leases)
+          this.#tell({ type: 'acquired', ...lease, wait: checked.wait > 0 ? monotonicNow() - began : 0 });
+    } else this.#tell({ type: 'busy', ...checked, lockName: result.holder.lockName, holder: result.holder });
     return result;
   }
 
   /** Gives a live lease a new TTL from now, which never shortens it. `lost`: there is no such live lease. */
   async renew(request: z.input<typeof renewRequestSchema>): Promise<Settled<RenewAnswer>> {
     const answer = await settle(this.#renewals.submit(parseRequest(renewRequestSchema, request)));
-    if (answer.outcome === 'renewed') this.#tell('renewed', answer.lease);
+    if (answer.outcome === 'renewed') this.#tell({ type: 'renewed', ...answer.lease });
     return answer;
   }
 
@@ -177,7 +174,7 @@ export class LockServer {
         ? await this.#pass(line, checked.grantId, successor)
         : await this.#release(checked);
     this.#knownBusy.forget(lockName);
-    if (outcome === 'released') this.#tell('released', checked);
+    if (outcome === 'released') this.#tell({ type: 'released', ...checked });
     return { outcome };
   }
 
@@ -194,7 +191,7 @@ export class LockServer {
     this.#knownBusy.forget(checked.lockName);
     if (answer.outcome === 'forced') {
       const { workerName, fencingToken } = answer.holder;
-      this.#tell('forced', { ...checked, workerName, fencingToken });
+      this.#tell({ type: 'forced', ...checked, workerName, fencingToken });
       this.#wake(checked.lockName, answer.next);
     }
     return answer;
@@ -274,6 +271,7 @@ export class LockServer {
           : answer;
       },
       giveBack: (granted) => this.#giveBack(granted),
+      onQueued: (holder) => this.#tell({ type: 'waiting', ...request, holder }),
       succession: { request, accept: (lease) => ({ outcome: 'granted', lease, repeated: false }) },
     });
     return outcome.outcome === 'granted' ? { ...outcome.granted, sentAt: outcome.sentAt } : outcome;
@@ -311,6 +309,7 @@ export class LockServer {
           return { outcome: 'granted', granted: answer, lease };
         },
         giveBack: (granted) => this.#giveSetBack(granted),
+        onQueued: (holder) => this.#tell({ type: 'waiting', ...common, lockName: holder.lockName, holder }),
       },
     );
     return outcome.outcome === 'granted' ? { ...outcome.granted, sentAt: outcome.sentAt } : outcome;
@@ -354,12 +353,12 @@ export class LockServer {
 
   #tellGrant({ lease, repeated, expired }: Granted<AcquireAnswer>, wait: number): void {
     if (repeated) return;
-    if (expired) this.#tell('expired', { ...expired, lockName: lease.lockName });
-    this.#tell('acquired', { ...lease, wait });
+    if (expired) this.#tell({ type: 'expired', ...expired, lockName: lease.lockName });
+    this.#tell({ type: 'acquired', ...lease, wait });
   }
 
-  #tell(type: string, details: object): void {
-    if (this.#events?.observed) this.#events.emit({ type, ...details });
+  #tell(fact: LockFact): void {
+    if (this.#events?.observed) this.#events.emit(fact);
   }
 
   #wake(lockName: string, next: NextInLine | null): void {

@@ -88,14 +88,17 @@ export function postgresStatements(tables: TableNames) {
   FROM ${waiters} AS waiter
   WHERE waiter.lock_name = ${lockName} AND waiter.alive_until > clock_timestamp()`;
 
-  /** The server and the grantId of the first in a lock's queue, with a space between; null when nobody waits. */
-  const nextInLine = (lockName: string) => `(
-    SELECT waiter.server || ' ' || waiter.grant_id ${aliveWaiters(lockName)}
+  /**
+   * The server and the grantId of the first in a lock's queue, with a space between; null when nobody waits.
+   * @param ended the grantId of the lease that was ended: its holder waits no longer, though it may still stand there
+   */
+  const nextInLine = (lockName: string, ended: string) => `(
+    SELECT waiter.server || ' ' || waiter.grant_id ${aliveWaiters(lockName)} AND waiter.grant_id <> ${ended}
     ORDER BY waiter.ticket
     LIMIT 1
   ) AS next`;
 
-  /** $1 names, $2 worker names, $3 grant ids, $4 TTLs in ms, $5 metadata as JSON, $6 tickets or nulls. */
+  /** $1 names, $2 worker names, $3 grant ids, $4 TTLs in ms, $5 metadata as JSON, $6 tickets or nulls, $7 whether there are tickets. */
   const acquireRequests = `
 request AS MATERIALIZED (
   SELECT
@@ -128,6 +131,12 @@ kept AS MATERIALIZED (
     AND first.ticket < request.ticket
     AND first.grant_id <> request.grant_id
 )`;
+
+  /** Who has got a lock waits no longer: its place in the queue goes with the grant. */
+  const leftQueue = (granted: string) => `
+  DELETE FROM ${waiters} AS waiter
+  USING ${granted} AS granted
+  WHERE waiter.lock_name = granted.lock_name AND waiter.grant_id = granted.grant_id`;
 
   const takeColumns = 'lock_name, worker_name, grant_id, token, lock_time, expire_time, metadata';
 
@@ -197,6 +206,8 @@ decided AS (
   )
   AND NOT EXISTS (SELECT FROM kept WHERE kept.lock_name = request.lock_name)
   ${decideUnderLock('lock.worker_name')}
+),
+gone AS (${leftQueue('decided')} AND $7::boolean
 )
 SELECT
     'decided' AS seen,
@@ -239,6 +250,8 @@ decided AS (
   ${decideUnderLock(
     `CASE WHEN lock.grant_id = EXCLUDED.grant_id THEN lock.worker_name ELSE (1 / (lock.token - lock.token))::text END`,
   )}
+),
+gone AS (${leftQueue('decided')} AND $7::boolean
 )
 SELECT
     'decided' AS seen,
@@ -316,7 +329,7 @@ WHERE lock.lock_name = seen.lock_name
   AND (seen.grant_id = seen.wanted_grant_id
     OR (seen.wanted_grant_id IS NULL AND seen.worker_name = seen.wanted_worker_name))
   AND seen.expire_time > seen.now
-RETURNING lock.lock_name, seen.grant_id::text AS grant_id, ${nextInLine('lock.lock_name')}`,
+RETURNING lock.lock_name, seen.grant_id::text AS grant_id, ${nextInLine('lock.lock_name', 'seen.grant_id')}`,
     },
 
     /**
@@ -352,7 +365,8 @@ passed AS MATERIALIZED (
       AND waiter.server <> $8::uuid
   ) AS passes
   FROM seen
-)
+),
+ended AS (
 UPDATE ${locks} AS lock
 SET worker_name = CASE WHEN passed.passes THEN passed.new_worker_name END,
     grant_id = CASE WHEN passed.passes THEN passed.new_grant_id END,
@@ -364,7 +378,12 @@ FROM passed
 WHERE lock.lock_name = passed.lock_name
   AND passed.grant_id = passed.ended_grant_id
   AND passed.expire_time > passed.now
-RETURNING passed.passes, ${nextInLine('lock.lock_name')},${leaseColumns('lock')}`,
+RETURNING lock.*, passed.passes, passed.ended_grant_id
+),
+gone AS (${leftQueue('ended')}
+)
+SELECT ended.passes, ${nextInLine('ended.lock_name', 'ended.ended_grant_id')},${leaseColumns('ended')}
+FROM ended`,
     },
 
     /**
@@ -443,7 +462,7 @@ recorded AS (
   SELECT lock_name, 'forced', worker_name, token, actor, reason, clock_timestamp()
   FROM freed
 )
-SELECT ${nextInLine('freed.lock_name')},${leaseColumns('freed')}
+SELECT ${nextInLine('freed.lock_name', 'freed.grant_id')},${leaseColumns('freed')}
 FROM freed`,
     },
 

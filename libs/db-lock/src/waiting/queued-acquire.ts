@@ -28,6 +28,8 @@ export interface QueuedAcquireOptions<Granted> {
   attempt(ticket: number | null, lockName: string): Promise<Decision<Granted>>;
   /** Undoes a grant that came when nobody waited for it any more. */
   giveBack(granted: Granted): void;
+  /** Told when it stands in line for a lock that is known to be busy. */
+  onQueued?(holder: HolderRecord): void;
   /** How the lock can be passed on to it; undefined for one that needs more than this lock. */
   succession?: { request: AcquireRequest; accept(lease: LeaseRecord): Granted };
 }
@@ -37,7 +39,8 @@ export interface Line {
   readonly lockName: string;
   /** Who keeps the lock busy, as it was told at last; undefined when nobody knows. */
   readonly holder: HolderRecord | undefined;
-  leave(waiter: QueuedAcquire): void;
+  /** @param granted the store has taken it out of the lock's queue, with the grant */
+  leave(waiter: QueuedAcquire, granted: boolean): void;
 }
 
 /** Somebody who waits in a lock's line, until the lock is granted, the time is over, or the caller gives up. */
@@ -70,7 +73,7 @@ export class QueuedAcquire<Granted = unknown> {
 
   /** Hands the grant over; gives it back when nobody waits for it any more. */
   grant(granted: Granted, sentAt: number): void {
-    if (this.#end()) this.#resolve({ outcome: 'granted', granted, sentAt });
+    if (this.#end(true)) this.#resolve({ outcome: 'granted', granted, sentAt });
     else this.options.giveBack(granted);
   }
 
@@ -99,12 +102,12 @@ export class QueuedAcquire<Granted = unknown> {
   }
 
   /** Whether it was still waiting. */
-  #end(): boolean {
+  #end(granted = false): boolean {
     if (!this.#waiting) return false;
     this.#waiting = false;
     clearTimeout(this.#timer);
     this.options.signal?.removeEventListener('abort', this.#abort);
-    this.line?.leave(this as QueuedAcquire);
+    this.line?.leave(this as QueuedAcquire, granted);
     return true;
   }
 }

@@ -13,7 +13,7 @@ export interface LineKeeper {
   readonly heartbeat: number;
   /** Gives those who wait a place in the lock's queue. Resolves, whether or not that could be done. */
   enqueue(lockName: string, waiters: readonly QueuedAcquire[]): Promise<void>;
-  /** It waits no longer in this line. */
+  /** It waits no longer in this line, and has not got the lock. */
   left(lockName: string, waiter: QueuedAcquire): void;
   /** It waits for another lock now. */
   move(waiter: QueuedAcquire, lockName: string): void;
@@ -63,10 +63,10 @@ export class WaitingLine implements Line {
     if (this.#waiters.size === 1) this.wake();
   }
 
-  leave(waiter: QueuedAcquire): void {
+  leave(waiter: QueuedAcquire, granted: boolean): void {
     if (!this.#waiters.delete(waiter)) return;
     waiter.line = undefined;
-    this.keeper.left(this.lockName, waiter);
+    if (!granted) this.keeper.left(this.lockName, waiter);
     if (this.size === 0 && !this.#contending) this.#close();
   }
 
@@ -159,7 +159,7 @@ export class WaitingLine implements Line {
   #movesOn(head: QueuedAcquire, { lockName }: HolderRecord): void {
     this.#again = true;
     if (!head.isWaiting) return;
-    this.leave(head);
+    this.leave(head, false);
     this.keeper.move(head, lockName);
   }
 
@@ -174,6 +174,7 @@ export class WaitingLine implements Line {
   #enqueue(): Promise<void> {
     const placeless = this.#placeless.filter(({ isWaiting, line }) => isWaiting && line === this);
     this.#placeless = [];
+    for (const { options } of placeless) options.onQueued?.(this.#holder!);
     return this.keeper.enqueue(this.lockName, placeless);
   }
 

@@ -1,0 +1,249 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { LockBusyError, StoreUnavailableError, type Lease } from 'nestjs-db-lock';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ALIVE } from '../../libs/db-lock/src/store/wait-queue.js';
+import { ScriptProcess } from '../support/child-process.js';
+import { until } from '../support/patience.js';
+import { BlockingSession } from '../support/blocking-session.js';
+import { PATIENCE, WaitingScene } from './scene.js';
+
+const NAME = 'job';
+
+let scene: WaitingScene;
+
+afterEach(() => scene.close(), 60_000);
+
+describe('who waits on another server', () => {
+  it('is woken by a notification, one for each release and only when somebody waits', async () => {
+    scene = await WaitingScene.open(2);
+    const [ann, bob] = scene.hosts as [WaitingScene['hosts'][0], WaitingScene['hosts'][0]];
+    const heard = await scene.eavesdrop();
+    await (await ann.client.acquire('nobody waits')).release();
+
+    let lease = await ann.client.acquire(NAME, { ttl: '1h' });
+    for (let round = 0; round < 5; round++) {
+      const other = round % 2 ? ann : bob;
+      const waiting = other.client.acquire(NAME, { ttl: '1h', wait: '60s', workerName: `w${round}` });
+      await scene.queued(NAME, `w${round}`);
+      await lease.release();
+      lease = await waiting;
+    }
+    await lease.release();
+    await until('all notifications are there', PATIENCE, () => heard.length >= 5);
+    expect(heard).toEqual(Array.from({ length: 5 }, () => NAME));
+    await until('the queue is empty', PATIENCE, async () => (await scene.waiterRows()) === 0);
+    await until('the mode is known', PATIENCE, () => scene.modes().length === 2);
+    const mode = 'Waiters are woken by notifications of the database.';
+    expect(scene.modes()).toEqual([mode, mode]);
+  });
+
+  it('gets the lock before one who came later, wherever it waits', async () => {
+    scene = await WaitingScene.open(3);
+    const lease = await scene.hosts[0]!.client.acquire(NAME, { ttl: '1h' });
+    const served: string[] = [];
+    const waiting: Array<Promise<Lease>> = [];
+    const queue: string[] = [];
+    for (let turn = 0; turn < 9; turn++) {
+      const workerName = `w${turn}`;
+      queue.push(workerName);
+      const { client } = scene.hosts[turn % 3]!;
+      waiting.push(client.acquire(NAME, { ttl: '1h', wait: '60s', workerName }));
+      await scene.queued(NAME, ...queue);
+    }
+    await lease.release();
+    await Promise.all(
+      waiting.map(async (acquire) => {
+        const next = await acquire;
+        served.push(next.workerName);
+        await next.release();
+      }),
+    );
+    expect(served).toEqual(queue);
+  });
+
+  it('is not starved by one server whose waiters come back at once', async () => {
+    scene = await WaitingScene.open(2);
+    const grants = new Map<string, number>();
+    const stop = new AbortController();
+    const loop = async (host: number, worker: number) => {
+      const workerName = `w${host}.${worker}`;
+      while (!stop.signal.aborted)
+        await scene.hosts[host]!.client.withLock(NAME, { wait: '60s', workerName }, () => {
+          grants.set(workerName, (grants.get(workerName) ?? 0) + 1);
+        });
+    };
+    // Six on the first server, one on the second.
+    const loops = [...Array.from({ length: 6 }, (_, worker) => loop(0, worker)), loop(1, 0)];
+    await until('each has been served ten times', PATIENCE, () => {
+      return grants.size === 7 && Math.min(...grants.values()) >= 10;
+    });
+    stop.abort();
+    await Promise.all(loops);
+    const counts = [...grants.values()];
+    const jain = counts.reduce((a, b) => a + b) ** 2 / (7 * counts.reduce((a, b) => a + b * b, 0));
+    expect(jain).toBeGreaterThan(0.9);
+  });
+});
+
+describe('lost notifications (case 31)', () => {
+  it('only cost a look, and the mode is logged once', async () => {
+    scene = await WaitingScene.open(2, {
+      pattern: /SELECT pg_notify.*/,
+      replacement: 'SELECT $1, $2::text[]',
+    });
+    const [ann, bob] = scene.hosts as [WaitingScene['hosts'][0], WaitingScene['hosts'][0]];
+    for (let round = 0; round < 3; round++) {
+      const lease = await ann.client.acquire(NAME, { ttl: '1h' });
+      const waiting = bob.client.acquire(NAME, { wait: '60s', workerName: 'bob' });
+      await scene.queued(NAME, 'bob');
+      await lease.release();
+      await (await waiting).release();
+    }
+    await until('the mode is known', PATIENCE, () => scene.modes().length === 1);
+    expect(scene.modes()).toEqual([expect.stringContaining('notifications of the database do not arrive')]);
+    expect(bob.log.warnings).toEqual([]);
+  });
+
+  it('do not matter where the database knows no LISTEN', async () => {
+    scene = await WaitingScene.open(2, { pattern: /LISTEN .*/, replacement: 'SELECT no_such_function()' });
+    const [ann, bob] = scene.hosts as [WaitingScene['hosts'][0], WaitingScene['hosts'][0]];
+    const lease = await ann.client.acquire(NAME, { ttl: '1h' });
+    const waiting = bob.client.acquire(NAME, { wait: '60s', workerName: 'bob' });
+    await scene.queued(NAME, 'bob');
+    await lease.release();
+    await (await waiting).release();
+  });
+});
+
+describe('a waiter that died or stands still (case 30)', () => {
+  const WAITER = `
+    import { LockClient } from 'nestjs-db-lock';
+    import { createLockApplication } from './test/support/lock-application.ts';
+    const app = await createLockApplication({ database: { type: 'postgres', url: process.argv[1] } });
+    const lease = await app.get(LockClient).acquire('${NAME}', { wait: '60s', ttl: '2s', workerName: 'child' });
+    console.log('granted');
+    await lease.release();
+    await app.close();`;
+
+  it.each(['SIGKILL', 'SIGSTOP'] as const)(
+    'is passed over at the head of the queue, and leaves no ghost (%s)',
+    async (signal) => {
+      scene = await WaitingScene.open(2);
+      const [ann, bob] = scene.hosts as [WaitingScene['hosts'][0], WaitingScene['hosts'][0]];
+      const lease = await ann.client.acquire(NAME, { ttl: '1h' });
+      const child = new ScriptProcess(WAITER, scene.url);
+      try {
+        await scene.queued(NAME, 'child');
+        const waiting = bob.client.acquire(NAME, { ttl: '1h', wait: '60s', workerName: 'bob' });
+        await scene.queued(NAME, 'bob', 'child');
+        process.kill(child.pid, signal);
+        await lease.release();
+        const next = await waiting;
+        expect(next.workerName).toBe('bob');
+
+        // It disappears by itself, once its server has not been heard of for ALIVE.
+        await until('the dead is forgotten', ALIVE + PATIENCE, async () => {
+          return (await ann.server.inspect(NAME))?.waiting === 0;
+        });
+        if (signal === 'SIGSTOP') {
+          process.kill(child.pid, 'SIGCONT');
+          await scene.queued(NAME, 'child');
+          await next.release();
+          expect(await child.line()).toBe('granted');
+          await child.finish();
+        } else await next.release();
+        await until('the lock is free', PATIENCE, async () => {
+          return (await ann.server.inspect(NAME))?.state !== 'held';
+        });
+      } finally {
+        await child.kill();
+      }
+    },
+    60_000,
+  );
+});
+
+describe('many who wait', () => {
+  it('need no more connections than one, nor the pool of the application (case 48)', async () => {
+    scene = await WaitingScene.open(1);
+    const { client } = scene.hosts[0]!;
+    const lease = await client.acquire(NAME, { ttl: '1h' });
+    const enough = new AbortController();
+    const waiting = Array.from({ length: 2_000 }, () =>
+      client.acquire(NAME, { wait: '10m', signal: enough.signal }).catch((error: unknown) => error),
+    );
+    await until('all are in the queue', PATIENCE, async () => (await scene.waiterRows()) === 2_000);
+    const [{ count }] = (await scene.query<{ count: string }>(
+      `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE '%db-lock'`,
+    )) as [{ count: string }];
+    expect(Number(count)).toBeLessThanOrEqual(5);
+    // The application's one connection is nobody's.
+    expect(await client.tryAcquire('another')).not.toBeNull();
+
+    enough.abort(new Error('enough'));
+    expect(new Set((await Promise.all(waiting)).map((error) => (error as Error).message))).toEqual(
+      new Set(['enough']),
+    );
+    await until('nobody is left behind', PATIENCE, async () => (await scene.waiterRows()) === 0);
+    await lease.release();
+    expect((await scene.hosts[0]!.server.inspect(NAME))?.state).toBe('released');
+  });
+});
+
+describe('a database that does not answer', () => {
+  it('makes neither "busy" nor "granted" of a wait that runs out', async () => {
+    scene = await WaitingScene.open(1);
+    const { client } = scene.hosts[0]!;
+    await (await client.acquire(NAME)).release();
+    const blocker = await BlockingSession.open(scene.url);
+    await blocker.lockTable();
+    await expect(client.acquire(NAME, { wait: 200 })).rejects.toThrow(StoreUnavailableError);
+    await blocker.letGo();
+    await blocker.close();
+    await until('what was granted in vain is free', PATIENCE, async () => {
+      return (await scene.hosts[0]!.server.inspect(NAME))?.state === 'released';
+    });
+  });
+
+  it('only holds up those who still have time to wait', async () => {
+    scene = await WaitingScene.open(2);
+    const [ann, bob] = scene.hosts as [WaitingScene['hosts'][0], WaitingScene['hosts'][0]];
+    const lease = await ann.client.acquire(NAME, { ttl: '1h' });
+    const waiting = bob.client.acquire(NAME, { wait: '60s', workerName: 'bob' });
+    await scene.queued(NAME, 'bob');
+    await scene.query(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+       WHERE datname = current_database() AND application_name LIKE '%db-lock'`,
+    );
+    await sleep(50);
+    await lease.release();
+    await (await waiting).release();
+  });
+});
+
+describe('the shutdown', () => {
+  it('ends every wait', async () => {
+    scene = await WaitingScene.open(2);
+    const [ann, bob] = scene.hosts as [WaitingScene['hosts'][0], WaitingScene['hosts'][0]];
+    const lease = await ann.client.acquire(NAME, { ttl: '1h' });
+    const waiting = bob.client
+      .acquire(NAME, { wait: '10m', workerName: 'bob' })
+      .catch((error: unknown) => error);
+    const direct = bob.server
+      .acquire({
+        lockName: NAME,
+        workerName: 'direct',
+        grantId: crypto.randomUUID(),
+        ttl: 1000,
+        wait: 600_000,
+      })
+      .catch((error: unknown) => error);
+    await scene.queued(NAME, 'bob', 'direct');
+    await bob.app.close();
+    scene.hosts.pop();
+    for (const reason of [await waiting, await direct])
+      expect(reason).toMatchObject({ code: 'CLIENT_CLOSED' });
+    await expect(ann.client.acquire(NAME, { wait: 1 })).rejects.toThrow(LockBusyError);
+    await lease.release();
+  });
+});
