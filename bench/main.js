@@ -1,7 +1,9 @@
 import { writeFile } from 'node:fs/promises';
+import { COLUMNS } from './columns.js';
 import { openDatabase } from './database.js';
 import { measure } from './measurement.js';
 import { readOptions } from './options.js';
+import { rotated } from './rotation.js';
 import { summarise } from './summary.js';
 import { openDjangoDbLock } from './systems/django-db-lock.js';
 import { openLockClient } from './systems/lock-client.js';
@@ -24,14 +26,12 @@ try {
   for (let round = 0; round < options.rounds; round++) {
     process.stderr.write(`Round ${round + 1} of ${options.rounds}\n`);
     for (const callers of options.callers) {
-      for (let turn = 0; turn < systems.length; turn++) {
-        const system = systems[(round + turn) % systems.length];
+      for (const system of rotated(systems, round))
         measurements.push(await measure(system, callers, options.seconds, database));
-      }
     }
   }
   const summary = summarise(measurements, systems[0].name);
-  print(summary);
+  print(COLUMNS, summary);
   if (options.json)
     await writeFile(options.json, `${JSON.stringify({ options, summary, measurements }, null, 2)}\n`);
 } finally {

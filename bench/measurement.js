@@ -1,4 +1,5 @@
 import { cpuOf } from './cpu.js';
+import { quantilesOf } from './statistics.js';
 
 /**
  * What can take a lock and give it back.
@@ -52,8 +53,7 @@ export async function measure(system, callers, seconds, database) {
   const took = performance.now() - start;
   const node = process.cpuUsage(nodeBefore);
   const databaseAfter = cpuOf(await database.pids());
-  const inOrder = Float64Array.from(latencies).toSorted();
-  const quantile = (/** @type {number} */ part) => inOrder[Math.floor(part * (inOrder.length - 1))];
+  const quantile = quantilesOf(latencies);
   return {
     system: system.name,
     callers,

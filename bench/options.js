@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util';
+import { CommandLine } from './command-line.js';
 
 const USAGE = `npm run bench -- [options]
 
@@ -14,45 +14,18 @@ TEST_DATABASE_URL names a PostgreSQL to use; without it, one is started. Build t
 
 /** @returns {{ seconds: number, rounds: number, callers: number[], warmUp: number, json?: string }} */
 export function readOptions() {
-  const values = readArguments();
-  if (values.help) {
-    process.stdout.write(USAGE);
-    process.exit();
-  }
+  const line = new CommandLine(USAGE, {
+    seconds: '3',
+    rounds: '5',
+    callers: '1,8,64,256',
+    'warm-up': '1',
+    json: undefined,
+  });
   return {
-    seconds: positive(values.seconds),
-    rounds: positive(values.rounds),
-    callers: values.callers.split(',').map(positive),
-    warmUp: positive(values['warm-up']),
-    json: values.json,
+    seconds: line.positive('seconds'),
+    rounds: line.positive('rounds'),
+    callers: line.positives('callers'),
+    warmUp: line.positive('warm-up'),
+    json: line.text('json'),
   };
-}
-
-function readArguments() {
-  try {
-    return parseArgs({
-      options: {
-        seconds: { type: 'string', default: '3' },
-        rounds: { type: 'string', default: '5' },
-        callers: { type: 'string', default: '1,8,64,256' },
-        'warm-up': { type: 'string', default: '1' },
-        json: { type: 'string' },
-        help: { type: 'boolean' },
-      },
-    }).values;
-  } catch (error) {
-    return refuse(/** @type {Error} */ (error).message);
-  }
-}
-
-/** @param {string} text */
-function positive(text) {
-  const number = Number(text);
-  return number > 0 ? number : refuse(`${JSON.stringify(text)} is not a number above 0.`);
-}
-
-/** @param {string} why @returns {never} */
-function refuse(why) {
-  process.stderr.write(`${why}\n\n${USAGE}`);
-  process.exit(1);
 }

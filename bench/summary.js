@@ -1,3 +1,5 @@
+import { medianOf } from './statistics.js';
+
 /**
  * The medians of one system with one number of callers.
  *
@@ -35,11 +37,4 @@ export function summarise(measurements, reference) {
       };
     }),
   );
-}
-
-/** @param {number[]} numbers */
-function medianOf(numbers) {
-  const inOrder = numbers.toSorted((one, other) => one - other);
-  const middle = (inOrder.length - 1) / 2;
-  return (inOrder[Math.floor(middle)] + inOrder[Math.ceil(middle)]) / 2;
 }

@@ -1,7 +1,4 @@
-import 'reflect-metadata';
-import { NestFactory } from '@nestjs/core';
-import { TypeOrmModule } from '@nestjs/typeorm';
-import { DbLockModule, LockClient } from 'nestjs-db-lock';
+import { openLockApplication } from './lock-application.js';
 
 /**
  * Our LockClient, with its server in the same process.
@@ -10,23 +7,13 @@ import { DbLockModule, LockClient } from 'nestjs-db-lock';
  * @returns {Promise<import('../measurement.js').System>}
  */
 export async function openLockClient(url) {
-  const app = await NestFactory.createApplicationContext(
-    {
-      module: Object,
-      imports: [
-        TypeOrmModule.forRoot({ type: 'postgres', url, poolSize: 1, autoLoadEntities: true }),
-        DbLockModule.forRoot({ createTables: true, autoRegisterServices: false, autoRegisterAdmin: false }),
-      ],
-    },
-    { logger: ['error', 'warn'] },
-  );
-  const locks = app.get(LockClient);
+  const { locks, close } = await openLockApplication(url);
   return {
     name: 'LockClient in process',
     async cycle(lockName) {
       const lease = await locks.acquire(lockName);
       await lease.release();
     },
-    close: () => app.close(),
+    close,
   };
 }

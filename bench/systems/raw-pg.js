@@ -11,8 +11,10 @@ import { openPool } from './pool.js';
  * @returns {Promise<import('../measurement.js').System>}
  */
 export async function openRawPg(url) {
-  const statements = postgresStatements({ lock: 'raw_lock', history: 'raw_history' });
-  const pool = await openPool(url, sessionSettings('acquire', { statement: 5_000, rowLock: 1_000 }));
+  const statements = postgresStatements({ lock: 'raw_lock', history: 'raw_history', waiter: 'raw_waiter' });
+  const pool = await openPool(url, {
+    settings: sessionSettings('acquire', { statement: 5_000, rowLock: 1_000 }),
+  });
   await pool.query(dbLockSchemaSql({ feature: 'raw' }));
 
   const only = (/** @type {import('pg').QueryResult} */ { rowCount }) => {
@@ -22,9 +24,10 @@ export async function openRawPg(url) {
     name: 'raw pg, pool of 16',
     async cycle(lockName) {
       const grantId = randomUUID();
-      const acquire = [[lockName], ['bench'], [grantId], [30_000], [null]];
+      const acquire = [[lockName], ['bench'], [grantId], [30_000], [null], [null]];
+      const release = [[lockName], [grantId], [null], [0]];
       only(await pool.query({ ...statements.acquire, values: acquire }));
-      only(await pool.query({ ...statements.release, values: [[lockName], [grantId], [null]] }));
+      only(await pool.query({ ...statements.release, values: release }));
     },
     close: () => pool.end(),
   };
