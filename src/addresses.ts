@@ -25,7 +25,7 @@ export function addressesOf(configuration: Configuration, port: number): Address
 /** The addresses for a person who has just started the server. */
 export function banner(
   { api, docs, health, admin }: Addresses,
-  { databaseUrl, dataDir }: Configuration,
+  { databaseUrl, dataDir, redisUrl }: Configuration,
 ): string {
   const database = databaseUrl === undefined ? `embedded, in ${dataDir}` : new URL(databaseUrl).host;
   return [
@@ -37,6 +37,7 @@ export function banner(
     `  API docs   ${docs}`,
     `  Health     ${health}`,
     `  Database   ${database}`,
+    ...(redisUrl === undefined ? [] : [`  Redis gate ${new URL(redisUrl).host}`]),
     '',
     '',
   ].join('\n');

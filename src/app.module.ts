@@ -16,7 +16,7 @@ import { SameSiteGuard } from './same-site.guard.js';
 @Module({})
 export class AppModule {
   static forRoot(configuration: Configuration): DynamicModule {
-    const { feature, createTables, apiToken, adminPassword, loopback } = configuration;
+    const { feature, createTables, redisUrl, apiToken, adminPassword, loopback } = configuration;
     return {
       module: AppModule,
       imports: [
@@ -24,6 +24,7 @@ export class AppModule {
         DbLockModule.forRoot({
           feature,
           createTables,
+          redis: redisUrl === undefined ? undefined : { url: redisUrl },
           guards: [
             new SameSiteGuard(apiToken === undefined),
             ...(apiToken ? [new BearerTokenGuard(apiToken)] : []),

@@ -19,6 +19,7 @@ describe('the configuration', () => {
       loopback: true,
       feature: 'dblock',
       databaseUrl: undefined,
+      redisUrl: undefined,
       createTables: true,
       dataDir: '.data',
       apiToken: undefined,
@@ -49,7 +50,7 @@ describe('the configuration', () => {
     ['DB_LOCK_SHUTDOWN_GRACE', '10s'],
     ['LOG_LEVEL', 'loud'],
     ['DB_LOCK_API_TOKN', 'a-long-enough-token'],
-    ['REDIS_URL', 'redis://127.0.0.1'],
+    ['REDIS_URL', 'http://127.0.0.1'],
   ])('names %s when it is %j', (variable, value) => {
     expect(problemsOf({ [variable]: value })).toEqual([expect.stringContaining(variable)]);
   });

@@ -10,6 +10,8 @@ export interface Configuration {
   feature: string;
   /** A PostgreSQL; without it, an embedded database in `dataDir`. */
   databaseUrl?: string;
+  /** A Redis to ask before the database. */
+  redisUrl?: string;
   createTables: boolean;
   dataDir: string;
   apiToken?: string;
@@ -43,6 +45,7 @@ const environmentSchema = z.object({
     .default('127.0.0.1'),
   PORT: wholeNumber(0, 65_535).default(3000),
   DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
+  REDIS_URL: z.url({ protocol: /^rediss?$/ }).optional(),
   DB_LOCK_DATA_DIR: z.string().min(1).default('.data'),
   DB_LOCK_FEATURE: z
     .string()
@@ -59,6 +62,7 @@ const RULES: Record<keyof z.input<typeof environmentSchema>, string> = {
   HOST: 'must be an address or a host name',
   PORT: 'must be a whole number from 0 to 65535',
   DATABASE_URL: 'must be an address such as postgres://user:password@host:5432/database',
+  REDIS_URL: 'must be an address such as redis://host:6379',
   DB_LOCK_DATA_DIR: 'must be a directory',
   DB_LOCK_FEATURE: 'must be 1 to 40 lower-case letters, digits or underscores, beginning with a letter',
   DB_LOCK_API_TOKEN: 'must be at least 8 characters',
@@ -90,6 +94,7 @@ export function readConfiguration(environment: NodeJS.ProcessEnv): Configuration
     loopback: isLoopback(environmentValues.HOST),
     feature: environmentValues.DB_LOCK_FEATURE,
     databaseUrl: environmentValues.DATABASE_URL,
+    redisUrl: environmentValues.REDIS_URL,
     createTables:
       environmentValues.DATABASE_URL === undefined || environmentValues.DB_LOCK_CREATE_TABLES === 'true',
     dataDir: environmentValues.DB_LOCK_DATA_DIR,
@@ -109,9 +114,7 @@ export function readConfiguration(environment: NodeJS.ProcessEnv): Configuration
 /** A misspelt variable must not be ignored: it may be the password. */
 function unknownVariables(given: Record<string, unknown>): string[] {
   const unknown = Object.keys(given).filter((name) => name.startsWith('DB_LOCK_') && !(name in RULES));
-  const problems = unknown.map((name) => `${name} is not a variable of this server.`);
-  if ('REDIS_URL' in given) problems.push('REDIS_URL: this version has no Redis gate; unset it.');
-  return problems;
+  return unknown.map((name) => `${name} is not a variable of this server.`);
 }
 
 /** Whether an address can be reached from this machine only. */

@@ -22,7 +22,7 @@ export class HealthController {
     return this.health.check([]);
   }
 
-  /** The database answers. */
+  /** The database answers. `degraded`, and still 200, while the gate's Redis does not: locks work without it. */
   @Get('ready')
   @HealthCheck()
   ready(): Promise<HealthCheckResult> {

@@ -10,7 +10,7 @@ describe('PGlite', () => {
       { describe, it, beforeAll, afterAll },
       way,
       async () => openSubject(way, (storage ??= await pgliteStorage())),
-      { grants: way === 'in process' ? 10_000 : 100 },
+      { grants: way === 'in process' ? 2_500 : 100 },
     );
     afterAll(() => storage?.drop());
   }

@@ -13,10 +13,18 @@ export const WAYS = ['in process', 'over HTTP on express', 'over HTTP on fastify
 
 export type Way = (typeof WAYS)[number];
 
-/** An application over the storage, and clients that reach it in one of the ways. */
-export async function openSubject(way: Way, storage: TestStorage): Promise<ConformanceSubject> {
+/** An application over the storage, perhaps with a gate before it, and clients that reach it in one of the ways. */
+export async function openSubject(
+  way: Way,
+  storage: TestStorage,
+  redisUrl?: string,
+): Promise<ConformanceSubject> {
   const platform: Platform = way === 'over HTTP on fastify' ? 'fastify' : 'express';
-  const app = await createLockApplication({ database: storage.options(), platform });
+  const app = await createLockApplication({
+    database: storage.options(),
+    features: [{ redis: redisUrl === undefined ? undefined : { url: redisUrl, timeout: '5s' } }],
+    platform,
+  });
   const server = app.get(LockServer);
   const apiServer = way === 'in process' ? undefined : `${await listen(app)}/dblock`;
   return {

@@ -12,6 +12,8 @@ export interface RowVersion {
   token: number;
   lockTime: DatabaseTime;
   expireTime: DatabaseTime;
+  /** Made by a statement that ended the lease before and granted the lock to its successor in one step. */
+  passed?: boolean;
 }
 
 /** A lease that a client got confirmed; its times are cut to whole milliseconds. */

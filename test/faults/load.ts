@@ -12,7 +12,7 @@ import type { History } from './history.js';
 import { Recorder } from './recorder.js';
 import { Worker } from './worker.js';
 
-const LOCK_NAMES = Array.from({ length: 8 }, (_, index) => `fault:${index}`);
+export const LOCK_NAMES = Array.from({ length: 8 }, (_, index) => `fault:${index}`);
 
 /** Of each client. */
 const WORKERS = 6;
@@ -35,14 +35,19 @@ export class Load {
     readonly recorder: Recorder,
   ) {}
 
-  static async start({ url }: PostgresServer): Promise<Load> {
+  /** @param redisUrl of the gate that the first and the last of the applications have, the one between has none */
+  static async start({ url }: PostgresServer, redisUrl: string): Promise<Load> {
     const proxy = await CuttingProxy.open(url);
     const apps: INestApplication[] = [];
-    for (const way of [url, url, proxy.url])
+    for (const [way, gate] of [
+      [url, redisUrl],
+      [url, undefined],
+      [proxy.url, redisUrl],
+    ] as const)
       apps.push(
         await createLockApplication({
           database: { type: 'postgres', url: way, poolSize: 2 },
-          features: [{ statementTimeout: '1s' }],
+          features: [{ statementTimeout: '1s', redis: gate === undefined ? undefined : { url: gate } }],
         }),
       );
     const recorder = await Recorder.open(url);

@@ -1,15 +1,17 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Redis } from 'ioredis';
 import { startPostgres, type PostgresServer } from '../support/postgres-server.js';
+import { startRedis, type RedisServer } from '../support/redis-server.js';
 import { violationsOf } from './history-checker.js';
-import { Load } from './load.js';
+import { LOCK_NAMES, Load } from './load.js';
 import { LONGEST_TTL } from './worker.js';
 
 /** How long the storm blows; `npm run test:faults` lets it blow longer. */
 const SECONDS = Number(process.env.DB_LOCK_FAULT_SECONDS ?? 10);
 
-/** Two crashes and a pause at least, however slow the machine. */
-const FEWEST_FAULTS = 3;
+/** Of the database and of Redis, however slow the machine. */
+const FEWEST_FAULTS = 4;
 
 /** Locks that are granted before the next fault. */
 const GRANTS = 60;
@@ -17,16 +19,19 @@ const GRANTS = 60;
 const PAUSE = 1.3 * LONGEST_TTL;
 
 let server: PostgresServer;
+let redis: RedisServer;
 let load: Load;
 
 beforeAll(async () => {
   // What was not committed durably then stays in memory, where a crash finds it.
   server = await startPostgres({ settings: { wal_writer_delay: '10s' } });
-  load = await Load.start(server);
+  redis = await startRedis();
+  load = await Load.start(server, redis.url);
 }, 60_000);
 
 afterAll(async () => {
   await load.close();
+  await redis.stop();
   await server.stop();
 }, 60_000);
 
@@ -59,7 +64,51 @@ async function partition(): Promise<void> {
   await load.partition(PAUSE);
 }
 
-const FAULTS = [crash, pauseDatabase, crashAfterGrant, partition, pauseClients, restart];
+async function crashRedis(): Promise<void> {
+  await redis.kill();
+  await load.grants(GRANTS);
+  await redis.restart();
+}
+
+async function pauseRedis(): Promise<void> {
+  await redis.pause();
+  await load.grants(GRANTS);
+  redis.resume(); // and now it does all that it was asked for meanwhile
+}
+
+/** What every key says is a lie: of another type, unreadable, or a lease that nobody has. */
+async function poisonRedis(): Promise<void> {
+  const client = new Redis(redis.url);
+  for (let count = 0; count < 20; count++) {
+    for (const lockName of LOCK_NAMES) {
+      const key = `db-lock:dblock:${lockName}`;
+      const [, value] = /^(.*)$/s.exec((await client.get(key).catch(() => null)) ?? '') ?? [];
+      await client.del(key);
+      if (count % 3 === 0) await client.lpush(key, 'hostile');
+      else if (count % 3 === 1) await client.set(key, 'hostile');
+      else await client.set(key, value || 'hostile', 'PX', 60_000);
+    }
+    await sleep(10);
+  }
+  client.disconnect();
+}
+
+async function flushRedis(): Promise<void> {
+  await redis.flush();
+}
+
+const FAULTS = [
+  crash,
+  poisonRedis,
+  pauseDatabase,
+  crashRedis,
+  crashAfterGrant,
+  flushRedis,
+  partition,
+  pauseRedis,
+  pauseClients,
+  restart,
+];
 
 it(
   'keeps the safety contract while the database crashes and stands still under load',

@@ -21,8 +21,8 @@ export class Tenures {
   readonly #byKey = new Map<string, Tenure>();
 
   constructor(history: History) {
-    const released = this.#addCommitted(history);
     const mayBeReleased = new Set(history.releases.map(({ grantId }) => grantId));
+    const released = this.#addCommitted(history, mayBeReleased);
     for (const grant of history.grants)
       if (!this.find(grant) && !mayBeReleased.has(grant.grantId)) this.#add(tellOf(grant));
     for (const confirmed of [...history.grants, ...history.renewals]) {
@@ -48,11 +48,16 @@ export class Tenures {
   }
 
   /** Adds what the rows tell, and returns those that were released. */
-  #addCommitted({ rows }: History): Set<Tenure> {
+  #addCommitted({ rows }: History, mayBeReleased: ReadonlySet<string>): Set<Tenure> {
     const released = new Set<Tenure>();
     const current = new Map<string, Tenure>();
-    for (const { lockName, grantId, token, lockTime, expireTime } of rows) {
+    for (const { lockName, grantId, token, lockTime, expireTime, passed } of rows) {
       let tenure = current.get(lockName);
+      if (passed && tenure && mayBeReleased.has(tenure.grantId)) {
+        // Passed on: the release of its holder was the grant of the next one.
+        released.add(tenure);
+        tenure.until = Math.min(tenure.until, lockTime);
+      }
       if (grantId === null) {
         if (tenure) released.add(tenure);
       } else if (tenure?.token !== token || tenure.grantId !== grantId) {

@@ -8,17 +8,24 @@ const time = (column: string) => `(extract(epoch FROM ${column}) * 1000)::float8
 const VERSION = `lock_name AS "lockName", grant_id::text AS "grantId", token::float8 AS token,
   ${time('lock_time')} AS "lockTime", ${time('expire_time')} AS "expireTime"`;
 
+/** What a statement that passes locks on is known by. */
+const PASSES = '%passed.passes%';
+
 /** A version is numbered while its row is locked, so the numbers of a lock are in the order of its commits. */
 const RECORD_VERSIONS = `
 CREATE TABLE row_version (
   number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-  lock_name text COLLATE "C", grant_id uuid, token bigint, lock_time timestamptz, expire_time timestamptz
+  lock_name text COLLATE "C", grant_id uuid, token bigint, lock_time timestamptz, expire_time timestamptz,
+  passed boolean
 );
 CREATE FUNCTION record_version() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   IF TG_OP = 'INSERT' OR NEW IS DISTINCT FROM OLD THEN
-    INSERT INTO row_version (lock_name, grant_id, token, lock_time, expire_time)
-    VALUES (NEW.lock_name, NEW.grant_id, NEW.token, NEW.lock_time, NEW.expire_time);
+    INSERT INTO row_version (lock_name, grant_id, token, lock_time, expire_time, passed)
+    VALUES (
+      NEW.lock_name, NEW.grant_id, NEW.token, NEW.lock_time, NEW.expire_time,
+      NEW.grant_id IS NOT NULL AND current_query() LIKE '${PASSES}'
+    );
   END IF;
   RETURN NULL;
 END $$;
@@ -55,7 +62,8 @@ export class Witness {
 
   /** Every version of every lock, in order. */
   async rows(): Promise<RowVersion[]> {
-    return (await this.#pool.query<RowVersion>(`SELECT ${VERSION} FROM row_version ORDER BY number`)).rows;
+    return (await this.#pool.query<RowVersion>(`SELECT ${VERSION}, passed FROM row_version ORDER BY number`))
+      .rows;
   }
 
   async close(): Promise<void> {

@@ -10,6 +10,9 @@ export const LONGEST_TTL = 1_500;
 /** How often a worker repeats an acquire whose outcome is unknown, with a grantId of its own. */
 const REPEATS = 5;
 
+/** The longest that a worker waits for a lock, in milliseconds. */
+const LONGEST_WAIT = 2_000;
+
 const chance = (percent: number) => randomInt(100) < percent;
 
 /** Takes locks at random, works under them, and lets them go or run out, until it is told to stop. */
@@ -23,6 +26,7 @@ export class Worker {
 
   async run(stop: AbortSignal): Promise<void> {
     while (!stop.aborted) {
+      if (chance(10)) await this.#takeTwo();
       const keepAlive = chance(30);
       const lease = await this.#acquire(this.lockNames[randomInt(this.lockNames.length)]!, keepAlive);
       if (lease) {
@@ -41,16 +45,30 @@ export class Worker {
       workerName: this.workerName,
       keepAlive,
       grantId,
+      wait: chance(60) ? randomInt(LONGEST_WAIT) : 0,
+      signal: chance(20) ? AbortSignal.timeout(randomInt(1, LONGEST_WAIT)) : undefined,
     };
     for (let repeats = 0; ; repeats++) {
       try {
         return await this.client.tryAcquire(lockName, options);
       } catch (error) {
         passing(error);
-        if (error instanceof LeaseLostError || grantId === undefined || repeats === REPEATS) return null;
+        const isOver = error instanceof LeaseLostError || options.signal?.aborted;
+        if (isOver || grantId === undefined || repeats === REPEATS) return null;
         await sleep(randomInt(50, 200));
       }
     }
+  }
+
+  /** Two locks at once, or none. */
+  async #takeTwo(): Promise<void> {
+    const names = this.lockNames.toSorted(() => Math.random() - 0.5).slice(0, 2);
+    const ttl = randomInt(SHORTEST_TTL, LONGEST_TTL);
+    const options = { ttl, workerName: this.workerName, wait: randomInt(LONGEST_WAIT) };
+    const set = await this.client.tryAcquireAll(names, options).catch(passing);
+    if (!set) return;
+    for (const lease of set.leases) await this.recorder.write(lease);
+    await set.release().catch(passing);
   }
 
   async #use(lease: Lease): Promise<void> {
@@ -80,5 +98,6 @@ export class Worker {
 
 /** What a fault may cause. Anything else is a fault of ours. */
 function passing(error: unknown): void {
-  if (!(error instanceof LeaseLostError || error instanceof StoreUnavailableError)) throw error;
+  const isGivenUp = error instanceof DOMException && error.name === 'TimeoutError';
+  if (!(error instanceof LeaseLostError || error instanceof StoreUnavailableError || isGivenUp)) throw error;
 }

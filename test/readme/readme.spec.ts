@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 import { STATIC_OPTIONS } from '../../libs/db-lock/src/module/module-definition.js';
 import { optionsSchema } from '../../libs/db-lock/src/module/options.js';
+import { startRedis } from '../support/redis-server.js';
 import { StandaloneServer } from '../support/standalone-server.js';
 import { requireProgram } from '../support/system-program.js';
 import { createTestDatabase } from '../support/test-database.js';
@@ -20,12 +21,24 @@ const LOADER = new URL('test/support/typescript-loader.mjs', ROOT).href;
 const MAIN = `
 import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
+import { SchedulerRegistry } from '@nestjs/schedule';
+import { LockClient } from 'nestjs-db-lock';
 import { AppModule } from './app.module.js';
 import { Invoices } from './invoices.js';
 
 const app = await NestFactory.createApplicationContext(AppModule, { logger: false });
 console.log(await app.get(Invoices).send(42));
 console.log(await app.get(Invoices).sendUnlessBusy(42));
+// Waiting: the second gets the lock when the first lets it go.
+const lease = await app.get(LockClient).acquire('invoice:7');
+const waiting = app.get(Invoices).send(7);
+await lease.release();
+console.log(await waiting);
+// The cron job, on two instances at once.
+const other = await NestFactory.createApplicationContext(AppModule, { logger: false });
+await Promise.all([app, other].map((one) => one.get(SchedulerRegistry).getCronJob('nightly').fireOnTick()));
+await app.get(LockClient).tryAcquire('gated');
+await other.close();
 await app.close();
 `;
 
@@ -63,7 +76,13 @@ describe('the README', () => {
   afterAll(() => rm(directory, { recursive: true, force: true }));
 
   it('marks every block as an example that is run here', () => {
-    expect(blocks.map(({ example: name }) => name)).toEqual(['application', 'application', 'curl', 'python']);
+    expect(blocks.map(({ example: name }) => name)).toEqual([
+      'application',
+      'application',
+      'application',
+      'curl',
+      'python',
+    ]);
   });
 
   it('has an application that compiles and locks', async () => {
@@ -85,11 +104,16 @@ describe('the README', () => {
     expect(complaints).toEqual([]);
 
     const database = await createTestDatabase();
+    const redis = await startRedis();
     const output = await run(process.execPath, ['--import', LOADER, join(folder, 'main.ts')], '', {
       DATABASE_URL: database.url,
+      REDIS_URL: redis.url,
       NODE_OPTIONS: '',
     });
-    expect(output).toMatch(/^invoice 42 sent under token \d{16}\ntrue\n$/);
+    expect(output).toMatch(
+      /^invoice 42 sent under token \d{16}\ntrue\ninvoice 7 sent under token \d{16}\nreport sent under token \d{16}\n$/,
+    );
+    await redis.stop();
     await database.drop();
     await rm(folder, { recursive: true });
   });
@@ -133,6 +157,7 @@ describe('the README', () => {
     const listed = [...table.matchAll(/^\| (`[^|]*)\|/gm)].flatMap(([, cell]) =>
       [...cell!.matchAll(/`(\w+)`/g)].map(([, name]) => name),
     );
+    listed.push(...[...table.matchAll(/`((?:acquire|release)LockPath)`/g)].map(([, name]) => name));
     const known = [...Object.keys(STATIC_OPTIONS), ...Object.keys(optionsSchema.shape)];
     expect(listed.filter((name) => name !== 'public').sort()).toEqual(
       known.filter((name) => name !== 'public').sort(),
@@ -145,6 +170,9 @@ describe('the README', () => {
       'README.md',
       'CONTRIBUTING.md',
       'docs/safety.md',
+      'docs/waiting.md',
+      'docs/decorator.md',
+      'docs/gate.md',
       'docs/http.md',
       'docs/operations.md',
       'docs/extending.md',

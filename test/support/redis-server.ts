@@ -179,7 +179,7 @@ export class RedisServer implements SharedRedis {
     } catch {
       return undefined;
     } finally {
-      client.disconnect();
+      if (client.status !== 'end') client.disconnect();
     }
   }
 }

@@ -29,7 +29,6 @@ export class WaitingScene {
     readonly url: string,
   ) {}
 
-  /** @param url of the servers, where it is not that of a fresh database on the shared PostgreSQL */
   static async open(servers: number, ...tamperings: Tampering[]): Promise<WaitingScene> {
     const database = await createTestDatabase();
     const session = new pg.Client({ connectionString: database.url });
@@ -66,6 +65,13 @@ export class WaitingScene {
       const lock = await this.hosts[0]!.server.inspect(lockName);
       names = (lock?.queue ?? []).map(({ workerName }) => workerName).sort();
       return names.join() === workers.toSorted().join();
+    });
+  }
+
+  /** Waits until so many wait for the lock. */
+  async waiting(lockName: string, count: number): Promise<void> {
+    await until(`${count} wait for ${lockName}`, PATIENCE, async () => {
+      return (await this.hosts[0]!.server.inspect(lockName))?.waiting === count;
     });
   }
 

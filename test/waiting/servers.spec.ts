@@ -1,11 +1,10 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { LockBusyError, StoreUnavailableError, type Lease } from 'nestjs-db-lock';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ALIVE } from '../../libs/db-lock/src/store/wait-queue.js';
 import { ScriptProcess } from '../support/child-process.js';
 import { until } from '../support/patience.js';
 import { BlockingSession } from '../support/blocking-session.js';
-import { PATIENCE, WaitingScene } from './scene.js';
+import { PATIENCE, WaitingScene, type Host } from './scene.js';
 
 const NAME = 'job';
 
@@ -16,7 +15,7 @@ afterEach(() => scene.close(), 60_000);
 describe('who waits on another server', () => {
   it('is woken by a notification, one for each release and only when somebody waits', async () => {
     scene = await WaitingScene.open(2);
-    const [ann, bob] = scene.hosts as [WaitingScene['hosts'][0], WaitingScene['hosts'][0]];
+    const [ann, bob] = scene.hosts as [Host, Host];
     const heard = await scene.eavesdrop();
     await (await ann.client.acquire('nobody waits')).release();
 
@@ -91,7 +90,7 @@ describe('lost notifications (case 31)', () => {
       pattern: /SELECT pg_notify.*/,
       replacement: 'SELECT $1, $2::text[]',
     });
-    const [ann, bob] = scene.hosts as [WaitingScene['hosts'][0], WaitingScene['hosts'][0]];
+    const [ann, bob] = scene.hosts as [Host, Host];
     for (let round = 0; round < 3; round++) {
       const lease = await ann.client.acquire(NAME, { ttl: '1h' });
       const waiting = bob.client.acquire(NAME, { wait: '60s', workerName: 'bob' });
@@ -106,7 +105,7 @@ describe('lost notifications (case 31)', () => {
 
   it('do not matter where the database knows no LISTEN', async () => {
     scene = await WaitingScene.open(2, { pattern: /LISTEN .*/, replacement: 'SELECT no_such_function()' });
-    const [ann, bob] = scene.hosts as [WaitingScene['hosts'][0], WaitingScene['hosts'][0]];
+    const [ann, bob] = scene.hosts as [Host, Host];
     const lease = await ann.client.acquire(NAME, { ttl: '1h' });
     const waiting = bob.client.acquire(NAME, { wait: '60s', workerName: 'bob' });
     await scene.queued(NAME, 'bob');
@@ -115,51 +114,55 @@ describe('lost notifications (case 31)', () => {
   });
 });
 
-describe('a waiter that died or stands still (case 30)', () => {
-  const WAITER = `
+describe('waiters that died or stand still (case 30)', () => {
+  const CROWD = 100;
+
+  const CHILD = `
     import { LockClient } from 'nestjs-db-lock';
     import { createLockApplication } from './test/support/lock-application.ts';
     const app = await createLockApplication({ database: { type: 'postgres', url: process.argv[1] } });
-    const lease = await app.get(LockClient).acquire('${NAME}', { wait: '60s', ttl: '2s', workerName: 'child' });
-    console.log('granted');
-    await lease.release();
+    const locks = app.get(LockClient);
+    await Promise.all(Array.from({ length: ${CROWD} }, async () => {
+      const lease = await locks.acquire('${NAME}', { wait: '5m', ttl: '2s', workerName: 'child' });
+      console.log('granted');
+      await lease.release();
+    }));
     await app.close();`;
 
   it.each(['SIGKILL', 'SIGSTOP'] as const)(
-    'is passed over at the head of the queue, and leaves no ghost (%s)',
+    'are passed over at the head of the queue, a hundred of them, and leave no ghosts (%s)',
     async (signal) => {
       scene = await WaitingScene.open(2);
-      const [ann, bob] = scene.hosts as [WaitingScene['hosts'][0], WaitingScene['hosts'][0]];
+      const [ann, bob] = scene.hosts as [Host, Host];
       const lease = await ann.client.acquire(NAME, { ttl: '1h' });
-      const child = new ScriptProcess(WAITER, scene.url);
+      const child = new ScriptProcess(CHILD, scene.url);
       try {
-        await scene.queued(NAME, 'child');
-        const waiting = bob.client.acquire(NAME, { ttl: '1h', wait: '60s', workerName: 'bob' });
-        await scene.queued(NAME, 'bob', 'child');
+        await scene.waiting(NAME, CROWD);
+        const waiting = bob.client.acquire(NAME, { ttl: '1h', wait: '5m', workerName: 'bob' });
+        await scene.waiting(NAME, CROWD + 1);
         process.kill(child.pid, signal);
         await lease.release();
         const next = await waiting;
         expect(next.workerName).toBe('bob');
 
-        // It disappears by itself, once its server has not been heard of for ALIVE.
-        await until('the dead is forgotten', ALIVE + PATIENCE, async () => {
-          return (await ann.server.inspect(NAME))?.waiting === 0;
-        });
+        // They disappear by themselves, once their server has not been heard of for ALIVE.
+        await scene.waiting(NAME, 0);
         if (signal === 'SIGSTOP') {
           process.kill(child.pid, 'SIGCONT');
-          await scene.queued(NAME, 'child');
+          await scene.waiting(NAME, CROWD);
           await next.release();
-          expect(await child.line()).toBe('granted');
+          await child.line(CROWD);
           await child.finish();
         } else await next.release();
         await until('the lock is free', PATIENCE, async () => {
-          return (await ann.server.inspect(NAME))?.state !== 'held';
+          const lock = await ann.server.inspect(NAME);
+          return lock?.state !== 'held' && lock?.waiting === 0;
         });
       } finally {
         await child.kill();
       }
     },
-    60_000,
+    90_000,
   );
 });
 
@@ -207,7 +210,7 @@ describe('a database that does not answer', () => {
 
   it('only holds up those who still have time to wait', async () => {
     scene = await WaitingScene.open(2);
-    const [ann, bob] = scene.hosts as [WaitingScene['hosts'][0], WaitingScene['hosts'][0]];
+    const [ann, bob] = scene.hosts as [Host, Host];
     const lease = await ann.client.acquire(NAME, { ttl: '1h' });
     const waiting = bob.client.acquire(NAME, { wait: '60s', workerName: 'bob' });
     await scene.queued(NAME, 'bob');
@@ -224,7 +227,7 @@ describe('a database that does not answer', () => {
 describe('the shutdown', () => {
   it('ends every wait', async () => {
     scene = await WaitingScene.open(2);
-    const [ann, bob] = scene.hosts as [WaitingScene['hosts'][0], WaitingScene['hosts'][0]];
+    const [ann, bob] = scene.hosts as [Host, Host];
     const lease = await ann.client.acquire(NAME, { ttl: '1h' });
     const waiting = bob.client
       .acquire(NAME, { wait: '10m', workerName: 'bob' })

@@ -12,15 +12,20 @@ export class LockHealthIndicator {
     private readonly module: ModuleRef,
   ) {}
 
-  /** `up` when the store answers within `timeout` milliseconds (default 1,000), else `down`. */
+  /**
+   * `up` when the store answers within `timeout` milliseconds (default 1,000), else `down`; `degraded` when it answers
+   * but something beside it does not, such as the gate's Redis: locks work then, only slower.
+   */
   async isHealthy<Key extends string>(
     key: Key,
     { feature, timeout = 1000 }: { feature?: string; timeout?: number } = {},
   ): Promise<HealthIndicatorResult<Key>> {
     const server = this.module.get<LockServer>(getLockServerToken(feature), { strict: false });
-    return this.indicators
-      .check(key)
-      .attempt(() => server.ping())
-      .withTimeout(timeout);
+    const indicator = this.indicators.check(key);
+    const result = await indicator.attempt(() => server.ping()).withTimeout(timeout);
+    const { degraded } = server;
+    return result[key].status === 'up' && degraded.length > 0
+      ? indicator.degraded({ message: `${degraded.join('; ')}.` })
+      : result;
   }
 }

@@ -1,13 +1,20 @@
 import type { DynamicModule, Provider } from '@nestjs/common';
+import { DiscoveryModule } from '@nestjs/core';
 import { getDataSourceToken, TypeOrmModule } from '@nestjs/typeorm';
 import type { DataSource } from 'typeorm';
+import { CachedReads } from '../admin/cached-reads.js';
 import { DjangoDbLockClient } from '../client/django-db-lock-client.js';
 import { DjangoDbLockTransport } from '../client/django-db-lock-transport.js';
 import { HttpTransport } from '../client/http-transport.js';
 import { LocalTransport } from '../client/local-transport.js';
 import { LockClient } from '../client/lock-client.js';
+import { LockExplorer } from '../decorators/lock-explorer.js';
+import { EventEmitterBridge } from '../events/event-emitter-bridge.js';
+import { LockEvents } from '../events/lock-events.js';
+import { openGate } from '../gate/gate.js';
 import { defaultWorkerName } from '../lease/worker.js';
 import { LockServer } from '../server/lock-server.js';
+import type { LockStore } from '../store/lock-store.js';
 import { SqlLockStore } from '../store/sql-lock-store.js';
 import { featureControllers } from './feature-controllers.js';
 import { featureSetUp, type FeatureSetUp } from './feature-set-up.js';
@@ -23,20 +30,26 @@ import {
   CHECKED_OPTIONS,
   FEATURE_CONTROLLERS,
   FEATURE_SET_UP,
+  LOCK_EVENTS,
   LOCK_STORE,
   MODULE_OPTIONS,
 } from './private-tokens.js';
 import { checkRemote } from './remote-options.js';
 import { StartUpCheck } from './start-up-check.js';
-import { getDjangoDbLockClientToken, getLockClientToken, getLockServerToken } from './tokens.js';
+import {
+  getDjangoDbLockClientToken,
+  getLockClientToken,
+  getLockEventsToken,
+  getLockServerToken,
+} from './tokens.js';
 
 /** The module of one feature: what its static options ask for, on top of the options' provider. */
 export function withFeature(definition: DynamicModule, options: DbLockStaticOptions): DynamicModule {
   const setUp = featureSetUp(options);
   const { model, entities, dataSource } = setUp;
-  const imports = [...(definition.imports ?? []), ...(options.imports ?? [])];
+  const imports = [DiscoveryModule, ...(definition.imports ?? []), ...(options.imports ?? [])];
   const tables = TypeOrmModule.forFeature(Object.values(entities), dataSource);
-  const shared = model ? localProviders(setUp) : [remoteClient(setUp)];
+  const shared = [eventsProvider(setUp), ...(model ? localProviders(setUp) : [remoteClient(setUp)])];
   const controllers = featureControllers(setUp);
   return {
     ...definition,
@@ -52,7 +65,11 @@ export function withFeature(definition: DynamicModule, options: DbLockStaticOpti
         inject: [MODULE_OPTIONS],
         useFactory: (raw: DbLockOptions) => checkRemote(setUp, raw, checkOptions(raw)),
       },
+      { provide: LOCK_EVENTS, useExisting: getLockEventsToken(setUp.feature) },
       ...shared,
+      EventEmitterBridge,
+      LockExplorer,
+      CachedReads,
       StartUpCheck,
       Lifecycle,
     ],
@@ -63,28 +80,36 @@ export function withFeature(definition: DynamicModule, options: DbLockStaticOpti
   };
 }
 
+function eventsProvider({ feature }: FeatureSetUp): Provider {
+  return { provide: getLockEventsToken(feature), useFactory: () => new LockEvents(feature) };
+}
+
 /** The store in the application's database, the server on top of it, and the client of that server. */
 function localProviders({ feature, entities, dataSource }: FeatureSetUp): Provider[] {
   return [
     {
       provide: LOCK_STORE,
       inject: [CHECKED_OPTIONS, getDataSourceToken(dataSource)],
-      useFactory: async ({ createTables, statementTimeout }: CheckedOptions, source: DataSource) => {
+      useFactory: async (
+        { createTables, statementTimeout, redis }: CheckedOptions,
+        source: DataSource,
+      ): Promise<LockStore> => {
         const tables = await featureTables(source, feature, entities, createTables);
-        return SqlLockStore.open(source, { tables, statementTimeout });
+        const store = await SqlLockStore.open(source, { tables, statementTimeout });
+        return redis ? openGate(store, redis, feature) : store;
       },
     },
     {
       provide: getLockServerToken(feature),
-      inject: [LOCK_STORE, CHECKED_OPTIONS],
-      useFactory: (store: SqlLockStore, { statementTimeout }: CheckedOptions) =>
-        new LockServer(store, { queueTimeout: statementTimeout }),
+      inject: [LOCK_STORE, CHECKED_OPTIONS, LOCK_EVENTS],
+      useFactory: (store: LockStore, { statementTimeout, knownBusy }: CheckedOptions, events: LockEvents) =>
+        new LockServer(store, { queueTimeout: statementTimeout, knownBusy, events }),
     },
     {
       provide: getLockClientToken(feature),
-      inject: [CHECKED_OPTIONS, getLockServerToken(feature)],
-      useFactory: (options: CheckedOptions, server: LockServer) =>
-        new LockClient(clientSettings(options), new LocalTransport(server)),
+      inject: [CHECKED_OPTIONS, LOCK_EVENTS, getLockServerToken(feature)],
+      useFactory: (options: CheckedOptions, events: LockEvents, server: LockServer) =>
+        new LockClient(clientSettings(options, events), new LocalTransport(server)),
     },
   ];
 }
@@ -94,26 +119,26 @@ function remoteClient({ feature, protocol }: FeatureSetUp): Provider {
   if (protocol === 'django-db-lock')
     return {
       provide: getDjangoDbLockClientToken(feature),
-      inject: [CHECKED_OPTIONS],
-      useFactory: (options: CheckedOptions) =>
+      inject: [CHECKED_OPTIONS, LOCK_EVENTS],
+      useFactory: (options: CheckedOptions, events: LockEvents) =>
         new DjangoDbLockClient(
-          clientSettings(options),
+          clientSettings(options, events),
           new DjangoDbLockTransport({ ...options, apiServer: options.apiServer! }),
         ),
     };
   return {
     provide: getLockClientToken(feature),
-    inject: [CHECKED_OPTIONS],
-    useFactory: (options: CheckedOptions) =>
+    inject: [CHECKED_OPTIONS, LOCK_EVENTS],
+    useFactory: (options: CheckedOptions, events: LockEvents) =>
       new LockClient(
-        clientSettings(options),
+        clientSettings(options, events),
         new HttpTransport({ ...options, apiServer: options.apiServer! }),
       ),
   };
 }
 
-function clientSettings({ ttl, workerName, retries }: CheckedOptions) {
-  return { ttl, workerName: workerName ?? defaultWorkerName(), retries };
+function clientSettings({ ttl, workerName, retries }: CheckedOptions, events: LockEvents) {
+  return { ttl, workerName: workerName ?? defaultWorkerName(), retries, events };
 }
 
 function tokenOf(provider: Provider) {

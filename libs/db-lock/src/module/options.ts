@@ -1,6 +1,7 @@
 import type { CanActivate, ModuleMetadata, Type } from '@nestjs/common';
 import { z } from 'zod';
 import { DEFAULT_TTL, durationSchema, ttlSchema, type Duration } from '../lease/duration.js';
+import { redisOptionsSchema, type RedisOptions } from '../gate/options.js';
 import { DbLockConfigurationError } from '../lease/errors.js';
 import { workerNameSchema } from '../lease/names.js';
 import { invalidRequest } from '../lease/requests.js';
@@ -51,6 +52,17 @@ export interface DbLockOptions {
   retention?: Duration | false;
   /** How long the database may take for a statement: 100 ms to 1 minute. Default 5 s. */
   statementTimeout?: Duration;
+  /**
+   * A Redis to ask before the database: `{ client }` or `{ url }`, with `prefix` and `timeout`. It may only say that a lock
+   * is busy; whatever becomes of it costs time, never safety.
+   */
+  redis?: RedisOptions;
+  /**
+   * For how long this process may refuse a lock that it knows to be held without asking anybody, to those who don't
+   * wait: 0 to 1 minute, never longer than the lease has left. Default 0. Where another process frees the lock, tries here are
+   * refused for that long at most.
+   */
+  knownBusy?: Duration;
   /** The address of a remote lock server, with its path: `https://locks.example.com/dblock`. */
   apiServer?: string;
   /** The bearer token for `apiServer`. */
@@ -83,6 +95,8 @@ export const optionsSchema = z.strictObject({
   createTables: z.boolean({ error: 'must be true or false' }).default(false),
   retention: z.union([z.literal(false), durationSchema(60_000, 3650 * DAY)]).default(7 * DAY),
   statementTimeout: durationSchema(100, 60_000).default(5_000),
+  redis: redisOptionsSchema.optional(),
+  knownBusy: durationSchema(0, 60_000).default(0),
   apiServer: z
     .url({
       protocol: /^https?$/,

@@ -4,3 +4,4 @@ export const FEATURE_CONTROLLERS = Symbol('DbLock controllers');
 export const CHECKED_OPTIONS = Symbol('DbLock options');
 export const LOCK_STORE = Symbol('DbLock store');
 export const MODULE_OPTIONS = Symbol('DbLock unchecked options');
+export const LOCK_EVENTS = Symbol('DbLock events');

@@ -274,6 +274,7 @@ export class LockServer {
       onQueued: (holder) => this.#tell({ type: 'waiting', ...request, holder }),
       succession: { request, accept: (lease) => ({ outcome: 'granted', lease, repeated: false }) },
     });
+    this.#knownBusy.learn(outcome.outcome === 'granted' ? outcome.granted.lease : outcome.holder);
     return outcome.outcome === 'granted' ? { ...outcome.granted, sentAt: outcome.sentAt } : outcome;
   }
 
@@ -335,8 +336,8 @@ export class LockServer {
     );
     switch (answer.outcome) {
       case 'passed':
-        line.passed({ holder: answer.lease });
         successor.grant(accept(answer.lease), sentAt);
+        line.passed({ holder: answer.lease });
         return 'released';
       case 'released':
         line.passed('others');

@@ -7,6 +7,12 @@ import type { Decision, Line, QueuedAcquire } from './queued-acquire.js';
 /** The pause before the first look of one who waits, in milliseconds; each next one is twice as long. */
 const FIRST_LOOK = 20;
 
+/**
+ * After a lock went to another server, so many releases don't try to pass it on here: a release that must not find a
+ * successor need not wait for a durable commit.
+ */
+const OTHERS_FIRST = 4;
+
 /** What a line needs of the room that it is in. */
 export interface LineKeeper {
   /** The longest pause between two looks, in milliseconds. */
@@ -33,6 +39,7 @@ export class WaitingLine implements Line {
   #heldAt = 0;
   #contending = false;
   #again = false;
+  #othersFirst = 0;
   #pause = FIRST_LOOK;
   #timer?: NodeJS.Timeout;
 
@@ -79,17 +86,22 @@ export class WaitingLine implements Line {
 
   /** The lock came free for somebody on another server: looks when that one's turn is over. */
   letOthersFirst(): void {
+    this.#othersFirst = OTHERS_FIRST;
     this.#pause = FIRST_LOOK;
     if (!this.#contending) this.#lookIn(TURN + jittered(TURN / 4));
   }
 
   /**
-   * The first, when the lock can be passed on to it: not while it contends itself, nor when it needs other locks, too.
-   * Until `passed` is called, nobody contends.
+   * The first, when the lock can be passed on to it: not while it contends itself, nor when it needs other locks, too,
+   * nor when others elsewhere are likely to have waited longer. Until `passed` is called, nobody contends.
    */
   takeSuccessor(): QueuedAcquire | undefined {
     const head = this.#head;
     if (this.#contending || !head?.options.succession) return undefined;
+    if (this.#othersFirst > 0) {
+      this.#othersFirst--;
+      return undefined;
+    }
     this.#contending = true;
     clearTimeout(this.#timer);
     return head;
@@ -132,8 +144,8 @@ export class WaitingLine implements Line {
     const decision = await head.options.attempt(head.ticket, this.lockName).catch(failed);
     switch (decision.outcome) {
       case 'granted':
-        this.#heldBy(decision.lease);
         head.grant(decision.granted, sentAt);
+        if (this.size > 0) this.#heldBy(decision.lease);
         break;
       case 'busy':
         head.failure = undefined;

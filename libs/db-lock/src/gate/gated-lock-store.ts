@@ -1,0 +1,183 @@
+import { monotonicNow } from '../lease/deadline.js';
+import type { AcquireRequest, ReleaseRequest, RenewRequest } from '../lease/requests.js';
+import type {
+  AcquireAnswer,
+  AcquireSetAnswer,
+  ForceReleaseAnswer,
+  ForceReleaseRequest,
+  HistoryRecord,
+  HolderRecord,
+  InspectedLock,
+  ListQuery,
+  LockPage,
+  LockStore,
+  ReleaseAnswer,
+  RenewAnswer,
+  StateCounts,
+} from '../store/lock-store.js';
+import type { WaitQueue } from '../store/wait-queue.js';
+import { GatedWaitQueue } from './gated-wait-queue.js';
+import type { News, RedisGate, Rival } from './redis-gate.js';
+import { Suspects } from './suspects.js';
+
+/**
+ * A store with a gate before it. The gate may answer "busy" and saves the store the question then; whatever else it
+ * says, or fails to say, the store is asked, and only the store grants. Each answer of the store keeps the gate true.
+ */
+export class GatedLockStore implements LockStore {
+  readonly queue?: WaitQueue;
+  readonly #suspects: Suspects;
+
+  /** @param hangUp ends what the gate has opened for itself */
+  constructor(
+    private readonly inner: LockStore,
+    private readonly gate: RedisGate,
+    private readonly hangUp?: () => Promise<void>,
+  ) {
+    this.queue = inner.queue && new GatedWaitQueue(inner.queue, gate);
+    this.#suspects = new Suspects({
+      inspect: (lockNames) => inner.inspect(lockNames),
+      onUntrue: (suspects) => gate.tell(suspects.map(({ lockName, entry }) => gate.untrue(lockName, entry))),
+    });
+  }
+
+  async acquire(requests: readonly AcquireRequest[]): Promise<AcquireAnswer[]> {
+    const rivals = await this.#claim(requests);
+    const admitted = requests.filter((request) => !rivals.has(request));
+    const granted = admitted.length > 0 ? await this.#acquire(admitted) : [];
+    const answers = new Map(admitted.map((request, index) => [request, granted[index]!]));
+    return requests.map((request) => {
+      const rival = rivals.get(request);
+      return rival ? this.#busy(request, rival) : answers.get(request)!;
+    });
+  }
+
+  async acquireSet(requests: readonly AcquireRequest[]): Promise<AcquireSetAnswer> {
+    const sentAt = monotonicNow();
+    const answer = await this.inner.acquireSet(requests);
+    if (answer.outcome === 'granted')
+      void this.gate.tell(answer.leases.map((lease) => this.gate.held(lease, sentAt)));
+    return answer;
+  }
+
+  async renew(requests: readonly RenewRequest[]): Promise<RenewAnswer[]> {
+    const sentAt = monotonicNow();
+    const answers = await this.inner.renew(requests);
+    void this.gate.tell(
+      answers.flatMap((answer, index) => {
+        const { lockName, grantId } = requests[index]!;
+        if (answer.outcome === 'renewed') return [this.gate.renewed(answer.lease, sentAt)];
+        return answer.outcome === 'lost' ? [this.gate.ended(lockName, grantId)] : [];
+      }),
+    );
+    return answers;
+  }
+
+  async release(requests: readonly ReleaseRequest[]): Promise<ReleaseAnswer[]> {
+    const answers = await this.inner.release(requests);
+    await this.gate.tell(
+      answers.flatMap((answer, index) => {
+        const request = requests[index]!;
+        if (answer.outcome === 'released') return [this.gate.ended(request.lockName, answer.grantId)];
+        return answer.outcome === 'lost' && 'grantId' in request
+          ? [this.gate.ended(request.lockName, request.grantId)]
+          : [];
+      }),
+    );
+    return answers;
+  }
+
+  async forceRelease(requests: readonly ForceReleaseRequest[]): Promise<ForceReleaseAnswer[]> {
+    const answers = await this.inner.forceRelease(requests);
+    await this.gate.tell(
+      answers.flatMap((answer) =>
+        answer.outcome === 'forced' ? [this.gate.ended(answer.holder.lockName, answer.holder.grantId)] : [],
+      ),
+    );
+    return answers;
+  }
+
+  inspect(lockNames: readonly string[]): Promise<Array<InspectedLock | null>> {
+    return this.inner.inspect(lockNames);
+  }
+
+  list(query: ListQuery): Promise<LockPage> {
+    return this.inner.list(query);
+  }
+
+  countByState(): Promise<StateCounts> {
+    return this.inner.countByState();
+  }
+
+  history(lockName: string, limit: number): Promise<HistoryRecord[]> {
+    return this.inner.history(lockName, limit);
+  }
+
+  clearExpired(): Promise<number> {
+    return this.inner.clearExpired();
+  }
+
+  removeIdle(retention: number): Promise<number> {
+    return this.inner.removeIdle(retention);
+  }
+
+  ping(): Promise<void> {
+    return this.inner.ping();
+  }
+
+  get degraded(): readonly string[] {
+    const own = this.gate.isAnswering ? [] : ['the Redis gate does not answer'];
+    return [...(this.inner.degraded ?? []), ...own];
+  }
+
+  async close(): Promise<void> {
+    this.#suspects.close();
+    try {
+      await this.inner.close();
+    } finally {
+      this.gate.close();
+      await this.hangUp?.();
+    }
+  }
+
+  /** Who is in the way of each request; those who stand in the queue have been refused before, and are let through. */
+  async #claim(requests: readonly AcquireRequest[]): Promise<Map<AcquireRequest, Rival>> {
+    const newcomers = requests.filter(isNewcomer);
+    const rivals = await this.gate.claim(newcomers);
+    return new Map(
+      newcomers.flatMap((request, index) => {
+        const rival = rivals[index];
+        return rival ? [[request, rival] as const] : [];
+      }),
+    );
+  }
+
+  /** Asks the store. The news is on its way before anybody hears of the answers, so before any release. */
+  async #acquire(requests: readonly AcquireRequest[]): Promise<AcquireAnswer[]> {
+    const sentAt = monotonicNow();
+    try {
+      const answers = await this.inner.acquire(requests);
+      void this.gate.tell(requests.flatMap((request, index) => this.#news(request, answers[index]!, sentAt)));
+      return answers;
+    } catch (error) {
+      void this.gate.tell(requests.filter(isNewcomer).map((request) => this.gate.withdrawn(request)));
+      throw error;
+    }
+  }
+
+  #news(request: AcquireRequest, answer: AcquireAnswer, sentAt: number): News[] {
+    if (answer.outcome === 'granted') return [this.gate.held(answer.lease, sentAt)];
+    if (!isNewcomer(request)) return [];
+    if (answer.outcome === 'error' || answer.holder.lockTime === null) return [this.gate.withdrawn(request)];
+    return [this.gate.refused(request, answer.holder, sentAt)];
+  }
+
+  #busy({ lockName }: AcquireRequest, { entry, timeLeft }: Rival): AcquireAnswer {
+    this.#suspects.suspect(lockName, entry);
+    const { grantId, workerName, lockTime, expireTime } = entry;
+    const holder: HolderRecord = { lockName, workerName, grantId, lockTime, expireTime, timeLeft };
+    return { outcome: 'busy', holder };
+  }
+}
+
+const isNewcomer = ({ ticket }: AcquireRequest) => (ticket ?? null) === null;

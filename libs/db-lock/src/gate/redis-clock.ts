@@ -1,0 +1,19 @@
+import { monotonicNow } from '../lease/deadline.js';
+
+/** Redis's clock, as its last answer told it. */
+export class RedisClock {
+  #ahead = -Infinity;
+
+  /** @param now Redis's clock in an answer that has just arrived, in milliseconds */
+  learn(now: number): void {
+    this.#ahead = now - monotonicNow();
+  }
+
+  /**
+   * What Redis's clock shows at a moment of this process's monotonic clock, or a little less, because the answer was
+   * on its way for a while; 0, which is long past, while nothing is known.
+   */
+  at(moment: number): number {
+    return Math.max(0, Math.floor(moment + this.#ahead));
+  }
+}

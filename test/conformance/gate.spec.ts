@@ -1,0 +1,33 @@
+import { afterAll, beforeAll, describe, it } from '@jest/globals';
+import { lockConformance } from 'nestjs-db-lock/testing';
+import { pgliteStorage, postgresStorage, type TestStorage } from '../support/databases.js';
+import { describeWithRedis, openRedis, type SharedRedis } from '../support/redis-server.js';
+import { openSubject, type Way } from './subjects.js';
+
+/** What an embedded database shows over HTTP with a gate, PostgreSQL has shown. */
+const SUBJECTS: Array<[database: string, open: () => Promise<TestStorage>, ways: Way[]]> = [
+  ['PostgreSQL', postgresStorage, ['in process', 'over HTTP on express', 'over HTTP on fastify']],
+  ['PGlite', pgliteStorage, ['in process']],
+];
+
+describeWithRedis('a gate', () => {
+  let redis: SharedRedis;
+  beforeAll(async () => {
+    redis = await openRedis();
+  });
+  afterAll(() => redis.stop());
+
+  for (const [database, open, ways] of SUBJECTS)
+    describe(`before ${database}`, () => {
+      for (const way of ways) {
+        let storage: TestStorage | undefined;
+        lockConformance(
+          { describe, it, beforeAll, afterAll },
+          way,
+          async () => openSubject(way, (storage ??= await open()), redis.url),
+          { grants: 100 },
+        );
+        afterAll(() => storage?.drop());
+      }
+    });
+});
