@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { until } from '../support/patience.js';
 import { StandaloneServer } from '../support/standalone-server.js';
 
 const json = (body: unknown, method = 'POST'): RequestInit => ({
@@ -50,6 +51,20 @@ describe('the standalone server on its embedded database', () => {
     expect(release.status).toBe(204);
     const second = await server.call('/dblock/locks/rest/lease', json({ ttl: '30s' }));
     expect(Number(second.body['fencingToken'])).toBeGreaterThan(Number(first.body['fencingToken']));
+  });
+
+  it('lets callers wait for each other, and shows who waits', async () => {
+    const path = '/dblock/locks/wait/lease';
+    const first = await server.call(path, json({ ttl: '1h', workerName: 'first' }));
+    const waiting = server.call(path, json({ ttl: '30s', wait: '60s', workerName: 'second' }));
+    await until('the second waits', 30_000, async () => {
+      return (await server.call('/dblock/locks/wait')).body['waiting'] === 1;
+    });
+    expect((await server.call('/dblock/locks/wait')).body['queue']).toEqual([
+      { workerName: 'second', since: expect.any(String) },
+    ]);
+    await server.call(`${path}/${first.body['grantId']}`, { method: 'DELETE' });
+    expect(await waiting).toMatchObject({ status: 201, body: { workerName: 'second' } });
   });
 
   it('is live and ready', async () => {

@@ -2,6 +2,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { Agent, request } from 'undici';
 import { BlockingSession } from '../support/blocking-session.js';
 import { startPostgres } from '../support/postgres-server.js';
+import { until } from '../support/patience.js';
+import { startRedis } from '../support/redis-server.js';
 import { StandaloneServer } from '../support/standalone-server.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
@@ -153,5 +155,34 @@ describe('the standalone server on PostgreSQL', () => {
     expect((await server!.call(acquire)).body).toEqual({ success: true, result: true });
     await server!.end('SIGKILL');
     await postgres.stop();
+  });
+
+  it('is ready but degraded while the Redis of the gate is down, and grants all the same', async () => {
+    const redis = await startRedis();
+    await start({ REDIS_URL: redis.url });
+    expect(server!.stderr).toContain(`Redis gate ${new URL(redis.url).host}`);
+    expect((await server!.call('/health/ready')).body).toMatchObject({ status: 'ok' });
+    const acquire = (name: string) =>
+      server!.call(`/dblock/acquireLock?lockName=${name}&workerName=w&timeout=60`);
+    expect((await acquire('gated')).body).toEqual({ success: true, result: true });
+    expect((await acquire('gated')).body).toEqual({ success: true, result: false });
+
+    await redis.kill();
+    await until('the gate is out of order', 30_000, async () => {
+      expect((await acquire(`down ${performance.now()}`)).body).toEqual({ success: true, result: true });
+      return (await server!.call('/health/ready')).body['status'] === 'degraded';
+    });
+    expect(await server!.call('/health/ready')).toMatchObject({
+      status: 200,
+      body: { details: { database: { status: 'degraded', message: 'the Redis gate does not answer.' } } },
+    });
+    expect((await acquire('gated')).body).toEqual({ success: true, result: false });
+
+    await redis.restart();
+    await until('the gate is back', 60_000, async () => {
+      await acquire('gated');
+      return (await server!.call('/health/ready')).body['status'] === 'ok';
+    });
+    await redis.stop();
   });
 });
