@@ -4,9 +4,9 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import { DbLockModule, LockClient } from 'nestjs-db-lock';
 
 /**
- * Our LockClient in an application of its own, with the lock server in the same process.
+ * Our LockClient in an application of its own, with the lock server in the same process unless the options say otherwise.
  *
- * @param {string} url
+ * @param {string | undefined} url - of the database, where there is one
  * @param {Partial<import('nestjs-db-lock').DbLockModuleOptions>} [options]
  * @returns {Promise<{ locks: LockClient, close(): Promise<void> }>}
  */
@@ -15,7 +15,9 @@ export async function openLockApplication(url, options) {
     {
       module: Object,
       imports: [
-        TypeOrmModule.forRoot({ type: 'postgres', url, poolSize: 1, autoLoadEntities: true }),
+        ...(url === undefined
+          ? []
+          : [TypeOrmModule.forRoot({ type: 'postgres', url, poolSize: 1, autoLoadEntities: true })]),
         DbLockModule.forRoot({
           createTables: true,
           autoRegisterServices: false,
@@ -24,7 +26,7 @@ export async function openLockApplication(url, options) {
         }),
       ],
     },
-    { logger: ['error', 'warn'] },
+    { logger: ['error'] },
   );
   return { locks: app.get(LockClient), close: () => app.close() };
 }

@@ -29,7 +29,7 @@ export class Crew {
   /**
    * Starts them; resolves when each has had the lock once.
    *
-   * @param {Omit<Task, 'waiters'>} task
+   * @param {Omit<Task, 'waiters' | 'member'>} task
    * @param {number} waiters - shared out evenly
    * @param {number} processes
    */
@@ -37,7 +37,7 @@ export class Crew {
     const crew = new Crew();
     try {
       for (let member = 0; member < processes; member++)
-        crew.#start({ ...task, waiters: Math.floor((waiters + member) / processes) });
+        crew.#start({ ...task, member, waiters: Math.floor((waiters + member) / processes) });
       await crew.#answers();
     } catch (error) {
       await crew.dismiss();

@@ -1,5 +1,6 @@
 import { Crew } from './crew.js';
 import { figuresOf } from './figures.js';
+import { loadSystem } from './systems.js';
 
 /**
  * @typedef {import('./figures.js').Figures & {
@@ -25,9 +26,14 @@ let measured = 0;
 export async function measure(system, { waiters, processes }, options, servers) {
   const { hold, pause, warmUp, seconds } = options;
   const { postgresUrl, redisUrl } = servers;
-  const task = { system, hold, pause, lockName: `bench:${++measured}`, postgresUrl, redisUrl };
-  const crew = await Crew.gather(task, waiters, processes);
+  const { prepare } = await loadSystem(system);
+  const preparation = await prepare?.({ postgresUrl });
+  const { apiServers } = preparation ?? {};
+  const task = { system, hold, pause, lockName: `bench:${++measured}`, postgresUrl, redisUrl, apiServers };
+  /** @type {Crew | undefined} */
+  let crew;
   try {
+    crew = await Crew.gather(task, waiters, processes);
     const begin = warmUp * 1000;
     const end = begin + seconds * 1000;
     const reports = await crew.work({ origin: process.hrtime.bigint(), end });
@@ -46,7 +52,8 @@ export async function measure(system, { waiters, processes }, options, servers) 
       errors: errors.length,
     };
   } finally {
-    await crew.dismiss();
+    await crew?.dismiss();
+    await preparation?.close();
     await servers.endConnections();
   }
 }

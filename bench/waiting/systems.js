@@ -2,6 +2,7 @@
 export const SYSTEMS = [
   'lock-client',
   'lock-client-with-gate',
+  'standalone-servers',
   'pg-advisory-lock',
   'verrou-postgres',
   'verrou-redis',
@@ -18,6 +19,8 @@ export const SYSTEMS = [
  * @property {string} redisUrl
  * @property {string} lockName
  * @property {number} waiters - in this process
+ * @property {number} member - which of the processes this is, from 0
+ * @property {string[]} [apiServers] - lock servers that run for this measurement
  */
 
 /**
@@ -31,6 +34,13 @@ export const SYSTEMS = [
  * @property {string} name
  * @property {string} settings - how it is configured, for the reader of the results
  * @property {(place: Place) => Promise<WaitingSystem>} open
+ * @property {(place: { postgresUrl: string }) => Promise<Preparation>} [prepare] - what runs beside the processes
+ */
+
+/**
+ * @typedef {object} Preparation
+ * @property {string[]} apiServers
+ * @property {() => Promise<void>} close
  */
 
 /** How long a waiter is willing to wait, and for how long it takes the lock at most; in ms. */
