@@ -10,37 +10,59 @@ export { LockTableMissingError } from './module/feature-tables.js';
 export {
   getDjangoDbLockClientToken,
   getLockClientToken,
+  getLockEventsToken,
   getLockServerToken,
   InjectLockClient,
+  InjectLockEvents,
   InjectLockServer,
 } from './module/tokens.js';
 
-export type { AcquireOptions, BasicAcquireOptions } from './client/acquire-options.js';
+export type {
+  AcquireOptions,
+  BasicAcquireOptions,
+  LockWorkOptions,
+  Reentrancy,
+} from './client/acquire-options.js';
 export { BasicLease } from './client/basic-lease.js';
 export { DjangoDbLockClient } from './client/django-db-lock-client.js';
+export { currentLease } from './client/lease-context.js';
 export { Lease } from './client/lease.js';
 export { LockClient } from './client/lock-client.js';
+export { LeaseSet } from './client/lease-set.js';
 export type { LockInfo } from './client/lock-transport.js';
+
+export { CurrentLease } from './decorators/current-lease.js';
+export { UseLock } from './decorators/use-lock.js';
+export type { LockKey, UseLockOptions } from './decorators/use-lock-options.js';
+
+export { LockEvents, type LockEvent, type LockEventType } from './events/lock-events.js';
 
 export { LockServer } from './server/lock-server.js';
 export { ProblemFilter } from './server/problem.filter.js';
 
 export * from './lease/errors.js';
-export { MAX_TTL, type Duration } from './lease/duration.js';
+export { MAX_TTL, MAX_WAIT, type Duration } from './lease/duration.js';
 export { MAX_METADATA_BYTES, type LockMetadata } from './lease/metadata.js';
 export { MAX_NAME_LENGTH } from './lease/names.js';
 
+export type { RedisOptions } from './gate/options.js';
+
 export { LockBase } from './model/lock-base.js';
 export { LockHistoryBase } from './model/lock-history-base.js';
-export { dbLockEntities, Lock, LockHistory } from './model/lock.entity.js';
+export { LockWaiterBase } from './model/lock-waiter-base.js';
+export { dbLockEntities, Lock, LockHistory, LockWaiter } from './model/lock.entity.js';
 export { dbLockMigrations, dbLockSchemaSql, type MigrationOptions } from './model/migrations.js';
 
 export type {
   AcquireAnswer,
+  AcquireSetAnswer,
   ErrorAnswer,
+  ExpiredLease,
   ForceReleaseAnswer,
   ForceReleaseRequest,
   HistoryRecord,
+  HolderRecord,
+  InspectedLock,
   LeaseRecord,
   ListQuery,
   LockPage,
@@ -52,3 +74,15 @@ export type {
   SortField,
   StateCounts,
 } from './store/lock-store.js';
+export type {
+  NextInLine,
+  PassAnswer,
+  PassRequest,
+  QueuedWaiter,
+  QueuePlace,
+  Waiter,
+  WaitQueue,
+  WakeUp,
+  WakeUpListener,
+  WakeUpMode,
+} from './store/wait-queue.js';

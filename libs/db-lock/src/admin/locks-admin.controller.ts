@@ -26,6 +26,7 @@ import {
 } from '../server/schemas.js';
 import { validationPipe } from '../server/validation.pipe.js';
 import { actorOf } from './actor.js';
+import { CachedReads } from './cached-reads.js';
 import {
   clearedJson,
   forceReleaseBody,
@@ -41,15 +42,20 @@ import {
 @UsePipes(validationPipe())
 @UseFilters(ProblemFilter)
 export class LocksAdminController {
-  constructor(private readonly server: LockServer) {}
+  constructor(
+    private readonly server: LockServer,
+    private readonly reads: CachedReads,
+  ) {}
 
   @Get('locks')
   @Header('Cache-Control', 'no-store')
   async list(
     @Query({ schema: listQuerySchema }) query: z.output<typeof listQuerySchema>,
   ): Promise<z.input<typeof lockPageJson>> {
-    const { items, total } = await this.server.list(query);
-    return { items: items.map(toLockJson), total };
+    return this.reads.read('list', query, async () => {
+      const { items, total } = await this.server.list(query);
+      return { items: items.map(toLockJson), total };
+    });
   }
 
   @Get('locks/:lockName')
@@ -79,20 +85,21 @@ export class LocksAdminController {
     @Body({ schema: forceReleaseBody }) { reason }: z.output<typeof forceReleaseBody>,
     @Req() request: object,
   ): Promise<z.input<typeof endedLeaseJson>> {
-    const answer = await this.server.forceRelease({ lockName, reason, actor: actorOf(request) });
+    const actor = actorOf(request);
+    const answer = await this.reads.write(() => this.server.forceRelease({ lockName, reason, actor }));
     return toEndedLeaseJson(lockName, answer.outcome === 'forced' ? answer.holder : null);
   }
 
   @Get('counts')
   @Header('Cache-Control', 'no-store')
   counts(): Promise<z.input<typeof countsJson>> {
-    return this.server.countByState();
+    return this.reads.read('counts', {}, () => this.server.countByState());
   }
 
   @Post('clear-expired')
   @HttpCode(HttpStatus.OK)
   @Header('Cache-Control', 'no-store')
   async clearExpired(): Promise<z.input<typeof clearedJson>> {
-    return { cleared: await this.server.clearExpired() };
+    return { cleared: await this.reads.write(() => this.server.clearExpired()) };
   }
 }

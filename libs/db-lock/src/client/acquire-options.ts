@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { minHoldSchema, ttlSchema, waitSchema, type Duration } from '../lease/duration.js';
 import { metadataSchema, type LockMetadata } from '../lease/metadata.js';
 import { lockNameSchema, workerNameSchema } from '../lease/names.js';
-import { acquireSetSchema, grantIdSchema } from '../lease/requests.js';
+import { acquireSetSchema, grantIdSchema, parseRequest } from '../lease/requests.js';
 
 /** How a lock is acquired, from every lock server. */
 export interface BasicAcquireOptions {
@@ -33,6 +33,18 @@ export interface AcquireOptions extends BasicAcquireOptions {
    */
   minHold?: Duration;
 }
+
+export interface Reentrancy {
+  /**
+   * Where the work that calls this already has a live lease of the lock, by the same client, run under that lease as it is,
+   * instead of asking for one: other options then count for nothing. The lock is released when the last of the works under it
+   * has ended. Default false: the lock is simply busy, whoever holds it.
+   */
+  reentrant?: boolean;
+}
+
+/** How a lock is acquired for a work. */
+export interface LockWorkOptions extends AcquireOptions, Reentrancy {}
 
 const basicOptions = {
   lockName: lockNameSchema,
@@ -65,3 +77,16 @@ const { lockName: _, ...withoutName } = options;
 export const acquireAllSchema = z
   .strictObject({ ...withoutName, lockNames: acquireSetSchema.shape.lockNames })
   .check(minHoldFits);
+
+const reentrantSchema = z.boolean({ error: 'must be true or false' });
+
+/**
+ * Tells the options of an acquire from that of a work.
+ * @throws InvalidLockRequestError
+ */
+export function splitReentrant<Options extends object>(
+  options: (Options & Reentrancy) | undefined,
+): [Options, boolean] {
+  const { reentrant = false, ...acquire } = options ?? ({} as Options & Reentrancy);
+  return [acquire as Options, parseRequest(reentrantSchema, reentrant, 'reentrant')];
+}

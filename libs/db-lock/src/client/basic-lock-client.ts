@@ -1,10 +1,14 @@
 import { Logger } from '@nestjs/common';
+import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { monotonicNow, trustedUntil } from '../lease/deadline.js';
 import { ClientClosedError, LeaseLostError, LockBusyError, StoreUnavailableError } from '../lease/errors.js';
+import type { LockEventSink, LockFact } from '../events/lock-events.js';
 import type { WaitingAcquireRequest } from '../lease/requests.js';
-import type { BasicAcquireOptions } from './acquire-options.js';
+import { splitReentrant, type BasicAcquireOptions, type Reentrancy } from './acquire-options.js';
 import type { BasicLease, LeaseObserver } from './basic-lease.js';
+import { Hold, holdHere } from './lease-context.js';
+import type { Lease as RenewableLease } from './lease.js';
 import type {
   AcquireOutcome,
   BasicConfirmation,
@@ -25,6 +29,8 @@ export interface ClientSettings {
   workerName: string;
   /** How often an attempt whose outcome is unknown is repeated, with the same grantId. */
   retries: number;
+  /** Where to tell what happens, as far as the server doesn't tell it in this process. */
+  events?: LockEventSink;
 }
 
 /** One acquisition: what is asked for, and how. */
@@ -54,6 +60,8 @@ export interface Ask<Confirmation extends BasicConfirmation> {
 export interface Confirmed<Confirmation> {
   confirmation: Confirmation;
   sentAt: number;
+  /** Milliseconds that the locks were waited for. */
+  waited: number;
 }
 
 /** An answer that took longer than this part of the lease is asked for again: what counts is when a request was sent. */
@@ -67,13 +75,15 @@ export abstract class BasicLockClient<
 > {
   protected readonly logger = new Logger('DbLock');
   readonly #live = new Set<BasicLease>();
-  readonly #waiting = new Set<AbortController>();
+  readonly #closing = new AbortController();
   #closed = false;
 
   constructor(
     protected readonly settings: ClientSettings,
     private readonly basicTransport: BasicTransport<Confirmation>,
-  ) {}
+  ) {
+    setMaxListeners(0, this.#closing.signal);
+  }
 
   /**
    * Runs the work under the lock and releases it, whatever becomes of the work, whose result or error is passed on as it is.
@@ -82,13 +92,23 @@ export abstract class BasicLockClient<
    * @throws InvalidLockRequestError when the name or an option breaks a rule.
    */
   withLock<Result>(lockName: string, work: Work<Lease, Result>): Promise<Result>;
-  withLock<Result>(lockName: string, options: Options, work: Work<Lease, Result>): Promise<Result>;
+  withLock<Result>(
+    lockName: string,
+    options: Options & Reentrancy,
+    work: Work<Lease, Result>,
+  ): Promise<Result>;
   async withLock<Result>(
     lockName: string,
-    ...rest: OptionalOptions<Options, Work<Lease, Result>>
+    ...rest: OptionalOptions<Options & Reentrancy, Work<Lease, Result>>
   ): Promise<Result> {
     const [options, work] = splitOptions(rest);
-    return workUnder(await this.#acquire(this.prepare(lockName, options, true)), work);
+    const [acquireOptions, reentrant] = splitReentrant<Options>(options);
+    const acquisition = this.prepare(lockName, acquireOptions, true);
+    acquisition.signal?.throwIfAborted();
+    const hold =
+      (reentrant ? holdHere(this, acquisition.request.lockName) : undefined) ??
+      new Hold(this, await this.#acquire(acquisition));
+    return workUnder([hold], () => work(hold.lease as Lease));
   }
 
   /**
@@ -110,11 +130,19 @@ export abstract class BasicLockClient<
   /** Releases every lease that is still held, lets nobody wait any longer, and refuses new ones. The application's shutdown calls it. */
   async close(): Promise<void> {
     this.#closed = true;
-    for (const waiting of this.#waiting) waiting.abort(new ClientClosedError());
+    this.#closing.abort(new ClientClosedError());
     const leases = [...this.#live];
     for (const lease of leases) lease.lose('shutdown');
     await Promise.all(leases.map((lease) => lease[Symbol.asyncDispose]()));
     await this.basicTransport.close();
+  }
+
+  /**
+   * @internal Checks the options of a work before there is one.
+   * @throws InvalidLockRequestError
+   */
+  checkOptions(options: Options & Reentrancy): void {
+    this.prepare('any', splitReentrant<Options>(options)[0], true);
   }
 
   /** Checks the name and the options, and fills in the defaults. */
@@ -126,8 +154,9 @@ export abstract class BasicLockClient<
   protected readonly observer: LeaseObserver = {
     release: (key, minHold) => this.#release(key, minHold),
     ended: (lease) => this.#live.delete(lease),
-    lost: (_lease, error) => {
+    lost: (lease, error) => {
       if (error.reason !== 'shutdown') this.logger.warn(error.message);
+      this.settings.events?.emit({ type: 'lost', ...shown(lease), reason: error.reason });
     },
     releaseFailed: (lease, error) => {
       this.logger.warn(`Lock ${JSON.stringify(lease.lockName)} could not be released: ${messageOf(error)}`);
@@ -136,20 +165,26 @@ export abstract class BasicLockClient<
 
   async #acquire(acquisition: Acquisition): Promise<Lease> {
     const { request, signal, callersGrant } = acquisition;
-    const { confirmation, sentAt } = await this.confirm({
+    const { confirmation, sentAt, waited } = await this.confirm({
       keys: [request],
       wait: request.wait,
       signal,
       callersGrant,
       send: (wait, aborted) => this.basicTransport.acquire({ ...request, wait }, aborted),
     });
-    return this.keep(this.lease(acquisition, confirmation, sentAt));
+    return this.keep(this.lease(acquisition, confirmation, sentAt), waited);
   }
 
-  /** Releases the lease at the shutdown, should it still be held then. */
-  protected keep<Held extends BasicLease>(lease: Held): Held {
+  /** Tells of the lease; releases it at the shutdown, should it still be held then. */
+  protected keep<Held extends BasicLease>(lease: Held, waited: number): Held {
     this.#live.add(lease);
+    this.tell({ type: 'acquired', ...shown(lease), wait: waited });
     return lease;
+  }
+
+  /** Tells what happened, unless the server does. */
+  protected tell(fact: LockFact): void {
+    if (!this.basicTransport.tells) this.settings.events?.emit(fact);
   }
 
   /**
@@ -163,21 +198,25 @@ export abstract class BasicLockClient<
     try {
       return await this.#confirm(ask, patience?.signal ?? ask.signal);
     } finally {
-      patience?.end();
+      patience?.end?.();
     }
   }
 
   /** A signal that aborts with the caller's, and when the client closes: who waits must not hold up the shutdown. */
-  #patience(signal?: AbortSignal): { signal: AbortSignal; end(): void } {
+  #patience(signal?: AbortSignal): { signal: AbortSignal; end?(): void } {
+    const closing = this.#closing.signal;
+    if (!signal) return { signal: closing };
+    setMaxListeners(0, signal); // one signal may end thousands of waits
     const waiting = new AbortController();
-    const abort = () => waiting.abort(signal!.reason);
-    signal?.addEventListener('abort', abort);
-    this.#waiting.add(waiting);
+    const abort = () => waiting.abort(signal.reason);
+    const close = () => waiting.abort(closing.reason);
+    signal.addEventListener('abort', abort);
+    closing.addEventListener('abort', close);
     return {
       signal: waiting.signal,
       end: () => {
-        signal?.removeEventListener('abort', abort);
-        this.#waiting.delete(waiting);
+        signal.removeEventListener('abort', abort);
+        closing.removeEventListener('abort', close);
       },
     };
   }
@@ -186,7 +225,8 @@ export abstract class BasicLockClient<
     ask: Ask<Granted>,
     signal?: AbortSignal,
   ): Promise<Confirmed<Granted>> {
-    const deadline = monotonicNow() + ask.wait;
+    const began = monotonicNow();
+    const deadline = began + ask.wait;
     let givenUp = false;
     const attempt = async (wait: number) => {
       const sentAt = monotonicNow();
@@ -196,17 +236,25 @@ export abstract class BasicLockClient<
     };
 
     try {
-      const first = await this.#repeatUnknown(attempt, deadline, signal);
+      const prompt = ask.wait > 0 && this.basicTransport.cancels;
+      const once = prompt ? attempt : (wait: number) => orAborted(attempt(wait), signal);
+      const first = await this.#repeatUnknown(once, deadline, signal);
       const { sentAt, answer } =
-        ask.wait > 0 && isStale(first)
-          ? await this.#repeatUnknown(() => attempt(0), -Infinity, signal)
-          : first;
+        ask.wait > 0 && isStale(first) ? await this.#repeatUnknown(() => once(0), -Infinity, signal) : first;
       if (answer.outcome === 'busy') {
         const [{ lockName }] = ask.keys as [LeaseKey];
         if (first.answer.outcome === 'granted') throw new LeaseLostError(lockName, 'refused');
-        throw new LockBusyError(answer.lockName ?? lockName, answer.holder, answer.retryAfter);
+        const busy = new LockBusyError(answer.lockName ?? lockName, answer.holder, answer.retryAfter);
+        this.tell({
+          type: 'busy',
+          lockName: busy.lockName,
+          workerName: ask.keys[0]!.workerName,
+          holder: busy.holder,
+        });
+        throw busy;
       }
-      const confirmed = { confirmation: answer.lease, sentAt: answer.sentAt ?? sentAt };
+      const waited = ask.wait > 0 ? monotonicNow() - began : 0;
+      const confirmed = { confirmation: answer.lease, sentAt: answer.sentAt ?? sentAt, waited };
       if (this.#closed || trustedUntil(confirmed.sentAt, answer.lease.timeLeft) <= monotonicNow()) {
         this.#releaseUnwanted(ask);
         throw this.#closed ? new ClientClosedError() : new LeaseLostError(ask.keys[0]!.lockName, 'deadline');
@@ -232,7 +280,9 @@ export abstract class BasicLockClient<
         throw error;
       }
     };
-    return this.#repeatUnknown(attempt, -Infinity, undefined, true);
+    const answer = await this.#repeatUnknown(attempt, -Infinity, undefined, true);
+    if (answer.outcome === 'released') this.tell({ type: 'released', ...key });
+    return answer;
   }
 
   /** Frees, in the background, what an attempt that was given up may have acquired. Failing that, the TTL frees it. */
@@ -259,7 +309,7 @@ export abstract class BasicLockClient<
     for (let retry = 0; ; retry++) {
       const wait = Math.max(0, Math.ceil(deadline - monotonicNow()));
       try {
-        return await orAborted(attempt(wait), signal);
+        return await attempt(wait);
       } catch (error) {
         if (!(error instanceof StoreUnavailableError)) throw error;
         signal?.throwIfAborted();
@@ -297,6 +347,12 @@ async function orAborted<Answer>(attempt: Promise<Answer>, signal?: AbortSignal)
 async function pauseBefore(retry: number, signal?: AbortSignal): Promise<void> {
   const milliseconds = Math.min(FIRST_PAUSE * 2 ** retry * (1 + Math.random()), LONGEST_PAUSE);
   await sleep(milliseconds, undefined, { signal }).catch(() => signal?.throwIfAborted());
+}
+
+/** What may be told of a lease: the token where there is one. */
+function shown(lease: BasicLease & Partial<RenewableLease>) {
+  const { lockName, workerName, fencingToken, expireTime } = lease;
+  return { lockName, workerName, fencingToken, expireTime };
 }
 
 function messageOf(error: unknown): string {

@@ -17,6 +17,7 @@ import {
 export class LocalTransport implements LockTransport {
   readonly repeatable = true;
   readonly cancels = true;
+  readonly tells = true;
 
   constructor(private readonly server: LockServer) {}
 

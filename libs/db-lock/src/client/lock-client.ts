@@ -1,7 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import { parseRequest } from '../lease/requests.js';
+import { parseRequest, type AcquireSetRequest } from '../lease/requests.js';
 import { lockNameSchema } from '../lease/names.js';
-import { acquireAllSchema, acquireSchema, type AcquireOptions } from './acquire-options.js';
+import {
+  acquireAllSchema,
+  acquireSchema,
+  splitReentrant,
+  type AcquireOptions,
+  type LockWorkOptions,
+} from './acquire-options.js';
 import {
   BasicLockClient,
   definedOnly,
@@ -10,9 +16,15 @@ import {
   type ClientSettings,
 } from './basic-lock-client.js';
 import { Lease, type RenewableLeaseObserver } from './lease.js';
+import { Hold, holdHere } from './lease-context.js';
 import { LeaseSet } from './lease-set.js';
 import type { LeaseConfirmation, LockInfo, LockTransport } from './lock-transport.js';
 import { splitOptions, workUnder, type OptionalOptions, type Work } from './work.js';
+
+/** One acquisition of several locks. */
+interface SetAcquisition extends Omit<Acquisition, 'request'> {
+  request: AcquireSetRequest;
+}
 
 /**
  * Takes locks, in the same process or from a remote lock server. Inject it:
@@ -31,7 +43,11 @@ export class LockClient extends BasicLockClient<Lease, AcquireOptions, LeaseConf
 
   readonly #observer: RenewableLeaseObserver = {
     ...this.observer,
-    renew: ({ lockName, grantId }, ttl) => this.transport.renew({ lockName, grantId, ttl }),
+    renew: async ({ lockName, workerName, grantId }, ttl) => {
+      const answer = await this.transport.renew({ lockName, grantId, ttl });
+      if (answer.outcome === 'renewed') this.tell({ type: 'renewed', lockName, workerName, ...answer.lease });
+      return answer;
+    },
   };
 
   /**
@@ -50,7 +66,7 @@ export class LockClient extends BasicLockClient<Lease, AcquireOptions, LeaseConf
    * @throws StoreUnavailableError, LeaseLostError, InvalidLockRequestError as `acquire` does.
    */
   async acquireAll(lockNames: readonly string[], options?: AcquireOptions): Promise<LeaseSet> {
-    return this.#acquireAll(lockNames, options, false);
+    return this.#acquireAll(this.#prepareAll(lockNames, options, false));
   }
 
   /** Like `acquireAll`, but null when one of the locks is busy and `wait` has run out. */
@@ -59,49 +75,82 @@ export class LockClient extends BasicLockClient<Lease, AcquireOptions, LeaseConf
   }
 
   /**
-   * Runs the work under several locks, taken at once, all or none, and releases them.
+   * Runs the work under several locks, taken at once, all or none, and releases them. With `reentrant`, the work runs under the
+   * leases that there are already, and takes the other locks at once; who does so for locks of which others have some and wait
+   * for these, waits in vain until `wait` has run out.
    * @throws as `acquireAll`; the work has not begun then.
    */
   withLocks<Result>(lockNames: readonly string[], work: Work<LeaseSet, Result>): Promise<Result>;
   withLocks<Result>(
     lockNames: readonly string[],
-    options: AcquireOptions,
+    options: LockWorkOptions,
     work: Work<LeaseSet, Result>,
   ): Promise<Result>;
   async withLocks<Result>(
     lockNames: readonly string[],
-    ...rest: OptionalOptions<AcquireOptions, Work<LeaseSet, Result>>
+    ...rest: OptionalOptions<LockWorkOptions, Work<LeaseSet, Result>>
   ): Promise<Result> {
     const [options, work] = splitOptions(rest);
-    return workUnder(await this.#acquireAll(lockNames, options, true), work);
+    const [acquireOptions, reentrant] = splitReentrant<AcquireOptions>(options);
+    const asked = this.#prepareAll(lockNames, acquireOptions, true);
+    asked.signal?.throwIfAborted();
+    const joined = new Map<string, Hold>();
+    for (const lockName of reentrant ? asked.request.lockNames : []) {
+      const hold = holdHere(this, lockName);
+      if (hold) joined.set(lockName, hold);
+    }
+    return workUnder([...joined.values()], async () => {
+      const holds = await this.#holdAll(asked, joined);
+      return workUnder(holds, () => work(new LeaseSet(holds.map(({ lease }) => lease as Lease))));
+    });
   }
 
-  async #acquireAll(
+  /** One hold for each lock, in the order of their names: those that there are, and those of the locks to be acquired. */
+  async #holdAll(asked: SetAcquisition, joined: ReadonlyMap<string, Hold>): Promise<Hold[]> {
+    const { lockNames } = asked.request;
+    const missing = lockNames.filter((lockName) => !joined.has(lockName));
+    const acquired =
+      missing.length > 0
+        ? await this.#acquireAll({ ...asked, request: { ...asked.request, lockNames: missing } })
+        : undefined;
+    return lockNames.map((lockName) => joined.get(lockName) ?? new Hold(this, acquired!.get(lockName)!));
+  }
+
+  #prepareAll(
     lockNames: readonly string[],
     options: AcquireOptions | undefined,
     keepAlive: boolean,
-  ): Promise<LeaseSet> {
+  ): SetAcquisition {
     const {
       signal,
       keepAlive: renewed,
       minHold,
       ...request
     } = parseRequest(acquireAllSchema, { ...this.#withDefaults(options, keepAlive), lockNames }, 'options');
+    return { request, signal, keepAlive: renewed, minHold, callersGrant: options?.grantId !== undefined };
+  }
+
+  async #acquireAll({
+    request,
+    signal,
+    keepAlive,
+    minHold,
+    callersGrant,
+  }: SetAcquisition): Promise<LeaseSet> {
     const { ttl, wait, workerName, grantId } = request;
-    const { confirmation, sentAt } = await this.confirm({
+    const { confirmation, sentAt, waited } = await this.confirm({
       keys: request.lockNames.map((lockName) => ({ lockName, workerName, grantId })),
       wait,
       signal,
-      callersGrant: options?.grantId !== undefined,
+      callersGrant,
       send: (patience, aborted) => this.transport.acquireSet({ ...request, wait: patience }, aborted),
     });
-    return new LeaseSet(
-      confirmation.leases.map(({ lockName, ...lease }) =>
-        this.keep(
-          new Lease({ lockName, workerName, grantId }, this.#observer, lease, sentAt, ttl, renewed, minHold),
-        ),
-      ),
-    );
+    const leases = confirmation.leases.map(({ lockName, ...confirmed }) => {
+      const key = { lockName, workerName, grantId };
+      const lease = new Lease(key, this.#observer, confirmed, sentAt, ttl, keepAlive, minHold);
+      return this.keep(lease, waited);
+    });
+    return new LeaseSet(leases);
   }
 
   #withDefaults(options: AcquireOptions | undefined, keepAlive: boolean): object {

@@ -70,8 +70,10 @@ export interface BasicTransport<Confirmation extends BasicConfirmation = BasicCo
   release(lease: LeaseKey, minHold?: number): Promise<ReleaseOutcome>;
   /** Whether an acquire with the same grantId may be sent again when its outcome is unknown. */
   readonly repeatable: boolean;
-  /** An acquire whose signal aborts leaves no lease behind: nothing needs to be released after it. */
+  /** An acquire whose signal aborts leaves no lease behind, and a waiting one rejects at once. */
   readonly cancels?: boolean;
+  /** The server tells by itself, in this process, what happens to its locks. */
+  readonly tells?: boolean;
   close(): Promise<void>;
 }
 

@@ -1,3 +1,5 @@
+import { runUnder, type Hold } from './lease-context.js';
+
 /** What is done under one or several leases. */
 export type Work<Held, Result> = (held: Held) => Result | Promise<Result>;
 
@@ -10,14 +12,18 @@ export function splitOptions<Options, Work extends (...args: never[]) => unknown
   return given.length === 1 ? [undefined, given[0]] : given;
 }
 
-/** Runs the work and releases what it ran under, whatever becomes of it; its result or error is passed on as it is. */
-export async function workUnder<Held extends AsyncDisposable, Result>(
-  held: Held,
-  work: Work<Held, Result>,
+/**
+ * Runs the work and releases what it ran under, unless other works still run under it; whatever becomes of the work, its
+ * result or error is passed on as it is.
+ */
+export async function workUnder<Result>(
+  holds: readonly Hold[],
+  work: () => Result | Promise<Result>,
 ): Promise<Result> {
+  for (const hold of holds) hold.enter();
   try {
-    return await work(held);
+    return await runUnder(holds, work);
   } finally {
-    await held[Symbol.asyncDispose]();
+    await Promise.all(holds.map((hold) => hold.leave()));
   }
 }

@@ -74,6 +74,8 @@ const DETAILS: Record<LockEventType, readonly string[]> = {
  *       events.of('lost', 'forced').subscribe(({ lockName, reason }) => …);
  *     }
  *
+ * Where the application has @nestjs/event-emitter, each event is emitted there, too: `@OnEvent('db-lock.lost')`.
+ *
  * Subscribers run at once, before the acquire or release returns: let them be short. One that throws is logged and
  * harms neither locks nor the other subscribers. With nobody subscribed, telling costs nothing.
  */

@@ -1,0 +1,77 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { ModuleRef } from '@nestjs/core';
+import { createHash, randomUUID } from 'node:crypto';
+
+/** As much of a cache-manager Cache as is needed. */
+interface Cache {
+  wrap<Value>(key: string, read: () => Promise<Value>, ttl: number, refreshThreshold: number): Promise<Value>;
+}
+
+/** The token of @nestjs/cache-manager, which the application may not have. */
+const CACHE_MANAGER = 'CACHE_MANAGER';
+
+/** How old what an operator sees may be, in milliseconds. */
+const TTL = 1_000;
+
+/** How long the cache may take to say what it has, in milliseconds. */
+const PATIENCE = 250;
+
+/**
+ * What operators look at often and at once, such as lists and counts, through the application's CacheModule where it has one.
+ * Never the state of a lock by which anything is decided. A cache that fails, or hangs, is done without.
+ */
+@Injectable()
+export class CachedReads {
+  /** Makes the keys of this process and of the time since its last write: a cache may be shared with other databases. */
+  #generation = randomUUID();
+
+  constructor(@Inject(ModuleRef) private readonly application: ModuleRef) {}
+
+  /** The value, in its JSON form (a store may keep JSON), as it was at most a second ago. */
+  async read<Value>(name: string, query: object, read: () => Promise<Value>): Promise<Value> {
+    const cache = this.#cache();
+    if (!cache) return read();
+    let reading: Promise<Value> | undefined;
+    try {
+      return await inTime(cache.wrap(this.#key(name, query), () => (reading = read()), TTL, 0));
+    } catch {
+      return reading ?? read();
+    }
+  }
+
+  /** Writes; what was read before is not shown any more, also when the write's outcome is unknown. */
+  async write<Answer>(write: () => Promise<Answer>): Promise<Answer> {
+    try {
+      return await write();
+    } finally {
+      this.#generation = randomUUID();
+    }
+  }
+
+  #cache(): Cache | undefined {
+    try {
+      return this.application.get<Cache>(CACHE_MANAGER, { strict: false });
+    } catch {
+      // Nest throws when there is none.
+      return undefined;
+    }
+  }
+
+  #key(name: string, query: object): string {
+    const digest = createHash('sha256').update(JSON.stringify(query)).digest('base64url');
+    return `db-lock:${this.#generation}:${name}:${digest}`;
+  }
+}
+
+/** Rejects when the value does not come in time. */
+async function inTime<Value>(value: Promise<Value>): Promise<Value> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error('The cache is late.')), PATIENCE);
+  });
+  try {
+    return await Promise.race([value, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

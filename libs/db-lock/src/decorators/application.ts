@@ -1,0 +1,55 @@
+import { Inject } from '@nestjs/common';
+import { ModuleRef } from '@nestjs/core';
+import type { BasicLease } from '../client/basic-lease.js';
+import type { LockWorkOptions } from '../client/acquire-options.js';
+import type { Work } from '../client/work.js';
+import { getDjangoDbLockClientToken, getLockClientToken } from '../module/tokens.js';
+
+/** What all lock clients can do for a work. */
+export interface WorkClient {
+  withLock<Result>(
+    lockName: string,
+    options: LockWorkOptions,
+    work: Work<BasicLease, Result>,
+  ): Promise<Result>;
+  checkOptions(options: LockWorkOptions): void;
+}
+
+const APPLICATION = Symbol('DbLock application');
+
+/**
+ * Lets Nest itself note, on each object of the class that it makes, in which application it did: also on the
+ * request-scoped and transient ones, which nobody else sees.
+ */
+export function injectApplication(prototype: object): void {
+  if (APPLICATION in prototype) return;
+  Object.defineProperty(prototype, APPLICATION, {
+    set(this: object, application: ModuleRef) {
+      noteApplication(this, application);
+    },
+  });
+  Inject(ModuleRef)(prototype, APPLICATION);
+}
+
+/** For objects that Nest has not made itself, such as those of factories. */
+export function noteApplication(object: object, application: ModuleRef): void {
+  Reflect.defineProperty(object, APPLICATION, { value: application, writable: true, configurable: true });
+}
+
+/** The application to which an object belongs. */
+export function applicationOf(object: unknown): ModuleRef | undefined {
+  return (object as { [APPLICATION]?: ModuleRef } | null | undefined)?.[APPLICATION];
+}
+
+/** The client of one of the application's features, whatever module has it. */
+export function clientOf(application: ModuleRef, feature: string): WorkClient | undefined {
+  const tokens = [getLockClientToken(feature), getDjangoDbLockClientToken(feature)];
+  for (const token of tokens) {
+    try {
+      return application.get<WorkClient>(token, { strict: false });
+    } catch {
+      // Nest throws when there is none.
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,118 @@
+import { isObservable } from 'rxjs';
+import type { BasicLease } from '../client/basic-lease.js';
+import type { LockWorkOptions } from '../client/acquire-options.js';
+import { DbLockConfigurationError, InvalidLockRequestError, LockBusyError } from '../lease/errors.js';
+import { DEFAULT_FEATURE } from '../model/feature.js';
+import { applicationOf, clientOf, type WorkClient } from './application.js';
+import { KeyTemplate } from './key-template.js';
+import type { LockKey, UseLockOptions } from './use-lock-options.js';
+
+export type Method = (this: unknown, ...args: unknown[]) => unknown;
+
+/** One method that runs under a lock. */
+export class LockedMethod {
+  readonly feature: string;
+  readonly #acquire: LockWorkOptions;
+  readonly #whenBusy: NonNullable<UseLockOptions['whenBusy']>;
+  #template?: KeyTemplate;
+
+  constructor(
+    readonly name: string | symbol,
+    /** `Class.method`, for messages. */
+    private readonly label: string,
+    private readonly method: Method,
+    private readonly leasePlaces: readonly number[],
+    private readonly key: LockKey,
+    { feature = DEFAULT_FEATURE, whenBusy = 'throw', ...acquire }: UseLockOptions,
+  ) {
+    this.feature = feature;
+    this.#whenBusy = whenBusy;
+    this.#acquire = acquire;
+  }
+
+  /** @throws DbLockConfigurationError when the decorator was given what can't be. */
+  check(client: WorkClient | undefined): void {
+    const { signal, grantId } = this.#acquire;
+    if (signal !== undefined || grantId !== undefined)
+      throw this.#misused('signal and grantId belong to one acquire, not to all of them.');
+    if (!['throw', 'skip'].includes(this.#whenBusy as string) && typeof this.#whenBusy !== 'function')
+      throw this.#misused("whenBusy must be 'throw', 'skip' or a function.");
+    if (!client) throw this.#withoutFeature();
+    this.#checked(() => client.checkOptions(this.#acquire));
+    if (typeof this.key !== 'function') this.#checked(() => this.#keyTemplate());
+  }
+
+  /** Runs the method under the lock. */
+  async run(self: unknown, args: readonly unknown[]): Promise<unknown> {
+    const client = this.#clientFor(self);
+    const lockName = await this.#lockName(self, args);
+    let begun = false;
+    try {
+      return await client.withLock(lockName, this.#acquire, async (lease) => {
+        begun = true;
+        return this.#ended(await this.method.apply(self, this.#withLease(args, lease)));
+      });
+    } catch (error) {
+      // The method's own errors are its own, also when it finds another lock busy.
+      if (begun || !(error instanceof LockBusyError) || this.#whenBusy === 'throw') throw error;
+      if (this.#whenBusy === 'skip') return undefined;
+      return (this.#whenBusy as Method).call(self, error, ...args);
+    }
+  }
+
+  #clientFor(self: unknown): WorkClient {
+    const application = applicationOf(self);
+    if (!application)
+      throw this.#misused(
+        'it was called on an object that no Nest application has made, and knows no lock client. Let Nest make the object.',
+      );
+    const client = clientOf(application, this.feature);
+    if (!client) throw this.#withoutFeature();
+    return client;
+  }
+
+  async #lockName(self: unknown, args: readonly unknown[]): Promise<string> {
+    if (typeof this.key === 'function') return (await (this.key as Method).apply(self, [...args])) as string;
+    return this.#checked(() => this.#keyTemplate()).nameFor(args);
+  }
+
+  #keyTemplate(): KeyTemplate {
+    if (typeof this.key !== 'string') throw this.#misused('the key must be a string or a function.');
+    return (this.#template ??= new KeyTemplate(this.key));
+  }
+
+  #withLease(args: readonly unknown[], lease: BasicLease): unknown[] {
+    const length = Math.max(args.length, ...this.leasePlaces.map((place) => place + 1));
+    return Array.from({ length }, (_, place) => (this.leasePlaces.includes(place) ? lease : args[place]));
+  }
+
+  /** What comes later than the method's promise would come without the lock. */
+  #ended(result: unknown): unknown {
+    if (isObservable(result) || LAZY.includes(Object.prototype.toString.call(result)))
+      throw this.#misused(
+        'it returned an Observable or a generator, which would run after the lock. Return a promise.',
+      );
+    return result;
+  }
+
+  #checked<Result>(step: () => Result): Result {
+    try {
+      return step();
+    } catch (error) {
+      throw error instanceof InvalidLockRequestError ? this.#misused(`${error.message}.`) : error;
+    }
+  }
+
+  #withoutFeature(): DbLockConfigurationError {
+    return this.#misused(
+      `its application has no feature "${this.feature}": import DbLockModule.forRoot({ feature: '${this.feature}' }), ` +
+        'or name one that it has.',
+    );
+  }
+
+  #misused(message: string): DbLockConfigurationError {
+    return new DbLockConfigurationError('UseLock', `${this.label}: ${message}`);
+  }
+}
+
+const LAZY = ['[object Generator]', '[object AsyncGenerator]'];
