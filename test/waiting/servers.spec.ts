@@ -140,20 +140,23 @@ describe('waiters that died or stand still (case 30)', () => {
         await scene.waiting(NAME, CROWD);
         const waiting = bob.client.acquire(NAME, { ttl: '1h', wait: '5m', workerName: 'bob' });
         await scene.waiting(NAME, CROWD + 1);
+        const last = bob.client.acquire(NAME, { ttl: '1h', wait: '5m', workerName: 'carol' });
+        await scene.waiting(NAME, CROWD + 2);
         process.kill(child.pid, signal);
         await lease.release();
         const next = await waiting;
         expect(next.workerName).toBe('bob');
 
-        // They disappear by themselves, once their server has not been heard of for ALIVE.
-        await scene.waiting(NAME, 0);
+        // They disappear by themselves, once their server has not been heard of for a while; who lives stays.
+        await scene.queued(NAME, 'carol');
         if (signal === 'SIGSTOP') {
           process.kill(child.pid, 'SIGCONT');
-          await scene.waiting(NAME, CROWD);
+          await scene.waiting(NAME, CROWD + 1);
           await next.release();
           await child.line(CROWD);
           await child.finish();
         } else await next.release();
+        await (await last).release();
         await until('the lock is free', PATIENCE, async () => {
           const lock = await ann.server.inspect(NAME);
           return lock?.state !== 'held' && lock?.waiting === 0;

@@ -193,6 +193,20 @@ export function waitingCases({ it }: TestRunner, context: CaseContext): void {
     await lease.release();
   });
 
+  it('29 passes on no lock that a late release does not own', async () => {
+    const name = uniqueName('late release');
+    const late = await context.client.acquire(name, { ttl: 100, keepAlive: false });
+    const holder = await context.client.acquire(name, { wait: '60s', ttl: '1h', workerName: 'holder' });
+    const { lease: waiting } = await waitFor(name, 'bob');
+    await assert.rejects(late.release(), { code: 'LEASE_LOST' });
+    const lock = await context.client.inspect(name);
+    assert.equal(lock?.workerName, 'holder');
+    assert.equal(lock?.fencingToken, holder.fencingToken);
+    assert.deepEqual(await queueOf(name), ['bob']);
+    await holder.release();
+    await (await waiting).release();
+  });
+
   it('32 never waits with a signal that has aborted', async () => {
     const name = uniqueName('aborted wait');
     const signal = AbortSignal.abort(new Error('no'));
