@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { LockBusyError, type AcquireAnswer, type LockStore, type PassAnswer } from 'nestjs-db-lock';
+import type { AcquireAnswer, LockBusyError, LockStore, PassAnswer } from 'nestjs-db-lock';
 import { randomUUID } from 'node:crypto';
 import { LOCK_STORE } from '../../libs/db-lock/src/module/private-tokens.js';
 import { until } from '../support/patience.js';

@@ -325,18 +325,18 @@ export class LockServer {
   /** Ends the lease and hands the lock to the first who waits here, in one step. */
   async #pass(line: WaitingLine, grantId: string, successor: QueuedAcquire): Promise<'released' | 'lost'> {
     const { lockName } = line;
-    const { request, accept } = successor.options.succession!;
+    const succession = successor.options.succession!;
     const sentAt = monotonicNow();
     const answer = await orError(
       this.#passes.submit({
         lockName,
         grantId,
-        successor: { ...request, ticket: successor.ticket },
+        successor: { ...succession.request, ticket: successor.ticket },
       }),
     );
     switch (answer.outcome) {
       case 'passed':
-        successor.grant(accept(answer.lease), sentAt);
+        successor.grant(succession.accept(answer.lease), sentAt);
         line.passed({ holder: answer.lease });
         return 'released';
       case 'released':

@@ -63,7 +63,7 @@ export function toLock(row: LookRow): LockRecord {
     expireTime: time(row.expire_time),
     metadata: metadata(row.metadata),
     serverTime: time(row.server_time),
-    waiting: Number(row.waiting),
+    waiting: row.waiting,
   };
 }
 

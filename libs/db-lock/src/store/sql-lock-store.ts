@@ -242,7 +242,7 @@ function acquireValues(batch: readonly AcquireRequest[]): unknown[] {
     batch.map((request) => request.ttl),
     batch.map((request) => request.metadata && JSON.stringify(request.metadata)),
     batch.map((request) => request.ticket ?? null),
-    batch.some((request) => request.ticket != null),
+    batch.some((request) => (request.ticket ?? null) !== null),
   ];
 }
 

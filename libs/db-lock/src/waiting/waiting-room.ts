@@ -84,7 +84,7 @@ export class WaitingRoom implements LineKeeper {
   close(reason: Error): void {
     this.#closed = reason;
     clearInterval(this.#stay);
-    for (const line of [...this.#lines.values()]) for (const waiter of line.waiters) waiter.fail(reason);
+    for (const line of this.#lines.values()) for (const waiter of line.waiters) waiter.fail(reason);
   }
 
   async enqueue(lockName: string, waiters: readonly QueuedAcquire[]): Promise<void> {
