@@ -1,6 +1,6 @@
 import { describe } from '@jest/globals';
 import { Redis } from 'ioredis';
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { appendFileSync, closeSync, openSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -14,8 +14,6 @@ import { requireProgram } from './system-program.js';
 
 const PORT_ATTEMPTS = 5;
 const PATIENCE_MS = 30_000;
-const INSTALL_ATTEMPTS = 4;
-const INSTALL_PAUSE_MS = 10_000;
 
 /** A Redis that a suite may use, with other suites: it keeps to keys of its own and flushes nothing. */
 export interface SharedRedis {
@@ -41,26 +39,15 @@ export function describeWithRedisServer(name: string, suite: () => void): void {
 }
 
 function hasProgram(suite: string): boolean {
-  for (let attempt = 1; ; attempt++)
-    try {
-      requireProgram('redis-server');
-      return true;
-    } catch (error) {
-      if (mayInstall() && attempt < INSTALL_ATTEMPTS) {
-        pause(INSTALL_PAUSE_MS); // Another worker of jest may be at it, and keep us out.
-        continue;
-      }
-      if (process.env.CI === 'true') throw error;
-      process.stderr.write(`\nSKIPPED, for want of redis-server: ${suite}. ${String(error)}\n\n`);
-      return false;
-    }
+  try {
+    requireProgram('redis-server');
+    return true;
+  } catch (error) {
+    if (process.env.CI === 'true') throw error;
+    process.stderr.write(`\nSKIPPED, for want of redis-server: ${suite}. ${String(error)}\n\n`);
+    return false;
+  }
 }
-
-const mayInstall = () =>
-  process.getuid?.() === 0 && spawnSync('apt-get', ['--version'], { stdio: 'ignore' }).status === 0;
-
-const pause = (milliseconds: number) =>
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
 
 /**
  * Starts a Redis of our own on a free loopback port. It keeps nothing on disk and does not outlive this process.

@@ -3,7 +3,10 @@ import { workerNameSchema } from '../lease/names.js';
 /** What a key of the gate says: who has the lock. */
 export interface Entry {
   grantId: string;
-  /** The fencing token of a grant that the database has confirmed to its holder; 0 for a claim and for hearsay. */
+  /**
+   * The fencing token of a grant; 0 for a claim, which is no grant yet, and for hearsay: what a refusal said of the
+   * holder, without telling its token.
+   */
   token: number;
   workerName: string;
   /** By the store's clock; null while the lock is only claimed. */

@@ -256,6 +256,14 @@ describeWithRedis('a store with a gate', () => {
     expect(await store.acquire([])).toEqual([]);
   });
 
+  it('tells what a holder has left when it answers, though others of the batch kept it waiting', async () => {
+    await grant(request('held', { ttl: 10_000 }));
+    inner.delay = sleep(500);
+    const [answer] = await store.acquire([request('held'), request('free')]);
+    expect(answer).toMatchObject({ outcome: 'busy' });
+    expect((answer as { holder: HolderRecord }).holder.timeLeft).toBeLessThanOrEqual(9_500);
+  });
+
   it('grants a name that occurs twice in a batch once', async () => {
     const answers = await store.acquire([request(), request()]);
     expect(answers.map(({ outcome }) => outcome)).toEqual(['granted', 'busy']);
@@ -451,8 +459,13 @@ describeWithRedis('a store with a gate', () => {
     expect(await store.queue!.stay(server)).toEqual([]);
   });
 
-  it('closes the store, and leaves the application’s client open', async () => {
-    await store.close();
+  it('closes the store, and leaves the application’s client open and as it was', async () => {
+    const listeners = () => redis.eventNames().map((event) => [event, redis.listenerCount(event)]);
+    const before = listeners();
+    const gated = await open();
+    await acquire(request(), gated);
+    expect(listeners()).toEqual(before);
+    await gated.close();
     expect(inner.isClosed).toBe(true);
     expect(await redis.ping()).toBe('PONG');
   });

@@ -44,11 +44,13 @@ export class GatedLockStore implements LockStore {
   async acquire(requests: readonly AcquireRequest[]): Promise<AcquireAnswer[]> {
     const rivals = await this.#claim(requests);
     const admitted = requests.filter((request) => !rivals.has(request));
-    const granted = admitted.length > 0 ? await this.#acquire(admitted) : [];
-    const answers = new Map(admitted.map((request, index) => [request, granted[index]!]));
+    const began = monotonicNow();
+    const decided = admitted.length > 0 ? await this.#acquire(admitted) : [];
+    const waited = monotonicNow() - began;
+    const answers = new Map(admitted.map((request, index) => [request, decided[index]!]));
     return requests.map((request) => {
       const rival = rivals.get(request);
-      return rival ? this.#busy(request, rival) : answers.get(request)!;
+      return rival ? busy(request, rival, waited) : answers.get(request)!;
     });
   }
 
@@ -147,7 +149,9 @@ export class GatedLockStore implements LockStore {
     return new Map(
       newcomers.flatMap((request, index) => {
         const rival = rivals[index];
-        return rival ? [[request, rival] as const] : [];
+        if (!rival) return [];
+        this.#suspects.suspect(request.lockName, rival.entry);
+        return [[request, rival] as const];
       }),
     );
   }
@@ -171,13 +175,20 @@ export class GatedLockStore implements LockStore {
     if (answer.outcome === 'error' || answer.holder.lockTime === null) return [this.gate.withdrawn(request)];
     return [this.gate.refused(request, answer.holder, sentAt)];
   }
+}
 
-  #busy({ lockName }: AcquireRequest, { entry, timeLeft }: Rival): AcquireAnswer {
-    this.#suspects.suspect(lockName, entry);
-    const { grantId, workerName, lockTime, expireTime } = entry;
-    const holder: HolderRecord = { lockName, workerName, grantId, lockTime, expireTime, timeLeft };
-    return { outcome: 'busy', holder };
-  }
+/** @param since milliseconds since the gate said so */
+function busy({ lockName }: AcquireRequest, { entry, timeLeft }: Rival, since: number): AcquireAnswer {
+  const { grantId, workerName, lockTime, expireTime } = entry;
+  const holder: HolderRecord = {
+    lockName,
+    workerName,
+    grantId,
+    lockTime,
+    expireTime,
+    timeLeft: Math.max(0, Math.floor(timeLeft - since)),
+  };
+  return { outcome: 'busy', holder };
 }
 
 const isNewcomer = ({ ticket }: AcquireRequest) => (ticket ?? null) === null;

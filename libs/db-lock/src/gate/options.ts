@@ -4,16 +4,22 @@ import { isRedisClient, type RedisClient } from './redis-client.js';
 
 /** The Redis that is asked before the database: a client of the application's, or the address of one. */
 export type RedisOptions = RedisSource & {
-  /** How the name of every key begins; what lies below belongs to the gate. Default `db-lock:<feature>:`. */
+  /**
+   * How the name of every key begins: 1 to 255 characters. All keys that begin so belong to the gate; applications with
+   * different databases need different prefixes in one Redis. Default `db-lock:<feature>:`.
+   */
   prefix?: string;
   /** How long Redis may take for an answer before locks go on without it: 1 ms to 5 s. Default 100 ms. */
   timeout?: Duration;
 };
 
 type RedisSource =
-  /** An ioredis client, `Redis` or `Cluster`. It stays the application's: the gate never changes or closes it. */
+  /**
+   * An ioredis client, `Redis` or `Cluster`, of a Redis 5 or later. It stays the application's: the gate never changes
+   * or closes it, and does without it while it is not connected.
+   */
   | { client: RedisClient; url?: undefined }
-  /** A `redis://` or `rediss://` address, to which the gate connects by itself. Needs the package ioredis. */
+  /** The `redis://` or `rediss://` address of a Redis 5 or later. Needs the package ioredis. */
   | { url: string; client?: undefined };
 
 const PREFIX = 'must be a string of 1 to 255 characters';

@@ -1,6 +1,9 @@
 import { monotonicNow } from '../lease/deadline.js';
 
-/** Redis's clock, as its last answer told it. */
+/**
+ * Redis's clock, as the last answer told it: in a Cluster, that of one node. Where the nodes' clocks differ, entries may
+ * end too soon on some of them.
+ */
 export class RedisClock {
   #ahead = -Infinity;
 

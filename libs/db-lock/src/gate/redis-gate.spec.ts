@@ -9,6 +9,7 @@ import { MAX_TTL } from '../lease/duration.js';
 import type { AcquireRequest } from '../lease/requests.js';
 import type { LeaseRecord } from '../store/lock-store.js';
 import { readEntry, writeEntry } from './entry.js';
+import type { RedisClient } from './redis-client.js';
 import { RedisConnection } from './redis-connection.js';
 import { RedisGate } from './redis-gate.js';
 
@@ -61,7 +62,7 @@ describeWithRedis('the gate', () => {
 
   afterEach(async () => {
     gate.close();
-    await redis.del(key);
+    await redis.del(key, ...(await redis.keys(`${key.slice(0, -LOCK.length)}*`)));
   });
 
   const entry = async () => readEntry(await redis.get(key));
@@ -145,6 +146,28 @@ describeWithRedis('the gate', () => {
     await stranger.claim([request()]);
     expect(await entry()).toBeDefined();
     stranger.close();
+  });
+
+  it.each([
+    ['ahead', 3_600_000],
+    ['behind', -3_600_000],
+  ])('keeps no entry too long when the clock that it last heard is %s', async (_, difference) => {
+    const client: RedisClient = {
+      status: 'ready',
+      isCluster: true,
+      evalsha: async (...command) => {
+        const [now, ...rest] = (await redis.evalsha(...command)) as [number, ...unknown[]];
+        return [now + difference, ...rest];
+      },
+      eval: (...command) => redis.eval(...command),
+    };
+    const elsewhere = new RedisGate(
+      new RedisConnection({ client, prefix: key.slice(0, -LOCK.length), timeout: 5_000 }),
+    );
+    await elsewhere.check();
+    await elsewhere.tell([elsewhere.held(leaseOf(request({ ttl: 10_000 }), 1), monotonicNow() - 5_000)]);
+    expect(await redis.pttl(key)).toBeLessThanOrEqual(5_000);
+    elsewhere.close();
   });
 
   it('lets no news of an older lease replace that of a newer one', async () => {

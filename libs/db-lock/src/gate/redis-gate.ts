@@ -6,7 +6,7 @@ import type { HolderRecord, LeaseRecord } from '../store/lock-store.js';
 import { Circuit } from './circuit.js';
 import { readEntry, writeEntry, type Entry } from './entry.js';
 import { RedisClock } from './redis-clock.js';
-import type { RedisConnection, Reply, Call } from './redis-connection.js';
+import type { Call, RedisConnection, Reply } from './redis-connection.js';
 
 /** How long a claim keeps others away, in ms, at most: as long as a statement of the database takes by default. */
 const CLAIM_LIFE = 5_000;

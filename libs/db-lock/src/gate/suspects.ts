@@ -30,20 +30,15 @@ export interface SuspectsOptions {
   onUntrue(suspects: readonly Suspect[]): Promise<void>;
 }
 
-/** What an entry may be trusted with: until when it is true, as far as one knows. */
-interface Trusted {
-  entry: Entry;
-  until: number;
-}
-
 /**
  * Entries that refuse a lock. Each is checked against the database about a second after somebody first bumps into it,
  * and from time to time as long as somebody does: so a key that lies, for whatever reason, does not last.
  */
 export class Suspects {
-  /** By name, the oldest first, with the time of the look. */
+  /** By name, the oldest first, with the moment of the look. */
   readonly #suspected = new Map<string, { entry: Entry; due: number }>();
-  readonly #trusted = new Map<string, Trusted>();
+  /** By name, the oldest first, with the moment until which it is believed. */
+  readonly #trusted = new Map<string, { entry: Entry; until: number }>();
   #timer?: NodeJS.Timeout;
   #looking = false;
   #closed = false;
@@ -57,7 +52,9 @@ export class Suspects {
     if (trusted && isSame(trusted.entry, entry) && now < trusted.until) return;
     const suspected = this.#suspected.get(lockName);
     if (suspected && isSame(suspected.entry, entry)) return;
-    remember(this.#suspected, lockName, { entry, due: now + DELAY });
+    this.#suspected.delete(lockName);
+    if (this.#suspected.size >= MOST) return; // The oldest have their turn; this one comes up again.
+    this.#suspected.set(lockName, { entry, due: now + DELAY });
     this.#lookLater();
   }
 
@@ -102,9 +99,15 @@ export class Suspects {
     suspects.forEach(({ lockName, entry }, index) => {
       const record = records[index] ?? null;
       if (!isTrue(entry, record)) untrue.push({ lockName, entry });
-      else remember(this.#trusted, lockName, { entry, until: askedAt + Math.min(TRUSTED, timeLeft(record)) });
+      else this.#trust(lockName, entry, askedAt + Math.min(TRUSTED, timeLeft(record)));
     });
     if (untrue.length > 0 && !this.#closed) await this.options.onUntrue(untrue);
+  }
+
+  #trust(lockName: string, entry: Entry, until: number): void {
+    this.#trusted.delete(lockName);
+    if (this.#trusted.size >= MOST) this.#trusted.delete(this.#trusted.keys().next().value!);
+    this.#trusted.set(lockName, { entry, until });
   }
 }
 
@@ -117,10 +120,3 @@ function isTrue(entry: Entry, record: LockRecord | null): record is LockRecord {
 }
 
 const timeLeft = ({ expireTime, serverTime }: LockRecord) => expireTime.getTime() - serverTime.getTime();
-
-/** The newest last; the oldest goes when there are too many. */
-function remember<Value>(map: Map<string, Value>, lockName: string, value: Value): void {
-  map.delete(lockName);
-  if (map.size >= MOST) map.delete(map.keys().next().value!);
-  map.set(lockName, value);
-}
