@@ -46,6 +46,7 @@ export { MAX_METADATA_BYTES, type LockMetadata } from './lease/metadata.js';
 export { MAX_NAME_LENGTH } from './lease/names.js';
 
 export type { RedisOptions } from './gate/options.js';
+export type { RedisClient } from './gate/redis-client.js';
 
 export { LockBase } from './model/lock-base.js';
 export { LockHistoryBase } from './model/lock-history-base.js';

@@ -142,7 +142,7 @@ export class GatedLockStore implements LockStore {
     }
   }
 
-  /** Who is in the way of each request; those who stand in the queue have been refused before, and are let through. */
+  /** Who is in the way of each request; those who wait are let through: they are one a lock, however many wait. */
   async #claim(requests: readonly AcquireRequest[]): Promise<Map<AcquireRequest, Rival>> {
     const newcomers = requests.filter(isNewcomer);
     const rivals = await this.gate.claim(newcomers);
@@ -191,4 +191,4 @@ function busy({ lockName }: AcquireRequest, { entry, timeLeft }: Rival, since: n
   return { outcome: 'busy', holder };
 }
 
-const isNewcomer = ({ ticket }: AcquireRequest) => (ticket ?? null) === null;
+const isNewcomer = ({ ticket }: AcquireRequest) => ticket === undefined;

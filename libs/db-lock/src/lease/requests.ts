@@ -49,7 +49,7 @@ export const releaseRequestSchema = z.union([
 
 /** Asks for a lease of `ttl` milliseconds. */
 export interface AcquireRequest extends z.output<typeof acquireRequestSchema> {
-  /** Its place in the lock's queue, when it waits there. */
+  /** Of one who waits: the place in the lock's queue, or null while it has none. Absent for one who only tries. */
   ticket?: number | null;
 }
 /** Asks for a lease, and waits for it. */

@@ -96,7 +96,11 @@ function localProviders({ feature, entities, dataSource }: FeatureSetUp): Provid
       ): Promise<LockStore> => {
         const tables = await featureTables(source, feature, entities, createTables);
         const store = await SqlLockStore.open(source, { tables, statementTimeout });
-        return redis ? openGate(store, redis, feature) : store;
+        if (!redis) return store;
+        return openGate(store, redis, feature).catch(async (error: unknown) => {
+          await store.close();
+          throw error;
+        });
       },
     },
     {
