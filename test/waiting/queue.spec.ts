@@ -1,7 +1,17 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import type { AcquireAnswer, LockBusyError, LockStore, PassAnswer } from 'nestjs-db-lock';
+import {
+  LockServer,
+  StoreUnavailableError,
+  type AcquireAnswer,
+  type LeaseRecord,
+  type LockBusyError,
+  type LockStore,
+  type PassAnswer,
+} from 'nestjs-db-lock';
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { LOCK_STORE } from '../../libs/db-lock/src/module/private-tokens.js';
+import { WaitingRoom } from '../../libs/db-lock/src/waiting/waiting-room.js';
 import { until } from '../support/patience.js';
 import { PATIENCE, WaitingScene } from './scene.js';
 
@@ -102,6 +112,126 @@ describe('passing a lock on', () => {
     const ticket = await join(HERE, 'bob');
     await join(ELSEWHERE, 'eve');
     expect(await pass(lease.grantId, request('bob', 60_000, ticket))).toMatchObject({ outcome: 'passed' });
+  });
+});
+
+describe('giving back what nobody waits for any more', () => {
+  const release = (lease: LeaseRecord) =>
+    store.release([{ lockName: NAME, grantId: lease.grantId, version: lease.version }]);
+
+  it('ends the lease that was given up', async () => {
+    const { lease } = await acquire(request('ann'));
+    expect(await release(lease)).toMatchObject([{ outcome: 'released' }]);
+  });
+
+  it('spares the lease when its caller has repeated the acquire or renewed it', async () => {
+    const asked = request('ann');
+    const { lease } = await acquire(asked);
+    const { lease: repeated } = await acquire(asked);
+    expect(await release(lease)).toEqual([{ outcome: 'lost' }]);
+    await store.renew([{ lockName: NAME, grantId: asked.grantId, ttl: 120_000 }]);
+    expect(await release(repeated)).toEqual([{ outcome: 'lost' }]);
+    expect((await store.inspect([NAME]))[0]).toMatchObject({ state: 'held', workerName: 'ann' });
+  });
+
+  it('spares it although others contend for it meanwhile', async () => {
+    const { lease } = await acquire(request('ann'));
+    for (let other = 0; other < 20; other++) await store.acquire([request('bob')]);
+    expect(await release(lease)).toMatchObject([{ outcome: 'released' }]);
+  });
+
+  it('spares what the caller gets who gives up and asks again with the same grantId', async () => {
+    const { server, client } = scene.hosts[0]!;
+    for (let round = 0; round < 60; round++) {
+      const holder = await client.acquire(NAME, { ttl: '1h', wait: '60s' });
+      const { ticket: _, ...asked } = request('ann');
+      const enough = new AbortController();
+      const first = server
+        .acquire({ ...asked, wait: 60_000 }, enough.signal)
+        .catch((error: unknown) => error);
+      await sleep(round % 3);
+      const releasing = holder.release();
+      await sleep(Math.random() * 3);
+      enough.abort(new Error('enough'));
+      const again = await server.acquire({ ...asked, wait: 60_000 });
+      await Promise.all([first, releasing]);
+      await sleep(5);
+      expect(again.outcome).toBe('granted');
+      expect((await store.inspect([NAME]))[0]).toMatchObject({ state: 'held', workerName: 'ann' });
+      await server.release({ lockName: NAME, grantId: asked.grantId });
+    }
+  });
+});
+
+describe('a store without a queue', () => {
+  it('lets those of one server wait in their order all the same', async () => {
+    const { acquire, release } = store;
+    const server = new LockServer({
+      ...({} as LockStore),
+      acquire: acquire.bind(store),
+      release: release.bind(store),
+    });
+    const ask = (workerName: string) => {
+      const { ticket: _, ...asked } = request(workerName);
+      return server.acquire({ ...asked, wait: 60_000 });
+    };
+    const served: string[] = [];
+    await Promise.all(
+      ['ann', 'bob', 'carol'].map(async (workerName) => {
+        const result = await ask(workerName);
+        if (result.outcome === 'busy') throw new Error('It ran out of time.');
+        served.push(workerName);
+        await server.release({ lockName: NAME, grantId: result.lease.grantId });
+      }),
+    );
+    expect(served).toEqual(['ann', 'bob', 'carol']);
+  });
+});
+
+describe('those who wait while the store is down', () => {
+  it('are not told that the lock is busy, whatever their place', async () => {
+    const { acquire, release } = store;
+    let down = false;
+    const failing = {
+      ...({} as LockStore),
+      acquire: (requests: Parameters<LockStore['acquire']>[0]) =>
+        down
+          ? Promise.resolve(
+              requests.map(() => ({ outcome: 'error' as const, error: new StoreUnavailableError('down') })),
+            )
+          : acquire.call(store, requests),
+      release: release.bind(store),
+    };
+    const server = new LockServer(failing);
+    await acquire.call(store, [request('holder')]);
+    const waiting = ['ann', 'bob'].map((workerName) => {
+      const { ticket: _, ...asked } = request(workerName);
+      return server.acquire({ ...asked, wait: 800 }).catch((error: unknown) => error);
+    });
+    await sleep(200);
+    down = true;
+    expect(await Promise.all(waiting)).toMatchObject([
+      { code: 'STORE_UNAVAILABLE' },
+      { code: 'STORE_UNAVAILABLE' },
+    ]);
+  });
+
+  it('never ask for a lock when their time is over before they could', async () => {
+    let asked = 0;
+    const room = new WaitingRoom(undefined, 5_000);
+    const waiting = room.wait(NAME, {
+      workerName: 'ann',
+      grantId: randomUUID(),
+      wait: 0,
+      attempt: async () => {
+        asked++;
+        return { outcome: 'error', error: new Error('It was asked for.') };
+      },
+      giveBack: () => undefined,
+    });
+    await expect(waiting).rejects.toThrow(StoreUnavailableError);
+    expect(asked).toBe(0);
+    expect(room.line(NAME)).toBeUndefined();
   });
 });
 

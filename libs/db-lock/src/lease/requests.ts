@@ -59,7 +59,10 @@ export type AcquireSetRequest = z.output<typeof acquireSetSchema>;
 /** Asks to give a live lease a new TTL. */
 export type RenewRequest = z.output<typeof renewRequestSchema>;
 /** Asks to end a live lease. */
-export type ReleaseRequest = z.output<typeof releaseRequestSchema>;
+export type ReleaseRequest = z.output<typeof releaseRequestSchema> & {
+  /** Only if nobody has repeated the acquire or renewed the lease since. */
+  version?: string;
+};
 
 interface Issue {
   readonly path?: ReadonlyArray<PropertyKey | { readonly key: PropertyKey }> | undefined;

@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import { Logger } from '@nestjs/common';
+import { setMaxListeners } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { monotonicNow } from '../lease/deadline.js';
 import { ClientClosedError, InvalidLockRequestError, StoreUnavailableError } from '../lease/errors.js';
 import { lockNameSchema, workerNameSchema } from '../lease/names.js';
@@ -67,6 +69,10 @@ export type AcquireSetResult = Granted<AcquireSetAnswer> | { outcome: 'busy'; ho
 /** The most requests that one statement takes. */
 const MAX_BATCH = 256;
 
+/** How often it is tried to give back what a caller got who had gone, and the pause before the second try in milliseconds. */
+const GIVE_BACK_TRIES = 5;
+const GIVE_BACK_PAUSE = 200;
+
 export const forceReleaseRequestSchema = z.strictObject({
   lockName: lockNameSchema,
   actor: workerNameSchema,
@@ -92,6 +98,7 @@ export class LockServer {
   readonly #renewals: Coalescer<RenewRequest, RenewAnswer>;
   readonly #releases: Coalescer<ReleaseRequest, ReleaseAnswer>;
   readonly #passes: Coalescer<PassRequest, PassAnswer>;
+  readonly #sets: Coalescer<readonly AcquireRequest[], AcquireSetAnswer>;
   readonly #room: WaitingRoom;
   readonly #knownBusy: KnownBusy;
   readonly #events?: LockEventSink;
@@ -106,6 +113,11 @@ export class LockServer {
     this.#renewals = coalesce((batch) => store.renew(batch));
     this.#releases = coalesce((batch) => store.release(batch));
     this.#passes = coalesce((batch) => store.queue!.pass(this.#room.server, batch));
+    this.#sets = new Coalescer({
+      answer: async ([set]) => [await store.acquireSet(set!)],
+      maxBatch: 1, // one at a time, so that renewals get their turn in between
+      maxAge: queueTimeout,
+    });
     this.#room = new WaitingRoom(store.queue, queueTimeout);
     this.#knownBusy = new KnownBusy(knownBusy);
     this.#events = events;
@@ -119,6 +131,7 @@ export class LockServer {
   async acquire(request: z.input<typeof waitingAcquireSchema>, signal?: AbortSignal): Promise<AcquireResult> {
     const checked = parseRequest(waitingAcquireSchema, request);
     signal?.throwIfAborted();
+    if (signal) setMaxListeners(0, signal); // one may end thousands of waits
     const began = monotonicNow();
     const result = checked.wait > 0 ? await this.#wait(checked, signal) : await this.#try(checked);
     if (result.outcome === 'granted') {
@@ -168,9 +181,10 @@ export class LockServer {
     const { lockName } = checked;
     this.#knownBusy.forget(lockName);
     const line = this.#room.line(lockName);
-    const successor = 'grantId' in checked && !checked.minHold ? line?.takeSuccessor() : undefined;
+    const canPass = this.store.queue && 'grantId' in checked && !checked.minHold;
+    const successor = canPass ? line?.takeSuccessor() : undefined;
     const outcome =
-      line && successor && 'grantId' in checked && this.store.queue
+      line && successor && 'grantId' in checked
         ? await this.#pass(line, checked.grantId, successor)
         : await this.#release(checked);
     this.#knownBusy.forget(lockName);
@@ -284,7 +298,7 @@ export class LockServer {
   ): Promise<AcquireSetResult> {
     const attempt = (waitingFor?: string, ticket?: number | null) =>
       orError(
-        this.store.acquireSet(
+        this.#sets.submit(
           lockNames.map((lockName) => ({
             ...common,
             lockName,
@@ -325,17 +339,19 @@ export class LockServer {
   /** Ends the lease and hands the lock to the first who waits here, in one step. */
   async #pass(line: WaitingLine, grantId: string, successor: QueuedAcquire): Promise<'released' | 'lost'> {
     const { lockName } = line;
-    const succession = successor.options.succession!;
+    const { ticket, options } = successor;
+    const succession = options.succession!;
     const sentAt = monotonicNow();
     const answer = await orError(
       this.#passes.submit({
         lockName,
         grantId,
-        successor: { ...succession.request, ticket: successor.ticket },
+        successor: { ...succession.request, ticket },
       }),
     );
     switch (answer.outcome) {
       case 'passed':
+        line.granted(successor, ticket);
         successor.grant(succession.accept(answer.lease), sentAt);
         line.passed({ holder: answer.lease });
         return 'released';
@@ -367,16 +383,33 @@ export class LockServer {
     else this.#room.line(lockName)?.wake();
   }
 
-  /** A grant that nobody waits for any more goes on to the next; one that its caller had before stays the caller's. */
-  #giveBack({ lease: { lockName, grantId }, repeated }: { lease: LeaseRecord; repeated: boolean }): void {
-    if (repeated) return;
-    this.release({ lockName, grantId }).catch((error: unknown) =>
-      this.#logger.debug(`Lock ${JSON.stringify(lockName)} may be held until its TTL: ${String(error)}`),
-    );
+  /**
+   * A grant that nobody waits for any more goes on to the next. One that its caller had before stays the caller's, and so does one
+   * that the caller has repeated or renewed since, on whatever server: that makes it another version.
+   */
+  #giveBack({ lease, repeated }: { lease: LeaseRecord; repeated: boolean }): void {
+    if (!repeated) void this.#releaseVersion(lease);
   }
 
   #giveSetBack({ leases, repeated }: { leases: readonly LeaseRecord[]; repeated: boolean }): void {
     for (const lease of leases) this.#giveBack({ lease, repeated });
+  }
+
+  async #releaseVersion({ lockName, grantId, version }: LeaseRecord): Promise<void> {
+    for (let tries = 1; ; tries++) {
+      try {
+        await this.#release({ lockName, grantId, version });
+        return;
+      } catch (error) {
+        if (tries === GIVE_BACK_TRIES) {
+          this.#logger.warn(
+            `Lock ${JSON.stringify(lockName)} was granted to a caller who had gone, and is held until its TTL: ${String(error)}`,
+          );
+          return;
+        }
+        await sleep(GIVE_BACK_PAUSE * tries);
+      }
+    }
   }
 }
 

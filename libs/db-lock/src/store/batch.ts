@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ErrorAnswer } from './lock-store.js';
 import { isRefusal, sqlState } from './lane.js';
 import { StoreUnavailableError } from '../lease/errors.js';
@@ -5,15 +6,20 @@ import { StoreUnavailableError } from '../lease/errors.js';
 /** How often a statement is repeated that the server rolled back for a conflict. */
 const CONFLICT_TRIES = 3;
 
-/** Serialization failure, deadlock, and 22012: a set of locks of which one was taken meanwhile (see `acquireSet`). */
-const CONFLICTS = new Set(['40001', '40P01', '22012']);
+const CONFLICTS = new Set(['40001', '40P01']);
+
+/** A set of locks of which one was taken meanwhile; see the statement `acquireSet`. */
+const TAKEN_MEANWHILE = '22012';
+
+/** How often an acquire of such a set asks, and the longest pause before it asks again, in milliseconds. */
+const RACE = { tries: 50, pause: 10 };
 
 /** One request may be to blame for these: its row is locked by somebody else, or its data do not fit. */
 const BLAMES_ONE = /^(22|23|40|55P03)/;
 
 /**
- * Answers each request by itself, spending at most `patience` milliseconds on finding the one to blame: names are unique within one statement (a name twice would be error 21000), and when
- * the server refuses a statement because of one request (a row that somebody keeps locked), the others get their turn.
+ * Answers each request by itself, spending at most `patience` milliseconds on finding the one to blame: names are
+ * unique within one statement (a name twice would be error 21000), and when the server refuses a statement because of one request (a row that somebody keeps locked), the others get their turn.
  */
 export async function answerEach<Request extends { lockName: string }, Answer>(
   requests: readonly Request[],
@@ -71,6 +77,18 @@ export async function repeatConflicts<Result>(run: () => Promise<Result>): Promi
     } catch (error) {
       if (tries === CONFLICT_TRIES || !CONFLICTS.has(sqlState(error) ?? '')) throw error;
     }
+  }
+}
+
+/** Repeats an acquire of several locks that has lost a race for one of them: the next one sees who has it. */
+export async function repeatRaces<Result>(run: () => Promise<Result>): Promise<Result> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await run();
+    } catch (error) {
+      if (tries === RACE.tries || sqlState(error) !== TAKEN_MEANWHILE) throw error;
+    }
+    await sleep(Math.random() * RACE.pause);
   }
 }
 

@@ -27,6 +27,8 @@ export interface LeaseRecord {
   serverTime: Date;
   /** Milliseconds from `serverTime` to `expireTime`, rounded down; computed by the store, never below 0. */
   timeLeft: number;
+  /** Tells this state of the lease from later ones: a repeat of its acquire and a renewal have another. */
+  version?: string;
 }
 
 /** Who keeps a lock busy, as far as it is known. Never carries the token, which is the holder's. */
@@ -166,7 +168,10 @@ export interface LockStore {
   acquireSet(requests: readonly AcquireRequest[]): Promise<AcquireSetAnswer>;
   /** Gives each live lease a new TTL, from now. */
   renew(requests: readonly RenewRequest[]): Promise<RenewAnswer[]>;
-  /** Ends each live lease; with `minHold`, not before that many milliseconds after its start. */
+  /**
+   * Ends each live lease; with `minHold`, its lock stays taken until so many milliseconds after its start; with
+   * `version`, only if the lease is still the one of that version.
+   */
   release(requests: readonly ReleaseRequest[]): Promise<ReleaseAnswer[]>;
   /** Ends whatever lease is live and records who did it and why, in one transaction. The token grows. */
   forceRelease(requests: readonly ForceReleaseRequest[]): Promise<ForceReleaseAnswer[]>;

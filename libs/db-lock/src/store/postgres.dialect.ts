@@ -77,7 +77,7 @@ export function postgresStatements(tables: TableNames) {
 
   /** Locks the rows of the requested names and reads them as they are then, whatever the statement's snapshot says. */
   const lockedRows = (requestColumns: string) => `
-  SELECT lock.*, ${requestColumns}
+  SELECT lock.*, lock.xmin::text AS version, ${requestColumns}
   FROM request
   JOIN ${locks} AS lock ON lock.lock_name = request.lock_name
   ORDER BY lock.lock_name
@@ -120,7 +120,7 @@ kept AS MATERIALIZED (
     freed.lock_name, first.worker_name, first.grant_id, freed.token,
     freed.expire_time AS lock_time, freed.expire_time + ${TURN} * ${MILLISECOND} AS expire_time, NULL::jsonb AS metadata
   FROM request
-  JOIN ${locks} AS freed ON freed.lock_name = request.lock_name
+  CROSS JOIN LATERAL (SELECT * FROM ${locks} WHERE lock_name = request.lock_name OFFSET 0) AS freed
   CROSS JOIN LATERAL (
     SELECT waiter.worker_name, waiter.grant_id, waiter.ticket ${aliveWaiters('freed.lock_name')}
     ORDER BY waiter.ticket
@@ -132,11 +132,22 @@ kept AS MATERIALIZED (
     AND first.grant_id <> request.grant_id
 )`;
 
-  /** Who has got a lock waits no longer: its place in the queue goes with the grant. */
+  /**
+   * Who has got a lock waits no longer: its place in the queue goes with the grant. One look into the index a grant: a
+   * plan made while nobody waited would go through all who wait.
+   */
   const leftQueue = (granted: string) => `
-  DELETE FROM ${waiters} AS waiter
-  USING ${granted} AS granted
-  WHERE waiter.lock_name = granted.lock_name AND waiter.grant_id = granted.grant_id`;
+  DELETE FROM ${waiters}
+  WHERE ctid = ANY (ARRAY(
+    SELECT place.ctid
+    FROM ${granted} AS granted
+    CROSS JOIN LATERAL (
+      SELECT waiter.ctid
+      FROM ${waiters} AS waiter
+      WHERE waiter.lock_name = granted.lock_name AND waiter.grant_id = granted.grant_id
+      OFFSET 0
+    ) AS place
+  ))`;
 
   const takeColumns = 'lock_name, worker_name, grant_id, token, lock_time, expire_time, metadata';
 
@@ -149,14 +160,15 @@ kept AS MATERIALIZED (
   CROSS JOIN LATERAL (SELECT clock_timestamp() AS now WHERE request.lock_name IS NOT NULL) AS clock`;
 
   /**
-   * Decides again, after ON CONFLICT has locked the row: takes the lock if it is free, else leaves the row as it is.
-   * @param taken what becomes of the worker's name when somebody else has taken the lock
+   * Decides again, after ON CONFLICT has locked the row: takes the lock if it is free; a live lease of the same grant is
+   * written as it was, so that a repeat waits until the first grant is durable, and leaves its mark in `version`.
+   * @param worker what the worker's name becomes when the lock is not free
    */
-  const decideUnderLock = (taken: string) => `
+  const decideUnderLock = (worker: string) => `
   ON CONFLICT (lock_name) DO UPDATE
   SET (worker_name, grant_id, token, lock_time, expire_time, metadata) = (
     SELECT
-      CASE WHEN turn.free THEN EXCLUDED.worker_name ELSE ${taken} END,
+      CASE WHEN turn.free THEN EXCLUDED.worker_name ELSE ${worker} END,
       CASE WHEN turn.free THEN EXCLUDED.grant_id ELSE lock.grant_id END,
       CASE WHEN turn.free THEN greatest(lock.token + 1, ${tokenAt('clock.now')}) ELSE lock.token END,
       CASE WHEN turn.free THEN clock.now ELSE lock.lock_time END,
@@ -164,8 +176,11 @@ kept AS MATERIALIZED (
       CASE WHEN turn.free THEN EXCLUDED.metadata ELSE lock.metadata END
     FROM (SELECT clock_timestamp() AS now) AS clock
     CROSS JOIN LATERAL (SELECT lock.grant_id IS NULL OR lock.expire_time <= clock.now AS free) AS turn
-  )
-  RETURNING lock.*`;
+  )`;
+
+  /** The row as it was written; `version` is another one after each later write: a repeat's or a renewal's, for instance. */
+  const written = `
+  RETURNING lock.*, lock.xmin::text AS version`;
 
   /** The clock after the row lock: a CTE of its own, as a select list may be computed before its rows are locked. */
   const seenRows = `
@@ -185,8 +200,8 @@ seen AS MATERIALIZED (
   return {
     /**
      * Names are unique in one batch. A live lease of another grant is seen by the plain read in `decided` first: no
-     * write, no WAL, no row lock. What looks free is decided again by `turn`. Who loses there rewrites the row
-     * as it was; so does a repeat, whose commit thereby waits until the first grant is durable, too.
+     * write, no WAL, no row lock. What looks free is decided again under the row lock; who loses there writes nothing
+     * and gets no row, or only that of an expired lease: it has to ask again.
      * A row with `decided` has been decided under its lock; `kept` is for somebody in the queue; others are the holder
      * as the plain read saw it: also one whose expired lease a grant came after.
      */
@@ -206,21 +221,26 @@ decided AS (
   )
   AND NOT EXISTS (SELECT FROM kept WHERE kept.lock_name = request.lock_name)
   ${decideUnderLock('lock.worker_name')}
+  WHERE lock.grant_id IS NULL OR lock.grant_id = EXCLUDED.grant_id OR lock.expire_time <= clock_timestamp()
+  ${written}
 ),
 gone AS (${leftQueue('decided')} AND $7::boolean
 )
 SELECT
     'decided' AS seen,
+    decided.version,
     decided.lock_time < statement_timestamp() AS repeated,${leaseColumns('decided')}
 FROM decided
 UNION ALL
 SELECT
     'kept' AS seen,
+    NULL AS version,
     false AS repeated,${leaseColumns('kept')}
 FROM kept
 UNION ALL
 SELECT
     'holder' AS seen,
+    NULL AS version,
     false AS repeated,${leaseColumns('holder')}
 FROM request
 JOIN ${locks} AS holder ON holder.lock_name = request.lock_name
@@ -250,21 +270,25 @@ decided AS (
   ${decideUnderLock(
     `CASE WHEN lock.grant_id = EXCLUDED.grant_id THEN lock.worker_name ELSE (1 / (lock.token - lock.token))::text END`,
   )}
+  ${written}
 ),
 gone AS (${leftQueue('decided')} AND $7::boolean
 )
 SELECT
     'decided' AS seen,
+    decided.version,
     decided.lock_time < statement_timestamp() AS repeated,${leaseColumns('decided')}
 FROM decided
 UNION ALL
 SELECT
     'kept' AS seen,
+    NULL AS version,
     false AS repeated,${leaseColumns('kept')}
 FROM kept
 UNION ALL
 SELECT
     'holder' AS seen,
+    NULL AS version,
     false AS repeated,${leaseColumns('held')}
 FROM held`,
     },
@@ -297,8 +321,9 @@ RETURNING${leaseColumns('lock')}`,
 
     /**
      * $1 names, $2 grant ids, $3 worker names (used where the grant id is null), $4 how long the lock stays taken at
-     * least, in ms from the start of the lease. A row that does not come back is lost. A lock that stays taken gets a
-     * grant id that nobody knows: the lease is over, only the time is not.
+     * least, in ms from the start of the lease, $5 versions or nulls: then only what nobody has written since. A row that
+     * does not come back is lost. A lock that stays taken gets a grant id that nobody knows: the lease is over, only the
+     * time is not.
      */
     release: {
       name: 'db_lock_release',
@@ -308,11 +333,13 @@ WITH request AS MATERIALIZED (
     item.lock_name COLLATE "C" AS lock_name,
     item.grant_id::uuid AS grant_id,
     item.worker_name,
-    item.min_hold * ${MILLISECOND} AS min_hold
-  FROM unnest($1::text[], $2::text[], $3::text[], $4::float8[]) AS item (lock_name, grant_id, worker_name, min_hold)
+    item.min_hold * ${MILLISECOND} AS min_hold,
+    item.version
+  FROM unnest($1::text[], $2::text[], $3::text[], $4::float8[], $5::text[])
+    AS item (lock_name, grant_id, worker_name, min_hold, version)
   ORDER BY item.lock_name COLLATE "C"
 ),
-locked AS MATERIALIZED (${lockedRows('request.grant_id AS wanted_grant_id, request.worker_name AS wanted_worker_name, request.min_hold')}
+locked AS MATERIALIZED (${lockedRows('request.grant_id AS wanted_grant_id, request.worker_name AS wanted_worker_name, request.min_hold, request.version AS wanted_version')}
 ),
 ${seenRows}
 UPDATE ${locks} AS lock
@@ -321,7 +348,7 @@ SET (worker_name, grant_id, metadata, expire_time) = (
     CASE WHEN hold.lasts THEN seen.worker_name END,
     CASE WHEN hold.lasts THEN gen_random_uuid() END,
     CASE WHEN hold.lasts THEN seen.metadata END,
-    CASE WHEN hold.lasts THEN seen.lock_time + seen.min_hold ELSE seen.now END
+    CASE WHEN hold.lasts THEN least(seen.lock_time + seen.min_hold, seen.expire_time) ELSE seen.now END
   FROM (SELECT seen.lock_time + seen.min_hold > seen.now AS lasts) AS hold
 )
 FROM seen
@@ -329,6 +356,7 @@ WHERE lock.lock_name = seen.lock_name
   AND (seen.grant_id = seen.wanted_grant_id
     OR (seen.wanted_grant_id IS NULL AND seen.worker_name = seen.wanted_worker_name))
   AND seen.expire_time > seen.now
+  AND (seen.wanted_version IS NULL OR seen.version = seen.wanted_version)
 RETURNING lock.lock_name, seen.grant_id::text AS grant_id, ${nextInLine('lock.lock_name', 'seen.grant_id')}`,
     },
 
@@ -378,11 +406,11 @@ FROM passed
 WHERE lock.lock_name = passed.lock_name
   AND passed.grant_id = passed.ended_grant_id
   AND passed.expire_time > passed.now
-RETURNING lock.*, passed.passes, passed.ended_grant_id
+RETURNING lock.*, lock.xmin::text AS version, passed.passes, passed.ended_grant_id
 ),
 gone AS (${leftQueue('ended')}
 )
-SELECT ended.passes, ${nextInLine('ended.lock_name', 'ended.ended_grant_id')},${leaseColumns('ended')}
+SELECT ended.passes, ended.version, ${nextInLine('ended.lock_name', 'ended.ended_grant_id')},${leaseColumns('ended')}
 FROM ended`,
     },
 
@@ -414,16 +442,25 @@ WHERE waiter.lock_name = item.lock_name COLLATE "C"
   AND waiter.grant_id = item.grant_id::uuid`,
     },
 
-    /** $1 the server. */
+    /** $1 the server. Waits for no row that a grant is taking out of its queue: grants go by name, this by place. */
     stay: {
       name: 'db_lock_stay',
       text: `
 WITH forgotten AS (
-  DELETE FROM ${waiters} WHERE alive_until <= clock_timestamp() AND server <> $1::uuid
+  DELETE FROM ${waiters}
+  WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM ${waiters}
+    WHERE alive_until <= clock_timestamp() AND server <> $1::uuid
+    FOR UPDATE SKIP LOCKED
+  ))
 )
 UPDATE ${waiters}
 SET alive_until = clock_timestamp() + ${ALIVE} * ${MILLISECOND}
-WHERE server = $1::uuid
+WHERE ctid = ANY (ARRAY(
+  SELECT ctid FROM ${waiters}
+  WHERE server = $1::uuid
+  FOR NO KEY UPDATE SKIP LOCKED
+))
 RETURNING lock_name, ticket::text AS ticket, grant_id::text AS grant_id`,
     },
 

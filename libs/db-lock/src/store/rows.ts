@@ -16,6 +16,7 @@ export interface LockRow {
   server_time: Milliseconds;
   time_left: Milliseconds;
   metadata: string | null;
+  version?: string | null;
 }
 
 export interface HistoryRow {
@@ -44,6 +45,7 @@ export function toLease(row: LockRow): LeaseRecord {
     metadata: metadata(row.metadata),
     serverTime: time(row.server_time),
     timeLeft: Number(row.time_left),
+    version: row.version ?? undefined,
   };
 }
 

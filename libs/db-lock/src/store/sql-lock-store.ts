@@ -1,7 +1,7 @@
 import type { DataSource } from 'typeorm';
 import type { AcquireRequest, ReleaseRequest, RenewRequest } from '../lease/requests.js';
 import type { TableNames } from '../model/schema-sql.js';
-import { answerEach, errorAnswer, repeatConflicts, unavailable } from './batch.js';
+import { answerEach, errorAnswer, repeatConflicts, repeatRaces, unavailable } from './batch.js';
 import { Lane } from './lane.js';
 import type {
   AcquireAnswer,
@@ -41,6 +41,9 @@ export interface SqlLockStoreOptions {
 
 /** Milliseconds that a statement waits for a row that somebody else has locked; ours hold one for less than one. */
 const ROW_LOCK_TIMEOUT = 1000;
+
+/** How often an acquire asks that lost a race for a lock which had looked free. */
+const RACE_TRIES = 5;
 
 /** Pages of the table that one clean-up statement goes through: a few thousand rows, a few milliseconds. */
 const CHUNK = 128;
@@ -85,17 +88,26 @@ export class SqlLockStore implements LockStore {
 
   acquire(requests: readonly AcquireRequest[]): Promise<AcquireAnswer[]> {
     return answerEach(requests, this.#patience, async (batch) => {
-      const seen = seenByName(
-        await this.#lanes.acquire.run<SeenRow>(this.#sql.acquire, acquireValues(batch)),
-      );
-      return batch.map(({ lockName, grantId }) => acquireAnswer(seen.get(lockName)!, grantId));
+      const seen = await this.#seen(batch);
+      return batch.map(({ lockName, grantId }) => acquireAnswer(grantId, seen.get(lockName)));
     });
+  }
+
+  /** What is seen of each lock. Who lost a race for one under its row lock asks again. */
+  async #seen(batch: readonly AcquireRequest[], tries = RACE_TRIES): Promise<Map<string, Seen>> {
+    const seen = seenByName(await this.#lanes.acquire.run<SeenRow>(this.#sql.acquire, acquireValues(batch)));
+    const losers = batch.filter(({ lockName }) => isUndecided(seen.get(lockName)));
+    if (losers.length > 0 && tries > 1)
+      for (const [lockName, again] of await this.#seen(losers, tries - 1)) seen.set(lockName, again);
+    return seen;
   }
 
   async acquireSet(requests: readonly AcquireRequest[]): Promise<AcquireSetAnswer> {
     try {
-      const rows = await repeatConflicts(() =>
-        this.#lanes.acquire.run<SeenRow>(this.#sql.acquireSet, acquireValues(requests)),
+      const rows = await repeatRaces(() =>
+        repeatConflicts(() =>
+          this.#lanes.acquire.run<SeenRow>(this.#sql.acquireSet, acquireValues(requests)),
+        ),
       );
       const decided = new Map(
         rows.filter(({ seen }) => seen === 'decided').map((row) => [row.lock_name, row]),
@@ -134,6 +146,7 @@ export class SqlLockStore implements LockStore {
         batch.map((request) => ('grantId' in request ? request.grantId : null)),
         batch.map((request) => ('workerName' in request ? request.workerName : null)),
         batch.map((request) => ('minHold' in request ? (request.minHold ?? 0) : 0)),
+        batch.map((request) => request.version ?? null),
       ]);
       const byName = new Map(rows.map((row) => [row.lock_name, row]));
       return batch.map(({ lockName }): ReleaseAnswer => {
@@ -259,11 +272,20 @@ function seenByName(rows: readonly SeenRow[]): Map<string, Seen> {
   return byName;
 }
 
-function acquireAnswer({ decided, kept, holder }: Seen, grantId: string): AcquireAnswer {
-  const lease = toLease((decided ?? kept ?? holder)!);
-  if (!decided || lease.grantId !== grantId) return { outcome: 'busy', holder: lease };
+/** Neither granted nor refused: the lock looked free, and somebody else took it first. */
+function isUndecided({ decided, kept, holder }: Seen = {}): boolean {
+  return !decided && !kept && !(holder && Number(holder.time_left) > 0);
+}
+
+function acquireAnswer(grantId: string, { decided, kept, holder }: Seen = {}): AcquireAnswer {
+  const row = decided ?? kept ?? holder;
+  if (!row) return errorAnswer(new Error('Others were faster, time and again.'));
+  const lease = toLease(row);
+  if (!decided) return { outcome: 'busy', holder: lease };
   const expired =
-    holder && Number(holder.expire_time) <= lease.lockTime.getTime() ? toLease(holder) : undefined;
+    holder && holder.grant_id !== grantId && Number(holder.expire_time) <= lease.lockTime.getTime()
+      ? toLease(holder)
+      : undefined;
   return { outcome: 'granted', lease, repeated: decided.repeated, expired };
 }
 

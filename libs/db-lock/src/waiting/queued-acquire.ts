@@ -39,8 +39,9 @@ export interface Line {
   readonly lockName: string;
   /** Who keeps the lock busy, as it was told at last; undefined when nobody knows. */
   readonly holder: HolderRecord | undefined;
-  /** @param granted the store has taken it out of the lock's queue, with the grant */
-  leave(waiter: QueuedAcquire, granted: boolean): void;
+  /** Why the store did not answer at last, if it didn't. */
+  readonly failure: Error | undefined;
+  leave(waiter: QueuedAcquire): void;
 }
 
 /** Somebody who waits in a lock's line, until the lock is granted, the time is over, or the caller gives up. */
@@ -48,8 +49,6 @@ export class QueuedAcquire<Granted = unknown> {
   /** The place in the lock's queue; null while it has none. */
   ticket: number | null = null;
   line?: Line;
-  /** Why the last attempt failed, if it did. */
-  failure?: Error;
   readonly result: Promise<WaitOutcome<Granted>>;
   #waiting = true;
   #timer?: NodeJS.Timeout;
@@ -73,7 +72,7 @@ export class QueuedAcquire<Granted = unknown> {
 
   /** Hands the grant over; gives it back when nobody waits for it any more. */
   grant(granted: Granted, sentAt: number): void {
-    if (this.#end(true)) this.#resolve({ outcome: 'granted', granted, sentAt });
+    if (this.#end()) this.#resolve({ outcome: 'granted', granted, sentAt });
     else this.options.giveBack(granted);
   }
 
@@ -92,22 +91,22 @@ export class QueuedAcquire<Granted = unknown> {
 
   /** The time is over: busy, or "don't know" where the store has not answered. */
   #giveUp(): void {
-    const holder = this.failure ? undefined : this.line?.holder;
+    const { holder, failure } = this.line ?? {};
     if (!this.#end()) return;
-    if (holder) this.#resolve({ outcome: 'busy', holder });
+    if (holder && !failure) this.#resolve({ outcome: 'busy', holder });
     else
       this.#reject(
-        this.failure ?? new StoreUnavailableError('The lock store did not answer while the caller waited.'),
+        failure ?? new StoreUnavailableError('The lock store did not answer while the caller waited.'),
       );
   }
 
   /** Whether it was still waiting. */
-  #end(granted = false): boolean {
+  #end(): boolean {
     if (!this.#waiting) return false;
     this.#waiting = false;
     clearTimeout(this.#timer);
     this.options.signal?.removeEventListener('abort', this.#abort);
-    this.line?.leave(this as QueuedAcquire, granted);
+    this.line?.leave(this as QueuedAcquire);
     return true;
   }
 }

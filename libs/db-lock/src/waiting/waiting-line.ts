@@ -19,7 +19,7 @@ export interface LineKeeper {
   readonly heartbeat: number;
   /** Gives those who wait a place in the lock's queue. Resolves, whether or not that could be done. */
   enqueue(lockName: string, waiters: readonly QueuedAcquire[]): Promise<void>;
-  /** It waits no longer in this line, and has not got the lock. */
+  /** It waits no longer in this line; where it has a place in the lock's queue, it leaves that, too. */
   left(lockName: string, waiter: QueuedAcquire): void;
   /** It waits for another lock now. */
   move(waiter: QueuedAcquire, lockName: string): void;
@@ -34,7 +34,8 @@ export interface LineKeeper {
 export class WaitingLine implements Line {
   readonly #waiters = new Set<QueuedAcquire>();
   /** Those who have not been given a place in the lock's queue. */
-  #placeless: QueuedAcquire[] = [];
+  readonly #placeless = new Set<QueuedAcquire>();
+  failure: Error | undefined;
   #holder?: HolderRecord;
   #heldAt = 0;
   #contending = false;
@@ -65,15 +66,16 @@ export class WaitingLine implements Line {
   join(waiter: QueuedAcquire): void {
     waiter.line = this;
     this.#waiters.add(waiter);
-    this.#placeless.push(waiter);
+    this.#placeless.add(waiter);
     if (this.#holder) void this.#enqueue();
     if (this.#waiters.size === 1) this.wake();
   }
 
-  leave(waiter: QueuedAcquire, granted: boolean): void {
+  leave(waiter: QueuedAcquire): void {
     if (!this.#waiters.delete(waiter)) return;
+    this.#placeless.delete(waiter);
     waiter.line = undefined;
-    if (!granted) this.keeper.left(this.lockName, waiter);
+    this.keeper.left(this.lockName, waiter);
     if (this.size === 0 && !this.#contending) this.#close();
   }
 
@@ -116,7 +118,7 @@ export class WaitingLine implements Line {
     if (this.size === 0) this.#close();
     else if (outcome === 'free' || this.#again) this.wake();
     else if (outcome === 'others') this.letOthersFirst();
-    else this.#heldBy(outcome.holder);
+    else void this.#heldBy(outcome.holder);
   }
 
   get #head(): QueuedAcquire | undefined {
@@ -127,11 +129,14 @@ export class WaitingLine implements Line {
   async #contend(): Promise<void> {
     this.#contending = true;
     clearTimeout(this.#timer);
-    do {
-      this.#again = false;
-      await this.#attempt();
-    } while (this.#again && this.size > 0);
-    this.#contending = false;
+    try {
+      do {
+        this.#again = false;
+        await this.#attempt();
+      } while (this.#again && this.size > 0);
+    } finally {
+      this.#contending = false;
+    }
     if (this.size === 0) this.#close();
     else this.#lookLater();
   }
@@ -141,51 +146,58 @@ export class WaitingLine implements Line {
     const head = this.#head;
     if (!head) return;
     const sentAt = monotonicNow();
-    const decision = await head.options.attempt(head.ticket, this.lockName).catch(failed);
+    const { ticket } = head;
+    const decision = await head.options.attempt(ticket, this.lockName).catch(failed);
+    this.failure = undefined;
     switch (decision.outcome) {
       case 'granted':
+        this.granted(head, ticket);
         head.grant(decision.granted, sentAt);
-        if (this.size > 0) this.#heldBy(decision.lease);
+        if (this.size > 0) void this.#heldBy(decision.lease);
         break;
       case 'busy':
-        head.failure = undefined;
-        if (decision.holder.lockName === this.lockName) await this.#refused(decision.holder);
+        if (decision.holder.lockName === this.lockName) this.#refused(decision.holder);
         else this.#movesOn(head, decision.holder);
         break;
       case 'error':
-        if (decision.error instanceof StoreUnavailableError) head.failure = decision.error;
+        if (decision.error instanceof StoreUnavailableError) this.failure = decision.error;
         else head.fail(decision.error);
     }
   }
 
-  async #refused(holder: HolderRecord): Promise<void> {
-    const standsInQueue = this.#head?.ticket !== null;
-    this.#heldBy(holder);
-    if (standsInQueue) return;
+  /** The store has taken the place that was named out of the lock's queue, with the grant. */
+  granted(waiter: QueuedAcquire, ticket: number | null): void {
+    if (ticket !== null && waiter.ticket === ticket) waiter.ticket = null;
+  }
+
+  #refused(holder: HolderRecord): void {
+    const hadNoPlace = this.#head?.ticket === null;
+    const enqueued = this.#heldBy(holder);
     // A release that came before it stood in the queue has woken nobody: look once more.
-    await this.#enqueue();
-    if (this.#head?.ticket !== null) this.#again = true;
+    if (hadNoPlace) void enqueued.then(() => this.size > 0 && this.wake());
   }
 
   /** One that needs several locks has found another one busy. */
   #movesOn(head: QueuedAcquire, { lockName }: HolderRecord): void {
     this.#again = true;
     if (!head.isWaiting) return;
-    this.leave(head, false);
+    this.leave(head);
     this.keeper.move(head, lockName);
   }
 
-  #heldBy(holder: HolderRecord): void {
+  /** Resolves when all stand in the queue. */
+  #heldBy(holder: HolderRecord): Promise<void> {
     this.#holder = holder;
     this.#heldAt = monotonicNow();
-    void this.#enqueue();
+    const enqueued = this.#enqueue();
     this.#lookLater();
+    return enqueued;
   }
 
   /** Those who wait for a lock that is known to be busy stand in its queue, where all servers see them. */
   #enqueue(): Promise<void> {
-    const placeless = this.#placeless.filter(({ isWaiting, line }) => isWaiting && line === this);
-    this.#placeless = [];
+    const placeless = [...this.#placeless];
+    this.#placeless.clear();
     for (const { options } of placeless) options.onQueued?.(this.#holder!);
     return this.keeper.enqueue(this.lockName, placeless);
   }

@@ -30,6 +30,8 @@ export class WaitingRoom implements LineKeeper {
   readonly #joins: Coalescer<Waiter, number>;
   readonly #leaves: Coalescer<QueuePlace, undefined>;
   readonly #wakeUps: Coalescer<WakeUp, undefined>;
+  /** Those who were missing from the queue at the last `stay`. */
+  #missed = new Set<QueuedAcquire>();
   #mode: WakeUpMode = 'poll';
   #listening = false;
   #stay?: NodeJS.Timeout;
@@ -65,7 +67,7 @@ export class WaitingRoom implements LineKeeper {
     if (this.#closed) throw this.#closed;
     options.signal?.throwIfAborted();
     const waiter = new QueuedAcquire(options);
-    this.#lineOf(lockName).join(waiter as QueuedAcquire);
+    this.move(waiter as QueuedAcquire, lockName);
     return waiter.result;
   }
 
@@ -100,7 +102,7 @@ export class WaitingRoom implements LineKeeper {
   }
 
   move(waiter: QueuedAcquire, lockName: string): void {
-    this.#lineOf(lockName).join(waiter);
+    if (waiter.isWaiting) this.#lineOf(lockName).join(waiter);
   }
 
   emptied(line: WaitingLine): void {
@@ -169,8 +171,13 @@ export class WaitingRoom implements LineKeeper {
           if (waiter.line?.holder) missing.set(`${waiter.options.grantId} ${lockName}`, [lockName, waiter]);
       for (const place of places)
         if (!missing.delete(`${place.grantId} ${place.lockName}`)) this.#leave(place);
-      for (const [lockName, waiter] of missing.values())
-        if (!this.#joining.has(waiter)) void this.#join(lockName, waiter);
+      const missed = new Set<QueuedAcquire>();
+      for (const [lockName, waiter] of missing.values()) {
+        // Once may be because a grant is just taking it out.
+        if (this.#missed.has(waiter) && !this.#joining.has(waiter)) void this.#join(lockName, waiter);
+        else missed.add(waiter);
+      }
+      this.#missed = missed;
     } catch (error) {
       this.#fallBack(error);
     }
