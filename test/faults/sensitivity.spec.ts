@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Lease } from 'nestjs-db-lock';
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { BlockingSession } from '../support/blocking-session.js';
 import { until } from '../support/patience.js';
 import { startPostgres } from '../support/postgres-server.js';
@@ -41,11 +42,27 @@ const FAULTS: Fault[] = [
   {
     rule: 'overlap',
     when: 'a lock that looked free is not looked at again under its row lock',
-    tampering: { pattern: /lock\.expire_time <= clock\.now AS free/, replacement: 'true AS free' },
+    tampering: {
+      pattern: /lock\.expire_time <= clock\.now AS free\) AS turn\s+\)\s+WHERE [^\n]+/,
+      replacement: 'true AS free) AS turn)',
+    },
     async play(scene, session) {
       await (await scene.ann.acquire(NAME)).release();
       await session.lockRow(NAME);
       const acquiring = [scene.ann, scene.bob].map((client) => client.tryAcquire(NAME, { ttl: '60s' }));
+      await waiters(session, 2);
+      await session.letGo();
+      await Promise.all(acquiring);
+    },
+  },
+  {
+    rule: 'overlap',
+    when: 'a set of locks is not undone when somebody else has taken one of them meanwhile',
+    tampering: { pattern: /\(1 \/ \(lock\.token - lock\.token\)\)::text/, replacement: 'lock.worker_name' },
+    async play(scene, session) {
+      await (await scene.ann.acquire(NAME)).release();
+      await session.lockRow(NAME);
+      const acquiring = [scene.ann, scene.bob].map((client) => client.tryAcquireAll([NAME], { ttl: '60s' }));
       await waiters(session, 2);
       await session.letGo();
       await Promise.all(acquiring);
@@ -103,13 +120,35 @@ const FAULTS: Fault[] = [
   {
     rule: 'trust',
     when: 'a late release frees the lock of the next holder',
-    tampering: { pattern: /locked\.grant_id = locked\.wanted_grant_id\s+OR/, replacement: 'true OR' },
+    tampering: { pattern: /seen\.grant_id = seen\.wanted_grant_id\s+OR/, replacement: 'true OR' },
     async play(scene, session) {
       const lease = await scene.ann.acquire(NAME, { ttl: 1_000 });
       await expired(session);
       const successor: Lease = await scene.bob.acquire(NAME, { ttl: '60s' });
       await lease.release().catch(() => undefined);
       await scene.recorder.write(successor);
+    },
+  },
+  {
+    rule: 'overlap',
+    when: 'a late release hands the lock of the next holder on to who waits',
+    tampering: { pattern: /passed\.grant_id = passed\.ended_grant_id/, replacement: 'true' },
+    async play({ ann, bob }, session) {
+      // Several handles of one lease: a release while the waiter looks at the lock itself hands nothing on.
+      const grantId = randomUUID();
+      const handles: Lease[] = [];
+      while (handles.length < 8) handles.push(await ann.acquire(NAME, { ttl: 1_000, grantId }));
+      await expired(session);
+      await bob.acquire(NAME, { ttl: 3_000 });
+      const waiting = ann.acquire(NAME, { ttl: '60s', wait: '60s' });
+      await until('somebody waits', 10_000, async () => {
+        return (await session.query('SELECT FROM dblock_waiter')).length > 0;
+      });
+      for (const handle of handles) {
+        await handle.release().catch(() => undefined);
+        await sleep(9);
+      }
+      await (await waiting).release();
     },
   },
   {

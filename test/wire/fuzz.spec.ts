@@ -5,6 +5,7 @@ import { ProblemFilter } from 'nestjs-db-lock';
 import { randomUUID } from 'node:crypto';
 import { AWKWARD_NAMES } from '../support/lock-names.js';
 import { LockService, type Answer, type LockRow, type Message } from '../support/lock-service.js';
+import { until } from '../support/patience.js';
 import { PLATFORMS } from '../support/platforms.js';
 import { pathOf, routesBelow, type Route } from '../support/routes.js';
 
@@ -38,22 +39,38 @@ function isName(name: string): boolean {
   return fits && characters.every((character) => character !== '\0' && character.isWellFormed());
 }
 
-const MAX_TTL = 30n * 24n * 60n * 60n * 1000n;
-const UNITS: Record<string, bigint> = { ms: 1n, s: 1000n, m: 60_000n, h: 3_600_000n, d: 86_400_000n };
+const DAY = 24n * 60n * 60n * 1000n;
+const UNITS: Record<string, bigint> = { ms: 1n, s: 1000n, m: 60_000n, h: 3_600_000n, d: DAY };
+
+interface Bounds {
+  min: bigint;
+  max: bigint;
+}
+
+const TTL: Bounds = { min: 1n, max: 30n * DAY };
+const WAIT: Bounds = { min: 0n, max: DAY };
+const MIN_HOLD: Bounds = { min: 0n, max: 30n * DAY };
 
 /** The rule for durations, told once more in exact arithmetic: whole milliseconds, or null. */
-function millisecondsOf(ttl: unknown): number | null {
-  if (typeof ttl === 'number')
-    return Number.isInteger(ttl) && ttl >= 1 && ttl <= Number(MAX_TTL) ? ttl : null;
+function millisecondsOf(duration: unknown, { min, max }: Bounds): number | null {
+  if (typeof duration === 'number')
+    return Number.isInteger(duration) && duration >= min && duration <= max ? duration : null;
   const [, whole, fraction = '', unit] =
-    (typeof ttl === 'string' && ttl.length <= 20 && /^(\d+)(?:\.(\d+))? ?(ms|s|m|h|d)$/.exec(ttl)) || [];
+    (typeof duration === 'string' &&
+      duration.length <= 20 &&
+      /^(\d+)(?:\.(\d+))? ?(ms|s|m|h|d)$/.exec(duration)) ||
+    [];
   if (whole === undefined) return null;
   const scaled = BigInt(whole + fraction) * UNITS[unit!]!;
   const scale = 10n ** BigInt(fraction.length);
   const milliseconds = scaled / scale;
   const isWhole = scaled % scale === 0n;
-  return isWhole && milliseconds >= 1n && milliseconds <= MAX_TTL ? Number(milliseconds) : null;
+  return isWhole && milliseconds >= min && milliseconds <= max ? Number(milliseconds) : null;
 }
+
+/** What a value is after its way through JSON. */
+const asJson = (value: unknown): unknown =>
+  (JSON.parse(JSON.stringify({ value })) as { value: unknown }).value;
 
 const anyName = fc.oneof(
   fc.constantFrom('held', 'expired', 'free', '.', '..', '', 'x'.repeat(256), ...AWKWARD_NAMES),
@@ -64,19 +81,36 @@ const anyName = fc.oneof(
     .map((units) => String.fromCharCode(...units)),
 );
 
-const anyTtl = fc.oneof(
-  fc.integer({ min: -5, max: 5 }),
-  fc.integer({ min: Number(MAX_TTL) - 5, max: Number(MAX_TTL) + 5 }),
-  fc.double(),
-  fc
-    .tuple(
-      fc.oneof(fc.nat({ max: 60 }), fc.nat({ max: 5_000 }), fc.nat()),
-      fc.constantFrom('', '', '.', '.0', '.1', '.2', '.5', '.005', '.29', '.3333', 'e3'),
-      fc.constantFrom('', '', ' ', '  '),
-      fc.constantFrom('ms', 's', 'm', 'h', 'd', 'd', 'w', 'S', ''),
-    )
-    .map((parts) => parts.join('')),
-  fc.jsonValue({ maxDepth: 1 }),
+/** Durations around two bounds, in whatever way they are written, and what is none. */
+const anyDuration = ({ min, max }: Bounds) =>
+  fc.oneof(
+    fc.integer({ min: Number(min) - 5, max: Number(min) + 5 }),
+    fc.integer({ min: Number(max) - 5, max: Number(max) + 5 }),
+    fc.double(),
+    fc
+      .tuple(
+        fc.oneof(fc.nat({ max: 60 }), fc.nat({ max: 5_000 }), fc.nat()),
+        fc.constantFrom('', '', '.', '.0', '.1', '.2', '.5', '.005', '.29', '.3333', 'e3'),
+        fc.constantFrom('', '', ' ', '  '),
+        fc.constantFrom('ms', 's', 'm', 'h', 'd', 'd', 'w', 'S', ''),
+      )
+      .map((parts) => parts.join('')),
+    fc.jsonValue({ maxDepth: 1 }),
+  );
+
+const anyTtl = anyDuration(TTL);
+
+/** What may be a list of names; a few names come often, so that some come twice. */
+const anySet = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.array(fc.oneof(anyName, fc.constantFrom('held', 'free', 'job')), { maxLength: 5 }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.uniqueArray(fc.nat().map(String), { minLength: 98, maxLength: 103, size: 'max' }),
+  },
+  { weight: 1, arbitrary: fc.jsonValue({ maxDepth: 2 }) },
 );
 
 /** What stands in the URL as it is. */
@@ -132,6 +166,9 @@ const FIELDS = [
   'ttl',
   'grantId',
   'metadata',
+  'wait',
+  'lockNames',
+  'minHold',
   'reason',
   'search',
   'state',
@@ -143,9 +180,26 @@ const FIELDS = [
   '__proto__',
 ];
 
-const fields = fc.dictionary(fc.oneof(fc.constantFrom(...FIELDS), fc.string({ maxLength: 5 })), anyValue, {
-  maxKeys: 5,
-});
+/** As long as a test cares to wait for a lock that stays busy, in milliseconds. */
+const PATIENT = 500;
+
+/** The fields with a wait that ends soon, if it is one. */
+function patient(fields: Record<string, unknown>): Record<string, unknown> {
+  return millisecondsOf(asJson(fields['wait']), WAIT) ? { ...fields, wait: PATIENT } : fields;
+}
+
+const fields = fc
+  .tuple(
+    fc.dictionary(fc.oneof(fc.constantFrom(...FIELDS), fc.string({ maxLength: 5 })), anyValue, {
+      maxKeys: 5,
+    }),
+    fc.record(
+      { wait: anyDuration(WAIT), lockNames: anySet, minHold: anyDuration(MIN_HOLD) },
+      { requiredKeys: [] },
+    ),
+    fc.constantFrom(true, false, false),
+  )
+  .map(([any, waiting, isWaiting]) => patient(isWaiting ? { ...any, ...waiting } : any));
 
 const nested = (depth: number, [open, close]: [string, string]) =>
   `{"ttl":1000,"metadata":{"a":${open.repeat(depth)}${close.repeat(depth)}}}`;
@@ -213,6 +267,7 @@ function toForm(parameters: Record<string, unknown>): string {
 /** What the routes take, by the last step of their path. */
 const GOOD: Record<string, object> = {
   lease: { ttl: 60_000 },
+  'lease-sets': { lockNames: ['job', 'free', 'expired'], ttl: 60_000 },
   ':grantId': { ttl: 60_000 },
   'force-release': { reason: 'stuck' },
   acquireLock: { lockName: 'django', workerName: 'ann', timeout: 60 },
@@ -236,6 +291,7 @@ function messageOf(
 ): Message {
   const headers = { 'content-type': type };
   if ('query' in payload) return { headers, query: payload.query, body: payload.body ?? undefined };
+  if (route.method === 'DELETE') return { query: toForm({ minHold: 1, ...payload.changes }) };
   const parameters = { ...GOOD[route.path.split('/').at(-1)!], ...payload.changes };
   if (route.method === 'GET') return { query: toForm(parameters) };
   return { headers, body: type === FORM_TYPE ? toForm(parameters) : JSON.stringify(parameters) };
@@ -272,6 +328,13 @@ describe.each(PLATFORMS)('whatever is thrown at %s', (platform) => {
   async function begin(): Promise<string> {
     await service.query(`DELETE FROM dblock_history`);
     await service.query(`DELETE FROM dblock_lock WHERE lock_name NOT IN ('held', 'expired', 'free')`);
+    await service.query(
+      `UPDATE dblock_lock
+       SET expire_time = clock_timestamp() - interval '1 hour',
+           grant_id = CASE lock_name WHEN 'expired' THEN gen_random_uuid() END,
+           worker_name = CASE lock_name WHEN 'expired' THEN 'late' END
+       WHERE lock_name IN ('expired', 'free')`,
+    );
     await service.locks.acquire({
       lockName: 'held',
       workerName: 'ann',
@@ -338,13 +401,90 @@ describe.each(PLATFORMS)('whatever is thrown at %s', (platform) => {
         const before = await begin();
         const lockName = randomUUID();
         const answer = await service.send('POST', `locks/${lockName}/lease`, { json: { ttl } });
-        const milliseconds = millisecondsOf(JSON.parse(JSON.stringify({ ttl })).ttl);
+        const milliseconds = millisecondsOf(asJson(ttl), TTL);
         const row = await rowOf(lockName);
         const granted = row && row.expire_time.getTime() - row.lock_time.getTime();
         expect([answer.status, granted]).toEqual(
           milliseconds === null ? [400, undefined] : [201, milliseconds],
         );
         if (milliseconds === null) expect(await stored()).toBe(before);
+      });
+    },
+    PATIENCE,
+  );
+
+  it(
+    'a wait that keeps the rule is one, and any other is refused',
+    async () => {
+      await holds(250, anyDuration(WAIT), async (wait) => {
+        const before = await begin();
+        const milliseconds = millisecondsOf(asJson(wait), WAIT);
+        // Whoever waits for less time than the database takes gets to know nothing.
+        if (milliseconds !== null && milliseconds > 0 && milliseconds < 1_000) return;
+        const lockName = randomUUID();
+        const sets = { lockNames: [lockName, `${lockName}'`], ttl: 60_000, wait };
+        const answers = [
+          await service.send('POST', `locks/${lockName}"/lease`, { json: { ttl: 60_000, wait } }),
+          await service.send('POST', 'lease-sets', { json: sets }),
+        ];
+        const expected = milliseconds === null ? 400 : 201;
+        expect(answers.map(({ status }) => status)).toEqual([expected, expected]);
+        if (milliseconds === null) expect(await stored()).toBe(before);
+      });
+    },
+    PATIENCE,
+  );
+
+  it(
+    'a minHold that keeps the rule holds the lock to the millisecond, and any other ends no lease',
+    async () => {
+      await holds(150, anyDuration(MIN_HOLD), async (value) => {
+        await begin();
+        const [lockName, grantId] = [randomUUID(), randomUUID()];
+        await service.locks.acquire({ lockName, workerName: 'ann', grantId, ttl: 60_000 });
+        const before = await stored();
+        const minHold = typeof value === 'string' ? value : (JSON.stringify(value) ?? '');
+        const query = `minHold=${encode(minHold)}`;
+        const { status } = await service.send('DELETE', `locks/${lockName}/lease/${grantId}`, { query });
+        const milliseconds = millisecondsOf(/^\d+$/.test(minHold) ? Number(minHold) : minHold, MIN_HOLD);
+        expect(status).toBe(milliseconds === null ? 400 : 204);
+        if (milliseconds === null) return expect(await stored()).toBe(before);
+        const { grant_id, lock_time, expire_time } = (await rowOf(lockName))!;
+        const held = expire_time.getTime() - lock_time.getTime();
+        expect(grant_id).not.toBe(grantId);
+        if (grant_id === null) expect(held).toBeGreaterThanOrEqual(milliseconds);
+        else expect(held).toBe(milliseconds);
+      });
+    },
+    PATIENCE,
+  );
+
+  it(
+    'a set of names that keeps the rule is granted as a whole or not at all, and any other is refused',
+    async () => {
+      await holds(250, anySet, async (lockNames) => {
+        const before = await begin();
+        const grantId = randomUUID();
+        const answer = await service.send('POST', 'lease-sets', {
+          json: { lockNames, ttl: 60_000, grantId },
+        });
+        const isSet =
+          Array.isArray(lockNames) &&
+          lockNames.length >= 1 &&
+          lockNames.length <= 100 &&
+          lockNames.every((name) => typeof name === 'string' && isName(name)) &&
+          new Set(lockNames).size === lockNames.length;
+        if (!isSet || lockNames.includes('held')) {
+          expect(answer.status).toBe(isSet ? 409 : 400);
+          if (isSet) expect(answer.json).toMatchObject({ lockName: 'held' });
+          expect(await stored()).toBe(before);
+          return;
+        }
+        expect(answer.status).toBe(201);
+        const { leases } = answer.json as { leases: Array<{ lockName: string }> };
+        expect(leases.map(({ lockName }) => lockName)).toEqual(lockNames);
+        const rows = (await service.rows()).filter((row) => row.grant_id === grantId);
+        expect(rows.map((row) => row.lock_name).sort()).toEqual(lockNames.toSorted());
       });
     },
     PATIENCE,
@@ -380,12 +520,17 @@ describe.each(PLATFORMS)('whatever is thrown at %s', (platform) => {
         }
         if (!knows) expect(answer.text).not.toContain(secret);
         if (answer.status === 201) {
-          const lease = answer.json as { lockName: string; grantId: string; fencingToken: number };
-          expect(await rowOf(lease.lockName)).toMatchObject({
-            grant_id: lease.grantId,
-            token: String(lease.fencingToken),
-          });
+          type Lease = { lockName: string; grantId: string; fencingToken: number };
+          const { leases = [answer.json as Lease] } = answer.json as { leases?: Lease[] };
+          for (const lease of leases)
+            expect(await rowOf(lease.lockName)).toMatchObject({
+              grant_id: lease.grantId,
+              token: String(lease.fencingToken),
+            });
         }
+      });
+      await until('nobody waits', 30_000, async () => {
+        return (await service.query('SELECT FROM dblock_waiter')).length === 0;
       });
       expect({}).not.toHaveProperty('polluted');
       expect((await service.send('GET', 'locks')).status).toBe(200);

@@ -4,6 +4,7 @@ import { describeDbLock } from 'nestjs-db-lock/openapi';
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { LockService, type Answer, type Message } from '../support/lock-service.js';
+import { until } from '../support/patience.js';
 import { PLATFORMS } from '../support/platforms.js';
 import { routesBelow } from '../support/routes.js';
 
@@ -40,8 +41,19 @@ function* within(value: unknown): Generator<object> {
 }
 
 const LEASE = 'POST /dblock/locks/{lockName}/lease';
+const SET = 'POST /dblock/lease-sets';
 const ONE_LEASE = '/dblock/locks/{lockName}/lease/{grantId}';
 const ADMIN = '/dblock/admin/api';
+
+/** All that a list can be asked for. */
+const EVERY_FILTER = {
+  search: 'o',
+  state: 'held',
+  sort: 'lockTime',
+  order: 'desc',
+  page: '1',
+  pageSize: '10',
+};
 
 describe.each(PLATFORMS)('the OpenAPI document of an application with two features on %s', (platform) => {
   let service: LockService;
@@ -62,7 +74,7 @@ describe.each(PLATFORMS)('the OpenAPI document of an application with two featur
       const routes = routesBelow(service.app, feature).map(
         ({ method, path }) => `${method} /${path.replaceAll(/:(\w+)/g, '{$1}')}`,
       );
-      expect(routes.length).toBeGreaterThanOrEqual(19);
+      expect(routes.length).toBeGreaterThanOrEqual(20);
       expect([...operations.keys()].filter((name) => name.includes(` /${feature}/`)).sort()).toEqual(
         routes.sort(),
       );
@@ -171,12 +183,57 @@ describe.each(PLATFORMS)('the OpenAPI document of an application with two featur
     ['metadata', { ttl: 1, metadata: { a: [null] } }],
     ['metadata of null', { ttl: 1, metadata: null }],
     ['metadata that are a list', { ttl: 1, metadata: [] }],
+    ['a wait of 0', { ttl: 1, wait: 0 }],
+    ['a wait of a day', { ttl: 1, wait: 86_400_000 }],
+    ['a wait with a unit', { ttl: 1, wait: '1.5 s' }],
+    ['a wait of more than a day', { ttl: 1, wait: 86_400_001 }],
+    ['a negative wait', { ttl: 1, wait: -1 }],
+    ['a wait without a unit', { ttl: 1, wait: '5' }],
+    ['a wait of null', { ttl: 1, wait: null }],
     ['an unknown field', { ttl: 1, what: 1 }],
   ])('judges an acquire with %s as the server does', async (_what, json) => {
     const { status } = await service.send('POST', `locks/judged:${randomUUID()}/lease`, { json });
     expect([201, 400]).toContain(status);
     expect(bodyOf(LEASE).safeParse(json).success).toBe(status === 201);
   });
+
+  it.each<[string, (one: string, two: string) => object]>([
+    ['one name', (one) => ({ lockNames: [one] })],
+    ['two names', (one, two) => ({ lockNames: [one, two], wait: '5s' })],
+    ['a hundred names', (one) => ({ lockNames: Array.from({ length: 100 }, (_, at) => one + at) })],
+    ['all else', (one) => ({ lockNames: [one], workerName: 'ann', grantId: randomUUID(), metadata: {} })],
+    ['no names', () => ({ lockNames: [] })],
+    ['101 names', (one) => ({ lockNames: Array.from({ length: 101 }, (_, at) => one + at) })],
+    ['a name twice', (one) => ({ lockNames: [one, one] })],
+    ['an empty name', (one) => ({ lockNames: [one, ''] })],
+    ['a name of 256 characters', () => ({ lockNames: ['x'.repeat(256)] })],
+    ['a name that is none', () => ({ lockNames: [7] })],
+    ['a name without a list', (one) => ({ lockNames: one })],
+    ['a lockName', (one, two) => ({ lockNames: [one], lockName: two })],
+    ['nothing', () => ({})],
+    ['a bad wait', (one) => ({ lockNames: [one], wait: '25 h5' })],
+  ])('judges a set with %s as the server does', async (_what, bodyFor) => {
+    const json = { ttl: 1, ...bodyFor(`judged:${randomUUID()}`, `judged:${randomUUID()}`) };
+    const { status } = await service.send('POST', 'lease-sets', { json });
+    expect([201, 400]).toContain(status);
+    expect(bodyOf(SET).safeParse(json).success).toBe(status === 201);
+    const withoutTtl = { ...json, ttl: undefined };
+    expect((await service.send('POST', 'lease-sets', { json: withoutTtl })).status).toBe(400);
+    expect(bodyOf(SET).safeParse(JSON.parse(JSON.stringify(withoutTtl))).success).toBe(false);
+  });
+
+  it.each(['0', '1', '2592000000', '10s', '1.5 h', '2592000001', '-1', '1.5', '10 weeks', ''])(
+    'judges a minHold of %j as the server does',
+    async (minHold) => {
+      const path = `locks/judged:${randomUUID()}/lease/${randomUUID()}`;
+      const { status } = await service.send('DELETE', path, { query: { minHold } });
+      expect([410, 400]).toContain(status);
+      // What stands in a query is text: a number there is one in JSON.
+      const value = /^-?[\d.]+$/.test(minHold) ? Number(minHold) : minHold;
+      const schema = parameterOf(`DELETE ${ONE_LEASE}`, 'minHold');
+      expect(schema.safeParse(value).success).toBe(status === 410);
+    },
+  );
 
   it.each(['x', 'x'.repeat(255), '🔒'.repeat(255), 'x'.repeat(256), '🔒'.repeat(256)])(
     'judges the name %s as the server does',
@@ -213,6 +270,7 @@ describe.each(PLATFORMS)('the OpenAPI document of an application with two featur
 
   describe('compared with what the server answers', () => {
     const seen = new Set<string>();
+    const sent = new Set<string>();
 
     /** Sends a request and holds its answer against the document. */
     async function ask(name: string, values: Record<string, string>, message?: Message): Promise<Answer> {
@@ -221,6 +279,7 @@ describe.each(PLATFORMS)('the OpenAPI document of an application with two featur
         encodeURIComponent(values[parameter]!),
       );
       const answer = await service.send(method, path, message);
+      if (answer.status < 400) note(name, message);
       const described = operations.get(name)!.responses[answer.status];
       seen.add(`${name} ${answer.status}`);
       expect([name, answer.status, described]).toEqual([name, answer.status, expect.anything()]);
@@ -234,6 +293,12 @@ describe.each(PLATFORMS)('the OpenAPI document of an application with two featur
       const verdict = asZod(schema!).safeParse(answer.json);
       expect([name, answer.json, verdict.error]).toEqual([name, answer.json, undefined]);
       return answer;
+    }
+
+    /** What was sent along and taken. */
+    function note(name: string, { query, json, form }: Message = {}): void {
+      for (const part of [query, json, form])
+        for (const field of Object.keys((part ?? {}) as object)) sent.add(`${name} ${field}`);
     }
 
     it('the lock API says what the document says', async () => {
@@ -252,15 +317,58 @@ describe.each(PLATFORMS)('the OpenAPI document of an application with two featur
         await ask('GET /dblock/locks/{lockName}', { lockName: 'nobody' }),
         await ask('GET /dblock/locks/{lockName}', { lockName: '..' }),
         await ask('GET /dblock/locks', {}),
-        await ask('GET /dblock/locks', {}, { query: 'page=0' }),
+        await ask('GET /dblock/locks', {}, { query: EVERY_FILTER }),
+        await ask('GET /dblock/locks', {}, { query: { page: '0' } }),
         await ask(`DELETE ${ONE_LEASE}`, gold),
         await ask(`DELETE ${ONE_LEASE}`, gold),
         await ask(`DELETE ${ONE_LEASE}`, { ...gold, grantId: 'mine' }),
         await ask('GET /dblock/locks/{lockName}', gold),
       ].map(({ status }) => status);
       expect(statuses).toEqual([
-        201, 200, 409, 400, 200, 400, 410, 200, 404, 400, 200, 400, 204, 410, 400, 200,
+        201, 200, 409, 400, 200, 400, 410, 200, 404, 400, 200, 200, 400, 204, 410, 400, 200,
       ]);
+    });
+
+    it('waiting, sets and minHold are as the document says', async () => {
+      const grantId = randomUUID();
+      const [lead, tin] = [
+        { lockName: 'lead', grantId },
+        { lockName: 'tin', grantId },
+      ];
+      const both = {
+        lockNames: ['lead', 'tin'],
+        workerName: 'ann',
+        ttl: '1h',
+        wait: '1m',
+        grantId,
+        metadata: {},
+      };
+      const statuses = [
+        await ask(SET, {}, { json: both }),
+        await ask(SET, {}, { json: both }),
+        await ask(SET, {}, { json: { lockNames: ['tin', 'zinc'], ttl: 1, wait: '1s' } }),
+        await ask(SET, {}, { json: { lockNames: [], ttl: 1 } }),
+        await ask(LEASE, lead, { json: { ttl: 1, wait: '1s' } }),
+        await ask(LEASE, lead, { json: { ttl: 1, wait: '25h' } }),
+        await ask(`DELETE ${ONE_LEASE}`, tin, { query: { minHold: 'long' } }),
+        await ask(`DELETE ${ONE_LEASE}`, tin, { query: { minHold: '1h' } }),
+        await ask('GET /dblock/locks/{lockName}', tin),
+      ].map(({ status }) => status);
+      expect(statuses).toEqual([201, 200, 409, 400, 409, 400, 400, 204, 200]);
+
+      const waiting = ask(LEASE, lead, { json: { workerName: 'ben', ttl: '1h', wait: '10m' } });
+      await until('somebody waits', 30_000, async () => (await service.locks.inspect('lead'))!.waiting === 1);
+      for (const inspection of ['GET /dblock/locks/{lockName}', `GET ${ADMIN}/locks/{lockName}`])
+        expect((await ask(inspection, lead)).json).toMatchObject({
+          waiting: 1,
+          queue: [{ workerName: 'ben' }],
+        });
+      for (const list of ['GET /dblock/locks', `GET ${ADMIN}/locks`])
+        expect((await ask(list, {}, { query: { search: 'lead' } })).json).toMatchObject({
+          items: [{ waiting: 1 }],
+        });
+      expect((await ask(`DELETE ${ONE_LEASE}`, lead)).status).toBe(204);
+      expect((await waiting).status).toBe(201);
     });
 
     it("django-db-lock's paths say what the document says", async () => {
@@ -292,7 +400,8 @@ describe.each(PLATFORMS)('the OpenAPI document of an application with two featur
       await ask(LEASE, bronze, { json: { ttl: '60s', metadata: { a: 1 } } });
       const statuses = [
         await ask(`GET ${ADMIN}/locks`, {}),
-        await ask(`GET ${ADMIN}/locks`, {}, { query: 'state=free' }),
+        await ask(`GET ${ADMIN}/locks`, {}, { query: EVERY_FILTER }),
+        await ask(`GET ${ADMIN}/locks`, {}, { query: { state: 'free' } }),
         await ask(`GET ${ADMIN}/locks/{lockName}`, bronze),
         await ask(`GET ${ADMIN}/locks/{lockName}`, { lockName: 'nobody' }),
         await ask(`GET ${ADMIN}/locks/{lockName}`, { lockName: '.' }),
@@ -304,7 +413,7 @@ describe.each(PLATFORMS)('the OpenAPI document of an application with two featur
         await ask(`GET ${ADMIN}/counts`, {}),
         await ask(`POST ${ADMIN}/clear-expired`, {}),
       ].map(({ status }) => status);
-      expect(statuses).toEqual([200, 400, 200, 404, 400, 200, 200, 400, 200, 400, 200, 200]);
+      expect(statuses).toEqual([200, 200, 400, 200, 404, 400, 200, 200, 400, 200, 400, 200, 200]);
     });
 
     it('without a database every operation says what the document says', async () => {
@@ -316,6 +425,7 @@ describe.each(PLATFORMS)('the OpenAPI document of an application with two featur
         getLockInfo: { json: { lockName: 'gold' } },
         clearExpiredLocks: {},
         'force-release': { json: { reason: 'stuck' } },
+        'lease-sets': { json: { lockNames: ['gold', 'lead'], ttl: '60s' } },
       };
       for (const name of operations.keys()) {
         const message = messages[name.split('/').at(-1)!] ?? { json: { ttl: '60s' } };
@@ -331,6 +441,19 @@ describe.each(PLATFORMS)('the OpenAPI document of an application with two featur
       );
       const ours = described.filter((answer) => answer.includes(' /dblock/') || answer.endsWith(' 503'));
       expect([...seen].sort()).toEqual(ours.sort());
+    });
+
+    it('every parameter and field of a body in the document has been sent, and nothing else was taken', () => {
+      const ours = [...operations].filter(([name]) => name.includes(' /dblock/'));
+      const described = ours.flatMap(([name, { parameters, requestBody }]) => {
+        const schemas = Object.values(requestBody?.content ?? {}).map(({ schema }) => schema);
+        const fields = [
+          ...parameters.filter((parameter) => parameter.in === 'query').map((parameter) => parameter.name),
+          ...schemas.flatMap((schema) => Object.keys((schema as { properties?: object }).properties ?? {})),
+        ];
+        return fields.map((field) => `${name} ${field}`);
+      });
+      expect([...sent].sort()).toEqual([...new Set(described)].sort());
     });
   });
 });

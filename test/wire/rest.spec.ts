@@ -3,7 +3,7 @@ import { Controller, Get, VersioningType } from '@nestjs/common';
 import { APP_FILTER, ApplicationConfig } from '@nestjs/core';
 import { LeaseLostError, ProblemFilter, type LockClient } from 'nestjs-db-lock';
 import { randomUUID } from 'node:crypto';
-import { leaseJson } from '../../libs/db-lock/src/server/schemas.js';
+import { leaseJson, leaseSetJson } from '../../libs/db-lock/src/server/schemas.js';
 import { cutOff, FakeServer, hang, hangUp, json, late, text, type Reply } from '../support/fake-server.js';
 import { KeyGuard, withKey } from '../support/key-guard.js';
 import { AWKWARD_NAMES } from '../support/lock-names.js';
@@ -55,6 +55,12 @@ const refusal = (...fields: string[]) => ({
   issues: fields.map((field) => ({ field, rule: expect.stringMatching(/^(must|is) /) })),
 });
 
+/** The rule of durations between two bounds, in whole milliseconds. */
+const durationRule = (min: number, max: number) =>
+  `must be whole milliseconds from ${min} to ${max}, or a duration such as '30s' (units: ms, s, m, h, d)`;
+
+const HOUR = 60 * 60 * 1000;
+
 let names = 0;
 const uniqueName = () => `job:${++names}`;
 
@@ -70,7 +76,8 @@ describe.each(PLATFORMS)('the lock API on %s', (platform) => {
     service.send('POST', leasePath(lockName), { json: { workerName: 'ann', ttl: '60s', ...body } });
   const renew = (lockName: string, grantId: string, body: object = { ttl: '60s' }) =>
     service.send('PATCH', leasePath(lockName, grantId), { json: body });
-  const release = (lockName: string, grantId: string) => service.send('DELETE', leasePath(lockName, grantId));
+  const release = (lockName: string, grantId: string, query?: Message['query']) =>
+    service.send('DELETE', leasePath(lockName, grantId), { query });
   const inspect = (lockName: string) => service.send('GET', lockPath(lockName));
   const held = async (lockName: string, body?: object) =>
     leaseJson.parse((await acquire(lockName, body)).json);
@@ -111,6 +118,7 @@ describe.each(PLATFORMS)('the lock API on %s', (platform) => {
       const before = await service.rows();
       const answer = await acquire(lockName, { workerName: 'ben' });
       expectProblem(answer, 409, 'LOCK_BUSY', {
+        lockName,
         holder: { workerName: 'ann', lockTime, expireTime },
         retryAfter: expect.any(Number),
       });
@@ -126,6 +134,7 @@ describe.each(PLATFORMS)('the lock API on %s', (platform) => {
       const lockName = uniqueName();
       await held(lockName);
       expectProblem(await acquire(lockName), 409, 'LOCK_BUSY', {
+        lockName,
         holder: expect.anything(),
         retryAfter: expect.any(Number),
       });
@@ -153,6 +162,38 @@ describe.each(PLATFORMS)('the lock API on %s', (platform) => {
       ['30d', 30 * DAY],
     ])('takes a TTL of %j', async (ttl, milliseconds) => {
       expect(duration(await held(uniqueName(), { ttl }))).toBe(milliseconds);
+    });
+
+    it.each([0, '0s', 60_000, '0.3s', '1.5s', '1d', '24h', DAY])(
+      'takes a wait of %j, which a free lock does not need',
+      async (wait) => {
+        expect((await acquire(uniqueName(), { wait })).status).toBe(201);
+      },
+    );
+
+    it.each([
+      -1,
+      0.5,
+      DAY + 1,
+      1e300,
+      '-1s',
+      '0.5ms',
+      '25h',
+      '1.1d',
+      '5',
+      '5 weeks',
+      'soon',
+      '',
+      null,
+      true,
+      [5],
+      {},
+    ])('refuses a wait of %j, names the rule and stores nothing', async (wait) => {
+      const before = await service.rows();
+      expectProblem(await acquire('never', { wait }), 400, 'INVALID_REQUEST', {
+        issues: [{ field: 'wait', rule: durationRule(0, DAY) }],
+      });
+      expect(await service.rows()).toEqual(before);
     });
 
     it('keeps metadata as they are', async () => {
@@ -290,6 +331,225 @@ describe.each(PLATFORMS)('the lock API on %s', (platform) => {
     it('refuses a grantId that is no UUID', async () => {
       expectProblem(await release('never', '1'), 400, 'INVALID_REQUEST', refusal('grantId'));
     });
+
+    it.each([
+      ['1h', HOUR],
+      ['90m', 1.5 * HOUR],
+      ['1.5 h', 1.5 * HOUR],
+      [String(HOUR), HOUR],
+      ['30d', 30 * DAY],
+    ])(
+      'keeps the lock taken for a minHold of %s, though the lease is over',
+      async (minHold, milliseconds) => {
+        const lockName = uniqueName();
+        const { grantId, ...lease } = await held(lockName, { metadata: { a: 1 } });
+        const answer = await release(lockName, grantId, { minHold });
+        expect(answer).toMatchObject({ status: 204, text: '', headers: { 'cache-control': 'no-store' } });
+        const expireTime = new Date(Date.parse(lease.lockTime) + milliseconds).toISOString();
+        const kept = { ...lease, expireTime, serverTime: time, state: 'held', waiting: 0, queue: [] };
+        expectAnswer(await inspect(lockName), 200, kept);
+        expectProblem(await acquire(lockName, { grantId, workerName: 'ben' }), 409, 'LOCK_BUSY', {
+          lockName,
+          holder: { workerName: 'ann', lockTime: lease.lockTime, expireTime },
+          retryAfter: expect.any(Number),
+        });
+        expectLost(await renew(lockName, grantId));
+        expectLost(await release(lockName, grantId));
+        expectAnswer(await inspect(lockName), 200, kept);
+      },
+    );
+
+    it.each([undefined, '0', '0s', '1', '1ms'])(
+      'frees the lock at once with a minHold of %s',
+      async (minHold) => {
+        const lockName = uniqueName();
+        const { grantId, lockTime } = await held(lockName);
+        await until('the lock was held for a while', 10_000, () => Date.now() > Date.parse(lockTime) + 10);
+        const query = minHold === undefined ? '' : { minHold };
+        expect((await release(lockName, grantId, query)).status).toBe(204);
+        expect((await inspect(lockName)).json).toMatchObject({ state: 'released', workerName: null });
+        expect((await acquire(lockName, { workerName: 'ben' })).status).toBe(201);
+      },
+    );
+
+    const minHoldRule = durationRule(0, 30 * DAY);
+
+    it.each<[string, string, string]>([
+      ['minHold=-1', 'minHold', minHoldRule],
+      ['minHold=1.5', 'minHold', minHoldRule],
+      ['minHold=0.5ms', 'minHold', minHoldRule],
+      ['minHold=31d', 'minHold', minHoldRule],
+      [`minHold=${30 * DAY + 1}`, 'minHold', minHoldRule],
+      ['minHold=99999999999999999999', 'minHold', minHoldRule],
+      ['minHold=1e3', 'minHold', minHoldRule],
+      ['minHold=long', 'minHold', minHoldRule],
+      ['minHold=', 'minHold', minHoldRule],
+      ['minHold=1s&minHold=2s', 'minHold', minHoldRule],
+      ['hold=1s', 'hold', 'is not a known field'],
+      ['ttl=1s', 'ttl', 'is not a known field'],
+    ])('refuses ?%s, names the rule and ends no lease', async (query, field, rule) => {
+      const lockName = uniqueName();
+      const { grantId } = await held(lockName);
+      const before = await service.rows();
+      const answer = await release(lockName, grantId, query);
+      expectProblem(answer, 400, 'INVALID_REQUEST', { issues: [{ field, rule }] });
+      expect(await service.rows()).toEqual(before);
+    });
+  });
+
+  describe('acquiring several locks at once', () => {
+    const acquireSet = (lockNames: unknown, body: object = {}) =>
+      service.send('POST', 'lease-sets', { json: { lockNames, workerName: 'ann', ttl: '60s', ...body } });
+
+    it('answers 201 with all leases, in the order of the names', async () => {
+      const lockNames = [uniqueName(), `${uniqueName()}/ä`, uniqueName()].toReversed();
+      const grantId = randomUUID();
+      const answer = await acquireSet(lockNames, { grantId, ttl: 45_000, metadata: { job: 7 } });
+      const lease = (lockName: string) => ({
+        lockName,
+        workerName: 'ann',
+        grantId,
+        fencingToken: expect.any(Number),
+        lockTime: time,
+        expireTime: time,
+        serverTime: time,
+        metadata: { job: 7 },
+      });
+      expectAnswer(answer, 201, { leases: lockNames.map(lease) });
+      const rows = await service.rows();
+      for (const granted of leaseSetJson.parse(answer.json).leases) {
+        expect(duration(granted)).toBe(45_000);
+        expect(rows.find((row) => row.lock_name === granted.lockName)).toMatchObject({
+          grant_id: grantId,
+          worker_name: 'ann',
+          token: String(granted.fencingToken),
+        });
+      }
+    });
+
+    it('makes leases like any other, each of which is renewed and released by itself', async () => {
+      const lockNames = [uniqueName(), uniqueName()];
+      const { leases } = leaseSetJson.parse((await acquireSet(lockNames)).json);
+      const [one, two] = leases as [(typeof leases)[0], (typeof leases)[0]];
+      expect((await renew(one.lockName, one.grantId, { ttl: '5m' })).status).toBe(200);
+      expect((await release(one.lockName, one.grantId)).status).toBe(204);
+      expect((await inspect(one.lockName)).json).toMatchObject({ state: 'released' });
+      expect((await inspect(two.lockName)).json).toMatchObject({ state: 'held' });
+      expect((await release(two.lockName, two.grantId, { minHold: '1h' })).status).toBe(204);
+      expect((await acquireSet(lockNames)).status).toBe(409);
+    });
+
+    it('answers 200 with the same leases when the same grantId asks again', async () => {
+      const lockNames = [uniqueName(), uniqueName()];
+      const first = await acquireSet(lockNames, { grantId: randomUUID(), metadata: { first: true } });
+      const { leases } = leaseSetJson.parse(first.json);
+      const { grantId } = leases[0]!;
+      for (const asked of [grantId, grantId.toUpperCase()]) {
+        const repeat = await acquireSet(lockNames, { grantId: asked, ttl: '5m', metadata: { first: false } });
+        expectAnswer(repeat, 200, { leases: leases.map((lease) => ({ ...lease, serverTime: time })) });
+      }
+      const backwards = await acquireSet(lockNames.toReversed(), { grantId });
+      expect(backwards.status).toBe(200);
+      expect(leaseSetJson.parse(backwards.json).leases.map(({ lockName }) => lockName)).toEqual(
+        lockNames.toReversed(),
+      );
+    });
+
+    it.each([0, 1, 2])('answers 409 with the one that is busy (%i), and takes none', async (busy) => {
+      const lockNames = [uniqueName(), uniqueName(), uniqueName()];
+      const lockName = lockNames[busy]!;
+      const { lockTime, expireTime, grantId } = await held(lockName, { workerName: 'ben' });
+      const before = await service.rows();
+      const answer = await acquireSet(lockNames);
+      expectProblem(answer, 409, 'LOCK_BUSY', {
+        lockName,
+        holder: { workerName: 'ben', lockTime, expireTime },
+        retryAfter: expect.any(Number),
+      });
+      const { retryAfter } = answer.json as { retryAfter: number };
+      expect(answer.headers['retry-after']).toBe(String(Math.ceil(retryAfter / 1000)));
+      expect(JSON.stringify(answer)).not.toContain(grantId);
+      expect(await service.rows()).toEqual(before);
+    });
+
+    it('makes up one grantId and a worker name for who gives none', async () => {
+      const lockNames = [uniqueName(), uniqueName()];
+      const answer = await service.send('POST', 'lease-sets', { json: { lockNames, ttl: 60_000 } });
+      const { leases } = leaseSetJson.parse(answer.json);
+      const { grantId } = leases[0]!;
+      expect(grantId).toMatch(/^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/);
+      const made = { grantId, workerName: 'http:127.0.0.1', metadata: null };
+      expect(leases).toMatchObject([made, made]);
+    });
+
+    it('takes one lock, and a hundred of them, whatever their names', async () => {
+      const single = uniqueName();
+      expect((await acquireSet([single])).json).toMatchObject({ leases: [{ lockName: single }] });
+      const hundred = [...AWKWARD_NAMES];
+      while (hundred.length < 100) hundred.push(uniqueName());
+      const answer = await acquireSet(hundred);
+      expect(answer.status).toBe(201);
+      const { leases } = leaseSetJson.parse(answer.json);
+      expect(leases.map(({ lockName }) => lockName)).toEqual(hundred);
+      const rows = await service.query<{ lock_name: string }>(
+        'SELECT lock_name FROM dblock_lock WHERE grant_id = $1',
+        [leases[0]!.grantId],
+      );
+      expect(rows.map((row) => row.lock_name).sort()).toEqual(hundred.toSorted());
+      for (const { lockName, grantId } of leases) expect((await release(lockName, grantId)).status).toBe(204);
+    });
+
+    const set = 'must be 1 to 100 different lock names';
+    const length = 'must be a string of 1 to 255 characters';
+
+    it.each<[string, unknown, Array<[field: string, rule: string]>]>([
+      ['no names', undefined, [['lockNames', set]]],
+      ['null', null, [['lockNames', set]]],
+      ['a name without a list', 'a', [['lockNames', set]]],
+      ['an empty list', [], [['lockNames', set]]],
+      ['a name twice', ['a', 'b', 'a'], [['lockNames', set]]],
+      ['101 names', Array.from({ length: 101 }, (_, index) => `never ${index}`), [['lockNames', set]]],
+      ["'.'", ['a', '.'], [['lockNames.1', "must not be '.' or '..'"]]],
+      ["'..'", ['..', 'a'], [['lockNames.0', "must not be '.' or '..'"]]],
+      ['an empty name', ['a', 'b', ''], [['lockNames.2', length]]],
+      ['a name of 256 characters', ['x'.repeat(256)], [['lockNames.0', length]]],
+      ['a number', ['a', 7], [['lockNames.1', length]]],
+      ['null as a name', ['a', null], [['lockNames.1', length]]],
+      ['a list in the list', [['a']], [['lockNames.0', length]]],
+      ['U+0000', ['a\0'], [['lockNames.0', 'must not contain the character U+0000']]],
+      ['a lone surrogate', ['\ud800'], [['lockNames.0', 'must be well-formed Unicode (no lone surrogates)']]],
+      [
+        'several bad names',
+        ['.', 'a', ''],
+        [
+          ['lockNames.0', "must not be '.' or '..'"],
+          ['lockNames.2', length],
+        ],
+      ],
+    ])('refuses %s, names the rule and stores nothing', async (_what, lockNames, issues) => {
+      const before = await service.rows();
+      const answer = await acquireSet(lockNames);
+      expectProblem(answer, 400, 'INVALID_REQUEST', {
+        issues: issues.map(([field, rule]) => ({ field, rule })),
+      });
+      expect(await service.rows()).toEqual(before);
+    });
+
+    it.each<[string, unknown, string, string]>([
+      ['no TTL', { lockNames: ['a'] }, 'ttl', durationRule(1, 30 * DAY)],
+      ['a TTL of 0', { lockNames: ['a'], ttl: 0 }, 'ttl', durationRule(1, 30 * DAY)],
+      ['a wait of more than a day', { lockNames: ['a'], ttl: 1, wait: '25h' }, 'wait', durationRule(0, DAY)],
+      ['a grantId that is no UUID', { lockNames: ['a'], ttl: 1, grantId: '1' }, 'grantId', 'must be a UUID'],
+      ['an empty workerName', { lockNames: ['a'], ttl: 1, workerName: '' }, 'workerName', length],
+      ['a lockName', { lockNames: ['a'], ttl: 1, lockName: 'a' }, 'lockName', 'is not a known field'],
+      ['a minHold', { lockNames: ['a'], ttl: 1, minHold: '1s' }, 'minHold', 'is not a known field'],
+      ['a list as body', [{ lockNames: ['a'], ttl: 1 }], 'body', 'must be a JSON object'],
+    ])('refuses %s, names the rule and stores nothing', async (_what, json, field, rule) => {
+      const before = await service.rows();
+      const answer = await service.send('POST', 'lease-sets', { json });
+      expectProblem(answer, 400, 'INVALID_REQUEST', { issues: [{ field, rule }] });
+      expect(await service.rows()).toEqual(before);
+    });
   });
 
   describe('inspecting a lock', () => {
@@ -297,7 +557,8 @@ describe.each(PLATFORMS)('the lock API on %s', (platform) => {
       const lockName = uniqueName();
       const { grantId, ...lease } = await held(lockName, { metadata: { a: 1 } });
       const answer = await inspect(lockName);
-      expectAnswer(answer, 200, { ...lease, state: 'held', serverTime: time });
+      const nobodyWaits = { waiting: 0, queue: [] };
+      expectAnswer(answer, 200, { ...lease, state: 'held', serverTime: time, ...nobodyWaits });
       expect(JSON.stringify(answer)).not.toContain(grantId);
 
       await release(lockName, grantId);
@@ -308,6 +569,7 @@ describe.each(PLATFORMS)('the lock API on %s', (platform) => {
         metadata: null,
         expireTime: time,
         serverTime: time,
+        ...nobodyWaits,
       });
     });
 
@@ -364,6 +626,9 @@ describe.each(PLATFORMS)('the lock API on %s', (platform) => {
       ['POST', lockPath('a')],
       ['DELETE', lockPath('a')],
       ['GET', 'lock'],
+      ['GET', 'lease-sets'],
+      ['DELETE', 'lease-sets'],
+      ['POST', 'lease-sets/a'],
     ] as const)
       expect((await service.send(method, path, { json: {} })).status).toBe(404);
   });
@@ -389,15 +654,16 @@ describe.each(PLATFORMS)('the list of locks on %s', (platform) => {
   const namesIn = (answer: Answer) =>
     (answer.json as { items: Array<{ lockName: string }> }).items.map(({ lockName }) => lockName);
 
-  it('shows every lock as an inspection does, by name in byte order', async () => {
+  it('shows every lock as an inspection does, but for the queue, by name in byte order', async () => {
     const answer = await list('');
     expect(namesIn(answer)).toEqual(['Alpha_2', 'alpha 100%', 'beta', 'gamma']);
     const items = [];
-    for (const lockName of namesIn(answer))
-      items.push({
-        ...((await service.send('GET', lockPath(lockName))).json as object),
-        serverTime: time,
-      });
+    for (const lockName of namesIn(answer)) {
+      const { queue, ...lock } = (await service.send('GET', lockPath(lockName))).json as { queue: unknown };
+      expect(queue).toEqual([]);
+      items.push({ ...lock, serverTime: time });
+    }
+    expect(items).toEqual(items.map((lock) => ({ ...lock, waiting: 0 })));
     expectAnswer(answer, 200, { items, total: 4 });
     for (const grantId of grantIds) expect(answer.text).not.toContain(grantId);
   });
@@ -622,7 +888,8 @@ describe.each(PLATFORMS)('guards on %s', (platform) => {
     const routes = routesBelow(service.app, 'dblock');
     const isAdmin = (path: string) => path.startsWith('dblock/admin/');
     expect(routes.filter(({ path }) => isAdmin(path)).length).toBeGreaterThanOrEqual(6);
-    expect(routes.filter(({ path }) => !isAdmin(path)).length).toBeGreaterThanOrEqual(13);
+    expect(routes.filter(({ path }) => !isAdmin(path)).length).toBeGreaterThanOrEqual(14);
+    expect(routes).toContainEqual({ method: 'POST', path: 'dblock/lease-sets' });
 
     const statuses = async (headers: Record<string, string>) => {
       const answers = [];
@@ -759,7 +1026,7 @@ describe('when the database goes away', () => {
       service.send('POST', leasePath('held'), { json: { ttl: '1h', workerName: 'ben' } });
     const holder = expect.objectContaining({ workerName: 'ann' });
     const expectBusy = (answer: Answer) =>
-      expectProblem(answer, 409, 'LOCK_BUSY', { holder, retryAfter: expect.any(Number) });
+      expectProblem(answer, 409, 'LOCK_BUSY', { lockName: 'held', holder, retryAfter: expect.any(Number) });
     for (const service of services) expectBusy(await acquire(service));
 
     await postgres.kill();
@@ -785,9 +1052,13 @@ describe('when the database goes away', () => {
   /** Each route but those of django-db-lock, whose envelope has tests of its own. */
   async function expectUnavailable(service: LockService, grantId: string): Promise<void> {
     const routes = routesBelow(service.app, 'dblock').filter(({ path }) => !/Locks?(Info)?$/.test(path));
-    expect(routes.length).toBeGreaterThanOrEqual(11);
+    expect(routes.length).toBeGreaterThanOrEqual(12);
+    const bodies: Record<string, object> = {
+      'force-release': { reason: 'stuck' },
+      'lease-sets': { lockNames: ['held', 'free'], ttl: '1h' },
+    };
     for (const { method, path } of routes) {
-      const body = path.endsWith('force-release') ? { reason: 'stuck' } : { ttl: '1h' };
+      const body = bodies[path.split('/').at(-1)!] ?? { ttl: '1h' };
       const url = `/${pathOf({ method, path }, { lockName: 'held', grantId })}`;
       const answer = await service.send(method, url, { json: body });
       expectProblem(answer, 503, 'STORE_UNAVAILABLE', { retryAfter: expect.any(Number) });

@@ -40,7 +40,7 @@ const BAD_REQUEST = problem(
 );
 const UNAVAILABLE = problem(
   ApiServiceUnavailableResponse,
-  'The database does not answer: neither busy nor free.',
+  'The database does not answer, or the server shuts down: neither busy nor free.',
 );
 const LOST = problem(
   ApiGoneResponse,

@@ -228,9 +228,13 @@ export abstract class BasicLockClient<
     const began = monotonicNow();
     const deadline = began + ask.wait;
     let givenUp = false;
+    let unknown = false;
     const attempt = async (wait: number) => {
       const sentAt = monotonicNow();
-      const answer = await ask.send(wait, signal);
+      const answer = await ask.send(wait, signal).catch((error: unknown) => {
+        unknown ||= error instanceof StoreUnavailableError;
+        throw error;
+      });
       if (givenUp && answer.outcome === 'granted') this.#releaseUnwanted(ask);
       return { sentAt, answer };
     };
@@ -262,7 +266,10 @@ export abstract class BasicLockClient<
       return confirmed;
     } catch (error) {
       givenUp = true;
-      if (error instanceof StoreUnavailableError || (signal?.aborted && !this.basicTransport.cancels))
+      if (
+        error instanceof StoreUnavailableError ||
+        (signal?.aborted && (unknown || !this.basicTransport.cancels))
+      )
         this.#releaseUnwanted(ask);
       throw error;
     }

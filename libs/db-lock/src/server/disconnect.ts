@@ -1,27 +1,34 @@
 import { HttpException } from '@nestjs/common';
+import { setMaxListeners } from 'node:events';
 import type { ServerResponse } from 'node:http';
 
 /** Express's response, or Fastify's reply around it. */
 export type Response = { status(code: number): unknown } & (ServerResponse | { raw: ServerResponse });
 
 /** What nginx logs for a caller who went away before the answer. Nobody reads the answer. */
-const CLIENT_CLOSED_REQUEST = 499;
+const GONE = new HttpException('The caller has gone away.', 499);
+
+/** What a connection tells before nothing can be written to it any more: it is closed only some time later. */
+const ENDINGS = ['end', 'error', 'close'] as const;
 
 /**
  * A signal that aborts when nobody waits for our answer any more: the caller went away, even before we were asked, or
- * has got another answer meanwhile, such as that of a time-out. Undefined for a caller that doesn't wait.
+ * has got another answer meanwhile, such as that of a time-out.
  */
-export function whenGone(response: Response, wait: number): AbortSignal | undefined {
-  if (wait === 0) return undefined;
+export function whenGone(response: Response): AbortSignal {
   const raw = 'raw' in response ? response.raw : response;
   const { socket } = raw.req;
   const gone = new AbortController();
-  const abort = () => gone.abort(new HttpException('The caller has gone away.', CLIENT_CLOSED_REQUEST));
-  if (raw.destroyed || socket.destroyed) abort();
-  // A response that stands behind others on its connection does not close with it.
-  socket.once('close', abort);
+  const abort = () => gone.abort(GONE);
+  const look = () => {
+    if (!socket.writable) abort();
+  };
+  look();
+  // The response alone does not tell: it stays open as long as it stands behind others on its connection.
+  setMaxListeners(0, socket);
+  for (const ending of ENDINGS) socket.on(ending, look);
   raw.once('close', () => {
-    socket.off('close', abort);
+    for (const ending of ENDINGS) socket.off(ending, look);
     abort();
   });
   return gone.signal;

@@ -56,10 +56,7 @@ export class LocksController {
     @Res({ passthrough: true }) response: Response,
   ): Promise<z.input<typeof leaseJson>> {
     const { workerName = `http:${ip}`, grantId = randomUUID(), ...rest } = body;
-    const answer = await this.server.acquire(
-      { lockName, workerName, grantId, ...rest },
-      whenGone(response, body.wait),
-    );
+    const answer = await this.server.acquire({ lockName, workerName, grantId, ...rest }, whenGone(response));
     if (answer.outcome === 'busy') throw busy(answer.holder);
     response.status(answer.repeated ? HttpStatus.OK : HttpStatus.CREATED);
     return toLeaseJson(answer.lease);
@@ -73,10 +70,7 @@ export class LocksController {
     @Res({ passthrough: true }) response: Response,
   ): Promise<z.input<typeof leaseSetJson>> {
     const { workerName = `http:${ip}`, grantId = randomUUID(), ...rest } = body;
-    const answer = await this.server.acquireSet(
-      { workerName, grantId, ...rest },
-      whenGone(response, body.wait),
-    );
+    const answer = await this.server.acquireSet({ workerName, grantId, ...rest }, whenGone(response));
     if (answer.outcome === 'busy') throw busy(answer.holder);
     response.status(answer.repeated ? HttpStatus.OK : HttpStatus.CREATED);
     return { leases: answer.leases.map(toLeaseJson) };

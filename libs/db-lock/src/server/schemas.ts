@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { minHoldSchema, ttlSchema, waitSchema } from '../lease/duration.js';
+import { MAX_TTL, MAX_WAIT, minHoldSchema, ttlSchema, waitSchema } from '../lease/duration.js';
 import { metadataSchema } from '../lease/metadata.js';
 import { lockNameSchema, workerNameSchema } from '../lease/names.js';
 import { acquireSetSchema, grantIdSchema } from '../lease/requests.js';
@@ -19,7 +19,9 @@ export const leaseParams = z.strictObject({ lockName: lockNameSchema, grantId: g
 const acquireFields = {
   workerName: workerNameSchema.optional(),
   ttl: ttlSchema,
-  wait: waitSchema.default(0),
+  wait: waitSchema.default(0).meta({
+    description: `How long to wait for a busy lock: milliseconds (0 to ${MAX_WAIT}) or a duration such as '5s'`,
+  }),
   grantId: grantIdSchema.optional(),
   metadata: metadataSchema.nullish(),
 };
@@ -27,7 +29,10 @@ const acquireFields = {
 export const acquireBody = z.strictObject(acquireFields, body);
 
 export const acquireSetBody = z.strictObject(
-  { lockNames: acquireSetSchema.shape.lockNames, ...acquireFields },
+  {
+    lockNames: acquireSetSchema.shape.lockNames.meta({ description: 'Different names', uniqueItems: true }),
+    ...acquireFields,
+  },
   body,
 );
 
@@ -37,7 +42,10 @@ export const releaseQuery = z.strictObject({
       (value) => (typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value),
       minHoldSchema,
     )
-    .default(0),
+    .default(0)
+    .meta({
+      description: `How long the lock stays taken at least, from the start of the lease: milliseconds (0 to ${MAX_TTL}) or a duration such as '10s'`,
+    }),
 });
 
 export const renewBody = z.strictObject({ ttl: ttlSchema }, body);
@@ -98,7 +106,7 @@ export const problemJson = z.object({
   holder: z
     .object({ workerName: z.string().nullable(), lockTime: time.nullable(), expireTime: time.nullable() })
     .optional(),
-  lockName: z.string().optional().meta({ description: 'The lock that is busy, or whose lease is lost' }),
+  lockName: z.string().optional().meta({ description: 'The lock that is busy' }),
   retryAfter: z.number().nullable().optional().meta({ description: 'Milliseconds' }),
 });
 

@@ -348,7 +348,7 @@ SET (worker_name, grant_id, metadata, expire_time) = (
     CASE WHEN hold.lasts THEN seen.worker_name END,
     CASE WHEN hold.lasts THEN gen_random_uuid() END,
     CASE WHEN hold.lasts THEN seen.metadata END,
-    CASE WHEN hold.lasts THEN least(seen.lock_time + seen.min_hold, seen.expire_time) ELSE seen.now END
+    CASE WHEN hold.lasts THEN seen.lock_time + seen.min_hold ELSE seen.now END
   FROM (SELECT seen.lock_time + seen.min_hold > seen.now AS lasts) AS hold
 )
 FROM seen

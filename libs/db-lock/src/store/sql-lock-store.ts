@@ -281,7 +281,7 @@ function acquireAnswer(grantId: string, { decided, kept, holder }: Seen = {}): A
   const row = decided ?? kept ?? holder;
   if (!row) return errorAnswer(new Error('Others were faster, time and again.'));
   const lease = toLease(row);
-  if (!decided) return { outcome: 'busy', holder: lease };
+  if (!decided || lease.grantId !== grantId) return { outcome: 'busy', holder: lease };
   const expired =
     holder && holder.grant_id !== grantId && Number(holder.expire_time) <= lease.lockTime.getTime()
       ? toLease(holder)
