@@ -9,6 +9,9 @@ const TYPESCRIPT = fileURLToPath(import.meta.resolve('typescript/bin/tsc'));
 
 const INSTALL = ['--prefer-offline', '--no-audit', '--no-fund', '--no-package-lock'];
 
+/** TypeORM 1.1 asks for ioredis 5, which this repository overrides; a new project has none of our overrides. */
+const AS_USERS_HAVE_IT = { ioredis: '^5.10.0' };
+
 const COMPILER_OPTIONS = {
   target: 'es2022',
   module: 'nodenext',
@@ -31,7 +34,7 @@ const COMPILER_OPTIONS = {
  */
 export async function install(directory, tarball, packages) {
   const { dependencies, devDependencies } = await readJson(new URL('../../package.json', import.meta.url));
-  const versions = { ...dependencies, ...devDependencies };
+  const versions = { ...dependencies, ...devDependencies, ...AS_USERS_HAVE_IT };
   await mkdir(directory, { recursive: true });
   await writeJson(directory, 'package.json', { private: true });
   const pinned = packages.map(

@@ -1,5 +1,10 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { RequestTimeoutException, type CanActivate, type NestInterceptor } from '@nestjs/common';
+import {
+  RequestTimeoutException,
+  type CanActivate,
+  type INestApplication,
+  type NestInterceptor,
+} from '@nestjs/common';
 import { APP_INTERCEPTOR } from '@nestjs/core';
 import { LockBusyError, StoreUnavailableError, type LockClient } from 'nestjs-db-lock';
 import { randomUUID } from 'node:crypto';
@@ -69,6 +74,15 @@ class Poll {
     const [response] = (await once(this.#request, 'response')) as [IncomingMessage];
     return { status: response.statusCode!, json: JSON.parse(await readText(response)) as unknown };
   }
+}
+
+/** Resolves with the response to the next request, when that is over: answered, or its connection ended. */
+function responseClosed(app: INestApplication): Promise<ServerResponse> {
+  return new Promise((resolve) => {
+    (app.getHttpServer() as Server).once('request', (_: IncomingMessage, response: ServerResponse) =>
+      response.once('close', () => resolve(response)),
+    );
+  });
 }
 
 /** A lock service, and a look into its queues. */
@@ -346,7 +360,6 @@ describe.each(PLATFORMS)('a long poll on %s', (platform) => {
     });
 
     it('leaves nothing at the very moment of the grant, unless the answer was sent', async () => {
-      const server = service.app.getHttpServer() as Server;
       const rounds = { sent: 0, unsent: 0 };
       // In turns of the event loop that client and server share; it creeps up to where either may win.
       let delay = 10;
@@ -354,18 +367,14 @@ describe.each(PLATFORMS)('a long poll on %s', (platform) => {
       for (let round = 0; round < 60 || (round < 600 && !enough()); round++) {
         const [lockName, grantId] = [uniqueName(), randomUUID()];
         const held = await desk.hold(lockName);
-        const isSent = new Promise<boolean>((resolve) => {
-          server.once('request', (_: IncomingMessage, response: ServerResponse) =>
-            response.once('close', () => resolve(response.writableFinished)),
-          );
-        });
+        const closed = responseClosed(service.app);
         const poll = desk.poll(lockName, { grantId });
         await desk.queued(lockName, 1);
         const releasing = desk.release(held);
         for (let turns = delay * (0.5 + Math.random()); turns >= 1; turns--) await turn();
         poll.hangUp();
         await releasing;
-        if (await isSent) {
+        if ((await closed).writableFinished) {
           rounds.sent++;
           delay *= 0.9;
           await desk.release({ lockName, grantId });
@@ -488,11 +497,7 @@ describe.each(PLATFORMS)('a long poll that nobody waits for any more on %s', (pl
     const { service } = desk;
     const lockName = uniqueName();
     const held = await desk.hold(lockName);
-    const gone = new Promise<unknown>((resolve) => {
-      (service.app.getHttpServer() as Server).once('request', (_, response: ServerResponse) =>
-        response.once('close', resolve),
-      );
-    });
+    const gone = responseClosed(service.app);
     const poll = desk.poll(lockName);
     await isAsked;
     poll.hangUp();
@@ -533,7 +538,6 @@ describe('a long poll', () => {
     replacement: '$& CROSS JOIN (SELECT pg_sleep(0.5)) AS delay',
   };
 
-  // The server gives the grant back by its grantId, and does not look whether it was confirmed to a repeat meanwhile.
   it('whose caller goes away does not take the lease from a repeat with its grantId', async () => {
     const scene = await WaitingScene.open(1, SLOW_RELEASE);
     const { app, server } = scene.hosts[0]!;
@@ -570,10 +574,11 @@ describe('a long poll', () => {
     try {
       const url = `${await listen(app)}/dblock/${lockPath('job')}/lease`;
       await session.lockTable();
+      const gone = responseClosed(app);
       const attempt = new Poll(url, { ttl: HOUR, workerName: 'ben' });
       await session.awaitWaiter();
       attempt.hangUp();
-      await sleep(100);
+      await gone;
       await session.letGo();
       await until('what it was granted in vain is free', PATIENCE, async () => {
         return (await server.inspect('job'))?.state === 'released';
@@ -584,7 +589,7 @@ describe('a long poll', () => {
     }
   });
 
-  // What it asked for without its place in the queue is granted without taking it out of the queue.
+  // The grant itself takes only the place out of the queue that was known when it was asked for.
   it('that learns its place while it is granted the lock leaves it', async () => {
     const scene = await WaitingScene.open(1);
     const { app, server } = scene.hosts[0]!;
