@@ -28,5 +28,5 @@ export default {
   globalSetup: '<rootDir>/test/support/global-setup.ts',
   globalTeardown: '<rootDir>/test/support/global-teardown.ts',
   testTimeout: 30_000,
-  maxWorkers: 3, // suites sleep more than they compute
+  maxWorkers: 2,
 };
