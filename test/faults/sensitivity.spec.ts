@@ -32,6 +32,7 @@ const expired = (session: BlockingSession) =>
 
 const waiters = (session: BlockingSession, count: number) =>
   until(`${count} wait for the row`, 10_000, async () => {
+    await session.query('SELECT pg_stat_clear_snapshot()'); // else one transaction always sees the same
     const rows = await session.query(
       `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
     );
