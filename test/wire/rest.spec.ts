@@ -190,7 +190,7 @@ describe.each(PLATFORMS)('the lock API on %s', (platform) => {
       {},
     ])('refuses a wait of %j, names the rule and stores nothing', async (wait) => {
       const before = await service.rows();
-      expectProblem(await acquire('never', { wait }), 400, 'INVALID_REQUEST', {
+      expectProblem(await acquire(uniqueName(), { wait }), 400, 'INVALID_REQUEST', {
         issues: [{ field: 'wait', rule: durationRule(0, DAY) }],
       });
       expect(await service.rows()).toEqual(before);
