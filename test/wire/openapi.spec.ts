@@ -356,7 +356,7 @@ describe.each(PLATFORMS)('the OpenAPI document of an application with two featur
       ].map(({ status }) => status);
       expect(statuses).toEqual([201, 200, 409, 400, 409, 400, 400, 204, 200]);
 
-      const waiting = ask(LEASE, lead, { json: { workerName: 'ben', ttl: '1h', wait: '10m' } });
+      const waiting = ask(LEASE, lead, { json: { workerName: 'ben', ttl: '1h', wait: '1m' } });
       await until('somebody waits', 30_000, async () => (await service.locks.inspect('lead'))!.waiting === 1);
       for (const inspection of ['GET /dblock/locks/{lockName}', `GET ${ADMIN}/locks/{lockName}`])
         expect((await ask(inspection, lead)).json).toMatchObject({
