@@ -89,9 +89,18 @@ export class QueuedAcquire<Granted = unknown> {
     else this.#timer = setTimeout(() => this.#arm(), Math.min(Math.ceil(left), MAX_TIMER));
   }
 
-  /** The time is over: busy, or "don't know" where the store has not answered. */
+  /** The line has heard from the store: whose time is over has its answer now. */
+  heard(): void {
+    if (this.#deadline <= monotonicNow()) this.#giveUp();
+  }
+
+  /**
+   * The time is over: busy, or "don't know" where the store did not answer. A wait is at least a try: while the store has
+   * said nothing yet, its answer is waited for, as one who only tries does.
+   */
   #giveUp(): void {
     const { holder, failure } = this.line ?? {};
+    if (this.line && !holder && !failure) return;
     if (!this.#end()) return;
     if (holder && !failure) this.#resolve({ outcome: 'busy', holder });
     else

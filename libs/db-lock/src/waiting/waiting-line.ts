@@ -147,6 +147,7 @@ export class WaitingLine implements Line {
     if (!head) return;
     const sentAt = monotonicNow();
     const { ticket } = head;
+    const isFirstAnswer = !this.#holder && !this.failure;
     const decision = await head.options.attempt(ticket, this.lockName).catch(failed);
     this.failure = undefined;
     switch (decision.outcome) {
@@ -163,6 +164,7 @@ export class WaitingLine implements Line {
         if (decision.error instanceof StoreUnavailableError) this.failure = decision.error;
         else head.fail(decision.error);
     }
+    if (isFirstAnswer) for (const waiter of this.#waiters) waiter.heard();
   }
 
   /** The store has taken the place that was named out of the lock's queue, with the grant. */
