@@ -83,10 +83,11 @@ async function poisonRedis(): Promise<void> {
     for (const lockName of LOCK_NAMES) {
       const key = `db-lock:dblock:${lockName}`;
       const [, value] = /^(.*)$/s.exec((await client.get(key).catch(() => null)) ?? '') ?? [];
-      await client.del(key);
-      if (count % 3 === 0) await client.lpush(key, 'hostile');
-      else if (count % 3 === 1) await client.set(key, 'hostile');
-      else await client.set(key, value || 'hostile', 'PX', 60_000);
+      const lie = client.multi().del(key);
+      if (count % 3 === 0) lie.lpush(key, 'hostile');
+      else if (count % 3 === 1) lie.set(key, 'hostile');
+      else lie.set(key, value || 'hostile', 'PX', 60_000);
+      await lie.exec();
     }
     await sleep(10);
   }
