@@ -115,6 +115,30 @@ describe('passing a lock on', () => {
   });
 });
 
+describe('a place that nobody stands in', () => {
+  it('is cleared away, also when nobody waits on the server any more', async () => {
+    const { lease } = await acquire(request('holder'));
+    const room = new WaitingRoom(store.queue, 5_000);
+    const enough = new AbortController();
+    const waiting = room
+      .wait(NAME, {
+        workerName: 'ann',
+        grantId: randomUUID(),
+        wait: 60_000,
+        signal: enough.signal,
+        attempt: async () => ({ outcome: 'busy', holder: lease }),
+        giveBack: () => undefined,
+      })
+      .catch((error: unknown) => error);
+    await scene.queued(NAME, 'ann');
+    await join(room.server, 'ghost');
+    enough.abort(new Error('enough'));
+    expect(await waiting).toMatchObject({ message: 'enough' });
+    await until('the ghost is gone', PATIENCE, async () => (await scene.waiterRows()) === 0);
+    room.close(new Error('The test is over.'));
+  });
+});
+
 describe('giving back what nobody waits for any more', () => {
   const release = (lease: LeaseRecord) =>
     store.release([{ lockName: NAME, grantId: lease.grantId, version: lease.version }]);
