@@ -39,22 +39,24 @@ const SORT_COLUMNS: Record<SortField, string> = {
 
 const MILLISECOND = `interval '1 millisecond'`;
 
-/** Times leave as whole milliseconds and bigints as text: no driver's parser, JS Date or session time zone can bend them. */
-const milliseconds = (time: string) => `floor(extract(epoch FROM ${time}) * 1000)::float8`;
+/** Microseconds since 1970. By way of a double, which is exact to a fraction of one and far faster than `numeric`. */
+const microseconds = (time: string) => `(date_part('epoch', ${time}) * 1000000)::bigint`;
+
+/** Times and tokens leave as whole numbers in text: no driver's parser, JS Date or session time zone can bend them. */
+const timeColumn = (time: string) => `${microseconds(time)}::text`;
 
 const leaseColumns = (row: string) => `
     ${row}.lock_name,
     ${row}.worker_name,
     ${row}.grant_id::text AS grant_id,
     ${row}.token::text AS token,
-    ${milliseconds(`${row}.lock_time`)} AS lock_time,
-    ${milliseconds(`${row}.expire_time`)} AS expire_time,
-    ${milliseconds('clock_timestamp()')} AS server_time,
-    ${milliseconds(`greatest(${row}.expire_time - clock_timestamp(), interval '0')`)} AS time_left,
+    ${timeColumn(`${row}.lock_time`)} AS lock_time,
+    ${timeColumn(`${row}.expire_time`)} AS expire_time,
+    ${timeColumn('clock_timestamp()')} AS server_time,
     ${row}.metadata::text AS metadata`;
 
 /** The fencing token of a grant at a time: grows even when the row was removed or a failover lost the last grant. */
-const tokenAt = (time: string) => `(extract(epoch FROM ${time}) * 1000000)::bigint`;
+const tokenAt = microseconds;
 
 const stateOf = (row: string) => `
     CASE
@@ -75,13 +77,19 @@ export function postgresStatements(tables: TableNames) {
   const history = quoteTable(tables.history);
   const waiters = quoteTable(tables.waiter);
 
-  /** Locks the rows of the requested names and reads them as they are then, whatever the statement's snapshot says. */
+  /**
+   * Looks each requested name up by the primary key. OFFSET 0 keeps it one look a name: a plan that was made while the
+   * table was empty could otherwise turn it into a scan.
+   */
+  const rowOf = (lockName: string, columns: string, locking = '') => `(
+    SELECT ${columns} FROM ${locks} AS lock WHERE lock.lock_name = ${lockName} OFFSET 0 ${locking}
+  )`;
+
+  /** Locks the rows of the requested names, in the requests' order, and reads them as they are then, whatever the statement's snapshot says. */
   const lockedRows = (requestColumns: string) => `
-  SELECT lock.*, lock.xmin::text AS version, ${requestColumns}
+  SELECT lock.*, ${requestColumns}
   FROM request
-  JOIN ${locks} AS lock ON lock.lock_name = request.lock_name
-  ORDER BY lock.lock_name
-  FOR NO KEY UPDATE OF lock`;
+  CROSS JOIN LATERAL ${rowOf('request.lock_name', 'lock.*', 'FOR NO KEY UPDATE')} AS lock`;
 
   /** Those who wait for a lock and whose server has been heard of; `"C"` on both sides, so that the index serves. */
   const aliveWaiters = (lockName: string) => `
@@ -98,38 +106,59 @@ export function postgresStatements(tables: TableNames) {
     LIMIT 1
   ) AS next`;
 
-  /** $1 names, $2 worker names, $3 grant ids, $4 TTLs in ms, $5 metadata as JSON, $6 tickets or nulls, $7 whether there are tickets. */
-  const acquireRequests = `
+  /** $1 names, $2 worker names, $3 grant ids, $4 TTLs in ms, $5 metadata as JSON; with a queue, $6 tickets or nulls. */
+  const acquireRequests = (queued: boolean) => `
 request AS MATERIALIZED (
   SELECT
     item.lock_name COLLATE "C" AS lock_name,
     item.worker_name,
     item.grant_id::uuid AS grant_id,
     item.ttl * ${MILLISECOND} AS ttl,
-    item.metadata::jsonb AS metadata,
+    item.metadata::jsonb AS metadata${
+      queued
+        ? `,
     coalesce(item.ticket, 9223372036854775807) AS ticket
   FROM unnest($1::text[], $2::text[], $3::text[], $4::float8[], $5::text[], $6::bigint[])
-    AS item (lock_name, worker_name, grant_id, ttl, metadata, ticket)
+    AS item (lock_name, worker_name, grant_id, ttl, metadata, ticket)`
+        : `
+  FROM unnest($1::text[], $2::text[], $3::text[], $4::float8[], $5::text[])
+    AS item (lock_name, worker_name, grant_id, ttl, metadata)`
+    }
   ORDER BY item.lock_name COLLATE "C"
 )`;
 
-  /** Locks that came free a moment ago and are kept for who has waited longer than the one who asks now. */
-  const keptLocks = `
-kept AS MATERIALIZED (
+  /**
+   * The locks as a plain read sees them, which costs no write, no WAL and no row lock. `free` is what is worth deciding
+   * under its row lock. One that came free a moment ago is not: it is kept for who has waited longer than the one who
+   * asks now.
+   */
+  const lookedAt = (queued: boolean) => `
+looked AS MATERIALIZED (
   SELECT
-    freed.lock_name, first.worker_name, first.grant_id, freed.token,
-    freed.expire_time AS lock_time, freed.expire_time + ${TURN} * ${MILLISECOND} AS expire_time, NULL::jsonb AS metadata
+    request.*,
+    holder.worker_name AS holder_name, holder.grant_id AS holder_grant_id, holder.token,
+    holder.lock_time, holder.expire_time, holder.metadata AS holder_metadata,
+    first.worker_name AS first_name, first.grant_id AS first_grant_id,
+    first.grant_id IS NULL
+      AND (holder.grant_id IS NULL
+        OR holder.grant_id = request.grant_id
+        OR holder.expire_time <= statement_timestamp()) AS free
   FROM request
-  CROSS JOIN LATERAL (SELECT * FROM ${locks} WHERE lock_name = request.lock_name OFFSET 0) AS freed
-  CROSS JOIN LATERAL (
-    SELECT waiter.worker_name, waiter.grant_id, waiter.ticket ${aliveWaiters('freed.lock_name')}
-    ORDER BY waiter.ticket
-    LIMIT 1
-  ) AS first
-  WHERE (freed.grant_id IS NULL OR freed.expire_time <= clock_timestamp())
-    AND freed.expire_time > clock_timestamp() - ${TURN} * ${MILLISECOND}
-    AND first.ticket < request.ticket
-    AND first.grant_id <> request.grant_id
+  LEFT JOIN LATERAL ${rowOf(
+    'request.lock_name',
+    `lock.*,
+      (lock.grant_id IS NULL OR lock.expire_time <= statement_timestamp())
+        AND lock.expire_time > statement_timestamp() - ${TURN} * ${MILLISECOND} AS freed`,
+  )} AS holder ON true
+  LEFT JOIN LATERAL (
+    SELECT first.worker_name, first.grant_id
+    FROM (
+      SELECT waiter.worker_name, waiter.grant_id, waiter.ticket ${aliveWaiters('request.lock_name')} AND holder.freed
+      ORDER BY waiter.ticket
+      LIMIT 1
+    ) AS first
+    WHERE first.grant_id <> request.grant_id${queued ? ' AND first.ticket < request.ticket' : ''}
+  ) AS first ON true
 )`;
 
   /**
@@ -152,35 +181,99 @@ kept AS MATERIALIZED (
   const takeColumns = 'lock_name, worker_name, grant_id, token, lock_time, expire_time, metadata';
 
   /** What looks free, with the clock read anew for each row: a batch may have waited for the row before. */
-  const takenFromRequest = `
+  const takenLocks = (condition: string) => `
   SELECT
-    request.lock_name, request.worker_name, request.grant_id,
-    ${tokenAt('clock.now')}, clock.now, clock.now + request.ttl, request.metadata
-  FROM request
-  CROSS JOIN LATERAL (SELECT clock_timestamp() AS now WHERE request.lock_name IS NOT NULL) AS clock`;
+    taken.lock_name, taken.worker_name, taken.grant_id,
+    ${tokenAt('taken.now')}, taken.now, taken.now + taken.ttl, taken.metadata
+  FROM (SELECT looked.*, clock_timestamp() AS now FROM looked WHERE ${condition} OFFSET 0) AS taken`;
+
+  /** A repeat of the live grant. By the clock before the row lock: the same for every column, and then the lease was live. */
+  const repeats = 'lock.grant_id = EXCLUDED.grant_id AND lock.expire_time > EXCLUDED.lock_time';
 
   /**
-   * Decides again, after ON CONFLICT has locked the row: takes the lock if it is free; a live lease of the same grant is
+   * Takes the lock once ON CONFLICT has locked its row, with the clock read then; a live lease of the same grant is
    * written as it was, so that a repeat waits until the first grant is durable, and leaves its mark in `version`.
-   * @param worker what the worker's name becomes when the lock is not free
+   * @param worker the new worker's name, of a lock that is free then
    */
-  const decideUnderLock = (worker: string) => `
+  const takeUnderLock = (worker: string) => `
   ON CONFLICT (lock_name) DO UPDATE
-  SET (worker_name, grant_id, token, lock_time, expire_time, metadata) = (
-    SELECT
-      CASE WHEN turn.free THEN EXCLUDED.worker_name ELSE ${worker} END,
-      CASE WHEN turn.free THEN EXCLUDED.grant_id ELSE lock.grant_id END,
-      CASE WHEN turn.free THEN greatest(lock.token + 1, ${tokenAt('clock.now')}) ELSE lock.token END,
-      CASE WHEN turn.free THEN clock.now ELSE lock.lock_time END,
-      CASE WHEN turn.free THEN clock.now + (EXCLUDED.expire_time - EXCLUDED.lock_time) ELSE lock.expire_time END,
-      CASE WHEN turn.free THEN EXCLUDED.metadata ELSE lock.metadata END
-    FROM (SELECT clock_timestamp() AS now) AS clock
-    CROSS JOIN LATERAL (SELECT lock.grant_id IS NULL OR lock.expire_time <= clock.now AS free) AS turn
-  )`;
+  SET
+    worker_name = CASE WHEN ${repeats} THEN lock.worker_name ELSE ${worker} END,
+    grant_id = EXCLUDED.grant_id,
+    metadata = CASE WHEN ${repeats} THEN lock.metadata ELSE EXCLUDED.metadata END,
+    (token, lock_time, expire_time) = (
+      SELECT
+        CASE WHEN ${repeats} THEN lock.token ELSE greatest(lock.token + 1, ${tokenAt('clock.now')}) END,
+        CASE WHEN ${repeats} THEN lock.lock_time ELSE clock.now END,
+        CASE WHEN ${repeats} THEN lock.expire_time ELSE clock.now + (EXCLUDED.expire_time - EXCLUDED.lock_time) END
+      FROM (SELECT clock_timestamp() AS now) AS clock
+    )`;
+
+  /** Whether nobody else has a lock whose row is locked. */
+  const isFree = 'lock.grant_id IS NULL OR lock.expire_time <= clock_timestamp()';
 
   /** The row as it was written; `version` is another one after each later write: a repeat's or a renewal's, for instance. */
   const written = `
   RETURNING lock.*, lock.xmin::text AS version`;
+
+  /** The locks that were granted. What their requests say themselves is told of repeats only. */
+  const grantedRows = `
+SELECT
+  'decided' AS seen,
+  granted.version,
+  granted.repeated,
+  granted.lock_name,
+  CASE WHEN granted.repeated THEN granted.worker_name END AS worker_name,
+  NULL AS grant_id,
+  granted.token::text AS token,
+  ${timeColumn('granted.lock_time')} AS lock_time,
+  ${timeColumn('granted.expire_time')} AS expire_time,
+  ${timeColumn('clock_timestamp()')} AS server_time,
+  CASE WHEN granted.repeated THEN granted.metadata::text END AS metadata
+FROM (SELECT decided.*, decided.lock_time < statement_timestamp() AS repeated FROM decided) AS granted`;
+
+  /** Whose the locks were that somebody else has or had: the lease as it was seen, or the waiter for whom it is kept. */
+  const otherRows = `
+SELECT
+  CASE WHEN looked.first_grant_id IS NULL THEN 'holder' ELSE 'kept' END AS seen,
+  NULL AS version,
+  false AS repeated,
+  looked.lock_name,
+  coalesce(looked.first_name, looked.holder_name) AS worker_name,
+  coalesce(looked.first_grant_id, looked.holder_grant_id)::text AS grant_id,
+  looked.token::text AS token,
+  CASE WHEN looked.first_grant_id IS NULL
+    THEN ${timeColumn('looked.lock_time')}
+    ELSE ${timeColumn('looked.expire_time')}
+  END AS lock_time,
+  CASE WHEN looked.first_grant_id IS NULL
+    THEN ${timeColumn('looked.expire_time')}
+    ELSE ${timeColumn(`looked.expire_time + ${TURN} * ${MILLISECOND}`)}
+  END AS expire_time,
+  ${timeColumn('clock_timestamp()')} AS server_time,
+  CASE WHEN looked.first_grant_id IS NULL THEN looked.holder_metadata::text END AS metadata
+FROM looked
+WHERE (looked.holder_grant_id <> looked.grant_id OR looked.first_grant_id IS NOT NULL)`;
+
+  const acquire = (queued: boolean) => `
+WITH ${acquireRequests(queued)},
+${lookedAt(queued)},
+decided AS (
+  INSERT INTO ${locks} AS lock (${takeColumns})
+  ${takenLocks('looked.free')}
+  ${takeUnderLock('EXCLUDED.worker_name')}
+  WHERE lock.grant_id = EXCLUDED.grant_id OR ${isFree}
+  ${written}
+)${
+    queued
+      ? `,
+gone AS (${leftQueue('decided')}
+)`
+      : ''
+  }
+${grantedRows}
+UNION ALL
+${otherRows}`;
 
   /** The clock after the row lock: a CTE of its own, as a select list may be computed before its rows are locked. */
   const seenRows = `
@@ -188,6 +281,30 @@ seen AS MATERIALIZED (
   SELECT locked.*, clock_timestamp() AS now
   FROM locked
 )`;
+
+  /**
+   * Ends leases. A row that does not come back is lost. Whether one is live is asked at the statement's start: nobody else
+   * can have got the lock of a lease that was live then and whose row is still the same now, however long this waited for the row.
+   * A lock that stays taken gets a grant id that nobody knows: the lease is over, only the time is not.
+   */
+  const release = (requests: string) => {
+    const staysTaken = 'lock.lock_time + request.min_hold > statement_timestamp()';
+    return `
+WITH request AS MATERIALIZED (${requests}
+  ORDER BY item.lock_name COLLATE "C"
+)
+UPDATE ${locks} AS lock
+SET worker_name = CASE WHEN ${staysTaken} THEN lock.worker_name END,
+    grant_id = CASE WHEN ${staysTaken} THEN gen_random_uuid() END,
+    metadata = CASE WHEN ${staysTaken} THEN lock.metadata END,
+    expire_time = CASE WHEN ${staysTaken} THEN lock.lock_time + request.min_hold ELSE statement_timestamp() END
+FROM request
+WHERE lock.lock_name = request.lock_name
+  AND lock.grant_id = request.grant_id
+  AND lock.expire_time > statement_timestamp()
+  AND (request.version IS NULL OR lock.xmin::text = request.version)
+RETURNING lock.lock_name, request.grant_id::text AS grant_id, ${nextInLine('lock.lock_name', 'request.grant_id')}`;
+  };
 
   const matching = `
   ($1::text IS NULL
@@ -199,53 +316,16 @@ seen AS MATERIALIZED (
 
   return {
     /**
-     * Names are unique in one batch. A live lease of another grant is seen by the plain read in `decided` first: no
-     * write, no WAL, no row lock. What looks free is decided again under the row lock; who loses there writes nothing
-     * and gets no row, or only that of an expired lease: it has to ask again.
+     * Names are unique in one batch. A live lease of another grant is seen by the plain read first. What looks free is
+     * decided again under the row lock; who loses there writes nothing and gets no row, or only that of an expired
+     * lease: it has to ask again.
      * A row with `decided` has been decided under its lock; `kept` is for somebody in the queue; others are the holder
      * as the plain read saw it: also one whose expired lease a grant came after.
      */
-    acquire: {
-      name: 'db_lock_acquire',
-      text: `
-WITH ${acquireRequests},
-${keptLocks},
-decided AS (
-  INSERT INTO ${locks} AS lock (${takeColumns})
-  ${takenFromRequest}
-  WHERE NOT EXISTS (
-    SELECT FROM ${locks} AS held
-    WHERE held.lock_name = request.lock_name
-      AND held.grant_id <> request.grant_id
-      AND held.expire_time > clock_timestamp()
-  )
-  AND NOT EXISTS (SELECT FROM kept WHERE kept.lock_name = request.lock_name)
-  ${decideUnderLock('lock.worker_name')}
-  WHERE lock.grant_id IS NULL OR lock.grant_id = EXCLUDED.grant_id OR lock.expire_time <= clock_timestamp()
-  ${written}
-),
-gone AS (${leftQueue('decided')} AND $7::boolean
-)
-SELECT
-    'decided' AS seen,
-    decided.version,
-    decided.lock_time < statement_timestamp() AS repeated,${leaseColumns('decided')}
-FROM decided
-UNION ALL
-SELECT
-    'kept' AS seen,
-    NULL AS version,
-    false AS repeated,${leaseColumns('kept')}
-FROM kept
-UNION ALL
-SELECT
-    'holder' AS seen,
-    NULL AS version,
-    false AS repeated,${leaseColumns('holder')}
-FROM request
-JOIN ${locks} AS holder ON holder.lock_name = request.lock_name
-WHERE holder.grant_id <> request.grant_id`,
-    },
+    acquire: { name: 'db_lock_acquire', text: acquire(false) },
+
+    /** The same for requests of which some wait in a queue: $6 tickets, or nulls. Who gets the lock leaves the queue. */
+    acquireQueued: { name: 'db_lock_acquire_queued', text: acquire(true) },
 
     /**
      * All or none: nothing is written while one of the locks is held or kept, and whoever finds under a row lock that
@@ -255,42 +335,20 @@ WHERE holder.grant_id <> request.grant_id`,
     acquireSet: {
       name: 'db_lock_acquire_set',
       text: `
-WITH ${acquireRequests},
-${keptLocks},
-held AS MATERIALIZED (
-  SELECT holder.*
-  FROM request
-  JOIN ${locks} AS holder ON holder.lock_name = request.lock_name
-  WHERE holder.grant_id <> request.grant_id AND holder.expire_time > clock_timestamp()
-),
+WITH ${acquireRequests(true)},
+${lookedAt(true)},
 decided AS (
   INSERT INTO ${locks} AS lock (${takeColumns})
-  ${takenFromRequest}
-  WHERE NOT EXISTS (SELECT FROM held) AND NOT EXISTS (SELECT FROM kept)
-  ${decideUnderLock(
-    `CASE WHEN lock.grant_id = EXCLUDED.grant_id THEN lock.worker_name ELSE (1 / (lock.token - lock.token))::text END`,
-  )}
+  ${takenLocks('NOT EXISTS (SELECT FROM looked WHERE NOT free)')}
+  ${takeUnderLock(`CASE WHEN ${isFree} THEN EXCLUDED.worker_name ELSE (1 / (lock.token - lock.token))::text END`)}
   ${written}
 ),
-gone AS (${leftQueue('decided')} AND $7::boolean
+gone AS (${leftQueue('decided')}
 )
-SELECT
-    'decided' AS seen,
-    decided.version,
-    decided.lock_time < statement_timestamp() AS repeated,${leaseColumns('decided')}
-FROM decided
+${grantedRows}
 UNION ALL
-SELECT
-    'kept' AS seen,
-    NULL AS version,
-    false AS repeated,${leaseColumns('kept')}
-FROM kept
-UNION ALL
-SELECT
-    'holder' AS seen,
-    NULL AS version,
-    false AS repeated,${leaseColumns('held')}
-FROM held`,
+${otherRows}
+  AND NOT looked.free`,
     },
 
     /**
@@ -320,44 +378,28 @@ RETURNING${leaseColumns('lock')}`,
     },
 
     /**
-     * $1 names, $2 grant ids, $3 worker names (used where the grant id is null), $4 how long the lock stays taken at
-     * least, in ms from the start of the lease, $5 versions or nulls: then only what nobody has written since. A row that
-     * does not come back is lost. A lock that stays taken gets a grant id that nobody knows: the lease is over, only the
-     * time is not.
+     * $1 names, $2 grant ids, $3 how long the lock stays taken at least, in ms from the start of the lease, $4 versions or
+     * nulls: then only what nobody has written since.
      */
     release: {
       name: 'db_lock_release',
-      text: `
-WITH request AS MATERIALIZED (
+      text: release(`
   SELECT
     item.lock_name COLLATE "C" AS lock_name,
     item.grant_id::uuid AS grant_id,
-    item.worker_name,
     item.min_hold * ${MILLISECOND} AS min_hold,
     item.version
-  FROM unnest($1::text[], $2::text[], $3::text[], $4::float8[], $5::text[])
-    AS item (lock_name, grant_id, worker_name, min_hold, version)
-  ORDER BY item.lock_name COLLATE "C"
-),
-locked AS MATERIALIZED (${lockedRows('request.grant_id AS wanted_grant_id, request.worker_name AS wanted_worker_name, request.min_hold, request.version AS wanted_version')}
-),
-${seenRows}
-UPDATE ${locks} AS lock
-SET (worker_name, grant_id, metadata, expire_time) = (
-  SELECT
-    CASE WHEN hold.lasts THEN seen.worker_name END,
-    CASE WHEN hold.lasts THEN gen_random_uuid() END,
-    CASE WHEN hold.lasts THEN seen.metadata END,
-    CASE WHEN hold.lasts THEN seen.lock_time + seen.min_hold ELSE seen.now END
-  FROM (SELECT seen.lock_time + seen.min_hold > seen.now AS lasts) AS hold
-)
-FROM seen
-WHERE lock.lock_name = seen.lock_name
-  AND (seen.grant_id = seen.wanted_grant_id
-    OR (seen.wanted_grant_id IS NULL AND seen.worker_name = seen.wanted_worker_name))
-  AND seen.expire_time > seen.now
-  AND (seen.wanted_version IS NULL OR seen.version = seen.wanted_version)
-RETURNING lock.lock_name, seen.grant_id::text AS grant_id, ${nextInLine('lock.lock_name', 'seen.grant_id')}`,
+  FROM unnest($1::text[], $2::text[], $3::float8[], $4::text[]) AS item (lock_name, grant_id, min_hold, version)`),
+    },
+
+    /** $1 names, $2 worker names: for callers who know no grant ids. */
+    releaseByWorker: {
+      name: 'db_lock_release_by_worker',
+      text: release(`
+  SELECT item.lock_name COLLATE "C" AS lock_name, lock.grant_id, interval '0' AS min_hold, NULL AS version
+  FROM unnest($1::text[], $2::text[]) AS item (lock_name, worker_name)
+  CROSS JOIN LATERAL ${rowOf('item.lock_name COLLATE "C"', 'lock.*')} AS lock
+  WHERE lock.worker_name = item.worker_name`),
     },
 
     /**
@@ -556,7 +598,7 @@ GROUP BY 1`,
     history: {
       name: 'db_lock_history',
       text: `
-SELECT lock_name, event, worker_name, token::text AS token, actor, reason, ${milliseconds('event_time')} AS event_time
+SELECT lock_name, event, worker_name, token::text AS token, actor, reason, ${timeColumn('event_time')} AS event_time
 FROM ${history}
 WHERE lock_name = $1
 ORDER BY id DESC

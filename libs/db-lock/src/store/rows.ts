@@ -1,20 +1,20 @@
 import type { LockMetadata } from '../lease/metadata.js';
+import type { AcquireRequest } from '../lease/requests.js';
 import type { HistoryRecord, InspectedLock, LeaseRecord, LockRecord, LockState } from './lock-store.js';
 import type { NextInLine } from './wait-queue.js';
 
-/** Whole milliseconds: a number, unless the application gave its driver another parser for float8. */
-type Milliseconds = number | string;
+/** Microseconds since 1970, as text. */
+type Microseconds = string;
 
-/** A lock as the statements return it: whole milliseconds, bigints and JSON as text. */
+/** A lock as the statements return it: whole microseconds, bigints and JSON as text. */
 export interface LockRow {
   lock_name: string;
   worker_name: string | null;
   grant_id: string | null;
   token: string;
-  lock_time: Milliseconds;
-  expire_time: Milliseconds;
-  server_time: Milliseconds;
-  time_left: Milliseconds;
+  lock_time: Microseconds;
+  expire_time: Microseconds;
+  server_time: Microseconds;
   metadata: string | null;
   version?: string | null;
 }
@@ -26,25 +26,46 @@ export interface HistoryRow {
   token: string;
   actor: string;
   reason: string;
-  event_time: Milliseconds;
+  event_time: Microseconds;
 }
 
-const time = (milliseconds: Milliseconds) => new Date(Number(milliseconds));
+/** Whole milliseconds: exact until the year 2255. */
+const milliseconds = (time: Microseconds) => Math.floor(Number(time) / 1000);
+
+const time = (microseconds: Microseconds) => new Date(milliseconds(microseconds));
+
+/** Milliseconds from the store's clock to the end of the lease; 0 when it is over. */
+export const timeLeft = ({ expire_time, server_time }: LockRow) =>
+  Math.max(0, Math.floor((Number(expire_time) - Number(server_time)) / 1000));
 
 const metadata = (json: string | null) => (json === null ? null : (JSON.parse(json) as LockMetadata));
 
 /** A row of a lease, live or just ended. */
 export function toLease(row: LockRow): LeaseRecord {
+  return leaseOf(row, row.worker_name!, row.grant_id!, metadata(row.metadata));
+}
+
+/** A row of a lease that was granted just now, as it was asked for. */
+export function toGrant(row: LockRow, { workerName, grantId, metadata }: AcquireRequest): LeaseRecord {
+  return leaseOf(row, workerName, grantId, metadata);
+}
+
+function leaseOf(
+  row: LockRow,
+  workerName: string,
+  grantId: string,
+  metadata: LockMetadata | null,
+): LeaseRecord {
   return {
     lockName: row.lock_name,
-    workerName: row.worker_name!,
-    grantId: row.grant_id!,
+    workerName,
+    grantId,
     fencingToken: Number(row.token),
     lockTime: time(row.lock_time),
     expireTime: time(row.expire_time),
-    metadata: metadata(row.metadata),
+    metadata,
     serverTime: time(row.server_time),
-    timeLeft: Number(row.time_left),
+    timeLeft: timeLeft(row),
     version: row.version ?? undefined,
   };
 }

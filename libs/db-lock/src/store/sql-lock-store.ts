@@ -10,6 +10,7 @@ import type {
   ForceReleaseRequest,
   HistoryRecord,
   InspectedLock,
+  LeaseRecord,
   ListQuery,
   LockPage,
   LockState,
@@ -22,6 +23,8 @@ import { Notifications } from './notifications.js';
 import { ownDataSource, sharesOneSession } from './own-data-source.js';
 import { postgresStatements, type LockStatements, type Purpose, type Statement } from './postgres.dialect.js';
 import {
+  timeLeft,
+  toGrant,
   toHistory,
   toInspectedLock,
   toLease,
@@ -32,6 +35,15 @@ import {
   type LookRow,
 } from './rows.js';
 import { SqlWaitQueue } from './sql-wait-queue.js';
+import {
+  acquireValues,
+  isByGrant,
+  isByWorker,
+  queuedAcquireValues,
+  releaseByWorkerValues,
+  releaseValues,
+  renewValues,
+} from './values.js';
 
 export interface SqlLockStoreOptions {
   tables: TableNames;
@@ -89,13 +101,18 @@ export class SqlLockStore implements LockStore {
   acquire(requests: readonly AcquireRequest[]): Promise<AcquireAnswer[]> {
     return answerEach(requests, this.#patience, async (batch) => {
       const seen = await this.#seen(batch);
-      return batch.map(({ lockName, grantId }) => acquireAnswer(grantId, seen.get(lockName)));
+      return batch.map((request) => acquireAnswer(request, seen.get(request.lockName)));
     });
   }
 
   /** What is seen of each lock. Who lost a race for one under its row lock asks again. */
   async #seen(batch: readonly AcquireRequest[], tries = RACE_TRIES): Promise<Map<string, Seen>> {
-    const seen = seenByName(await this.#lanes.acquire.run<SeenRow>(this.#sql.acquire, acquireValues(batch)));
+    const queued = batch.some(({ ticket }) => typeof ticket === 'number');
+    const rows = await this.#lanes.acquire.run<SeenRow>(
+      queued ? this.#sql.acquireQueued : this.#sql.acquire,
+      queued ? queuedAcquireValues(batch) : acquireValues(batch),
+    );
+    const seen = seenByName(rows);
     const losers = batch.filter(({ lockName }) => isUndecided(seen.get(lockName)));
     if (losers.length > 0 && tries > 1)
       for (const [lockName, again] of await this.#seen(losers, tries - 1)) seen.set(lockName, again);
@@ -106,7 +123,7 @@ export class SqlLockStore implements LockStore {
     try {
       const rows = await repeatRaces(() =>
         repeatConflicts(() =>
-          this.#lanes.acquire.run<SeenRow>(this.#sql.acquireSet, acquireValues(requests)),
+          this.#lanes.acquire.run<SeenRow>(this.#sql.acquireSet, queuedAcquireValues(requests)),
         ),
       );
       const decided = new Map(
@@ -116,7 +133,7 @@ export class SqlLockStore implements LockStore {
         return { outcome: 'busy', holder: toLease(rows.find(({ seen }) => seen !== 'decided')!) };
       return {
         outcome: 'granted',
-        leases: requests.map(({ lockName }) => toLease(decided.get(lockName)!)),
+        leases: requests.map((request) => grantOf(decided.get(request.lockName)!, request)),
         repeated: rows.every(({ repeated }) => repeated),
       };
     } catch (error) {
@@ -126,11 +143,7 @@ export class SqlLockStore implements LockStore {
 
   renew(requests: readonly RenewRequest[]): Promise<RenewAnswer[]> {
     return answerEach(requests, this.#patience, async (batch) => {
-      const rows = await this.#lanes.acquire.run<LockRow>(this.#sql.renew, [
-        batch.map((request) => request.lockName),
-        batch.map((request) => request.grantId),
-        batch.map((request) => request.ttl),
-      ]);
+      const rows = await this.#lanes.acquire.run<LockRow>(this.#sql.renew, renewValues(batch));
       const byName = new Map(rows.map((row) => [row.lock_name, row]));
       return batch.map(({ lockName }): RenewAnswer => {
         const row = byName.get(lockName);
@@ -139,15 +152,25 @@ export class SqlLockStore implements LockStore {
     });
   }
 
-  release(requests: readonly ReleaseRequest[]): Promise<ReleaseAnswer[]> {
+  async release(requests: readonly ReleaseRequest[]): Promise<ReleaseAnswer[]> {
+    const byWorker = requests.filter(isByWorker);
+    const byGrant = requests.filter(isByGrant);
+    const [ended, endedByWorker] = await Promise.all([
+      this.#end(byGrant, this.#sql.release, releaseValues),
+      this.#end(byWorker, this.#sql.releaseByWorker, releaseByWorkerValues),
+    ]);
+    if (byWorker.length === 0) return ended;
+    const answers = { grant: ended.values(), worker: endedByWorker.values() };
+    return requests.map((request) => answers[isByGrant(request) ? 'grant' : 'worker'].next().value!);
+  }
+
+  #end<Request extends ReleaseRequest>(
+    requests: readonly Request[],
+    statement: Statement,
+    values: (batch: readonly Request[]) => unknown[],
+  ): Promise<ReleaseAnswer[]> {
     return answerEach(requests, this.#patience, async (batch) => {
-      const rows = await this.#lanes.release.run<EndedRow>(this.#sql.release, [
-        batch.map((request) => request.lockName),
-        batch.map((request) => ('grantId' in request ? request.grantId : null)),
-        batch.map((request) => ('workerName' in request ? request.workerName : null)),
-        batch.map((request) => ('minHold' in request ? (request.minHold ?? 0) : 0)),
-        batch.map((request) => request.version ?? null),
-      ]);
+      const rows = await this.#lanes.release.run<EndedRow>(statement, values(batch));
       const byName = new Map(rows.map((row) => [row.lock_name, row]));
       return batch.map(({ lockName }): ReleaseAnswer => {
         const row = byName.get(lockName);
@@ -247,18 +270,6 @@ interface EndedRow {
   next: string | null;
 }
 
-function acquireValues(batch: readonly AcquireRequest[]): unknown[] {
-  return [
-    batch.map((request) => request.lockName),
-    batch.map((request) => request.workerName),
-    batch.map((request) => request.grantId),
-    batch.map((request) => request.ttl),
-    batch.map((request) => request.metadata && JSON.stringify(request.metadata)),
-    batch.map((request) => request.ticket ?? null),
-    batch.some((request) => (request.ticket ?? null) !== null),
-  ];
-}
-
 /** What was seen of each lock: the rows of a name by what they are. */
 type Seen = Partial<Record<SeenRow['seen'], SeenRow>>;
 
@@ -274,19 +285,23 @@ function seenByName(rows: readonly SeenRow[]): Map<string, Seen> {
 
 /** Neither granted nor refused: the lock looked free, and somebody else took it first. */
 function isUndecided({ decided, kept, holder }: Seen = {}): boolean {
-  return !decided && !kept && !(holder && Number(holder.time_left) > 0);
+  return !decided && !kept && !(holder && timeLeft(holder) > 0);
 }
 
-function acquireAnswer(grantId: string, { decided, kept, holder }: Seen = {}): AcquireAnswer {
-  const row = decided ?? kept ?? holder;
-  if (!row) return errorAnswer(new Error('Others were faster, time and again.'));
-  const lease = toLease(row);
-  if (!decided || lease.grantId !== grantId) return { outcome: 'busy', holder: lease };
-  const expired =
-    holder && holder.grant_id !== grantId && Number(holder.expire_time) <= lease.lockTime.getTime()
-      ? toLease(holder)
-      : undefined;
-  return { outcome: 'granted', lease, repeated: decided.repeated, expired };
+function acquireAnswer(request: AcquireRequest, { decided, kept, holder }: Seen = {}): AcquireAnswer {
+  if (decided) {
+    const expired =
+      holder && Number(holder.expire_time) <= Number(decided.lock_time) ? toLease(holder) : undefined;
+    return { outcome: 'granted', lease: grantOf(decided, request), repeated: decided.repeated, expired };
+  }
+  const other = kept ?? holder;
+  if (!other) return errorAnswer(new Error('Others were faster, time and again.'));
+  return { outcome: 'busy', holder: toLease(other) };
+}
+
+/** A lease as it was granted; a repeat may have asked for it otherwise. */
+function grantOf(row: SeenRow, request: AcquireRequest): LeaseRecord {
+  return row.repeated ? toLease({ ...row, grant_id: request.grantId }) : toGrant(row, request);
 }
 
 /** An ILIKE pattern that finds the text anywhere. */

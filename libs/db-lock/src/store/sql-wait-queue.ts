@@ -3,6 +3,7 @@ import type { Lane } from './lane.js';
 import type { Notifications } from './notifications.js';
 import type { LockStatements, Purpose } from './postgres.dialect.js';
 import { toLease, toNext, type LockRow } from './rows.js';
+import { passValues } from './values.js';
 import type {
   PassAnswer,
   PassRequest,
@@ -59,19 +60,9 @@ export class SqlWaitQueue implements WaitQueue {
 
   pass(server: string, requests: readonly PassRequest[]): Promise<PassAnswer[]> {
     return answerEach(requests, this.patience, async (batch) => {
-      const successors = batch.map(({ successor }) => successor);
       const rows = await this.lanes.acquire.run<LockRow & { passes: boolean; next: string | null }>(
         this.sql.pass,
-        [
-          batch.map(({ lockName }) => lockName),
-          batch.map(({ grantId }) => grantId),
-          successors.map(({ workerName }) => workerName),
-          successors.map(({ grantId }) => grantId),
-          successors.map(({ ttl }) => ttl),
-          successors.map(({ metadata }) => metadata && JSON.stringify(metadata)),
-          successors.map(({ ticket }) => ticket ?? null),
-          server,
-        ],
+        passValues(server, batch),
       );
       const byName = new Map(rows.map((row) => [row.lock_name, row]));
       return batch.map(({ lockName }): PassAnswer => {

@@ -1,0 +1,61 @@
+import type { AcquireRequest, ReleaseRequest, RenewRequest } from '../lease/requests.js';
+import type { PassRequest } from './wait-queue.js';
+
+/** A release that names one lease. */
+export type ReleaseByGrant = Extract<ReleaseRequest, { grantId: string }>;
+
+/** A release that names a worker, whatever lease it has. */
+export type ReleaseByWorker = Exclude<ReleaseRequest, { grantId: string }>;
+
+export const isByGrant = (request: ReleaseRequest): request is ReleaseByGrant => 'grantId' in request;
+
+export const isByWorker = (request: ReleaseRequest): request is ReleaseByWorker => !isByGrant(request);
+
+/** The parameters of the statement `acquire`. */
+export function acquireValues(batch: readonly AcquireRequest[]): unknown[] {
+  return [
+    batch.map(({ lockName }) => lockName),
+    batch.map(({ workerName }) => workerName),
+    batch.map(({ grantId }) => grantId),
+    batch.map(({ ttl }) => ttl),
+    batch.map(({ metadata }) => metadata && JSON.stringify(metadata)),
+  ];
+}
+
+/** The parameters of `acquireQueued` and `acquireSet`. */
+export function queuedAcquireValues(batch: readonly AcquireRequest[]): unknown[] {
+  return [...acquireValues(batch), batch.map(({ ticket }) => ticket ?? null)];
+}
+
+/** The parameters of `renew`. */
+export function renewValues(batch: readonly RenewRequest[]): unknown[] {
+  return [
+    batch.map(({ lockName }) => lockName),
+    batch.map(({ grantId }) => grantId),
+    batch.map(({ ttl }) => ttl),
+  ];
+}
+
+/** The parameters of `release`. */
+export function releaseValues(batch: readonly ReleaseByGrant[]): unknown[] {
+  return [
+    batch.map(({ lockName }) => lockName),
+    batch.map(({ grantId }) => grantId),
+    batch.map(({ minHold }) => minHold ?? 0),
+    batch.map(({ version }) => version ?? null),
+  ];
+}
+
+/** The parameters of `releaseByWorker`. */
+export function releaseByWorkerValues(batch: readonly ReleaseByWorker[]): unknown[] {
+  return [batch.map(({ lockName }) => lockName), batch.map(({ workerName }) => workerName)];
+}
+
+/** The parameters of `pass`. */
+export function passValues(server: string, batch: readonly PassRequest[]): unknown[] {
+  const [lockNames, workerNames, grantIds, ttls, metadata, tickets] = queuedAcquireValues(
+    batch.map(({ successor }) => successor),
+  );
+  const ended = batch.map(({ grantId }) => grantId);
+  return [lockNames, ended, workerNames, grantIds, ttls, metadata, tickets, server];
+}
