@@ -40,7 +40,7 @@ describe('a grant whose wait for a synchronous standby was cancelled', () => {
       );
     const cancel = () =>
       session.query(
-        `SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query LIKE '%dblock_lock%'`,
+        `SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND application_name LIKE '%db-lock'`,
       );
     while ((await cancel()).length === 0);
     expect(await acquiring).toBe('STORE_UNAVAILABLE');

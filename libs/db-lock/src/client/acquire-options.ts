@@ -86,7 +86,8 @@ const reentrantSchema = z.boolean({ error: 'must be true or false' });
  */
 export function splitReentrant<Options extends object>(
   options: (Options & Reentrancy) | undefined,
-): [Options, boolean] {
-  const { reentrant = false, ...acquire } = options ?? ({} as Options & Reentrancy);
-  return [acquire as Options, parseRequest(reentrantSchema, reentrant, 'reentrant')];
+): [Options | undefined, boolean] {
+  if (options === undefined) return [undefined, false];
+  const { reentrant = false, ...acquire } = options;
+  return [acquire as unknown as Options, parseRequest(reentrantSchema, reentrant, 'reentrant')];
 }

@@ -2,7 +2,13 @@ import { Logger } from '@nestjs/common';
 import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { monotonicNow, trustedUntil } from '../lease/deadline.js';
-import { ClientClosedError, LeaseLostError, LockBusyError, StoreUnavailableError } from '../lease/errors.js';
+import {
+  ClientClosedError,
+  LeaseLostError,
+  LockBusyError,
+  OverloadedError,
+  StoreUnavailableError,
+} from '../lease/errors.js';
 import type { LockEventSink, LockFact } from '../events/lock-events.js';
 import type { WaitingAcquireRequest } from '../lease/requests.js';
 import { splitReentrant, type BasicAcquireOptions, type Reentrancy } from './acquire-options.js';
@@ -170,7 +176,8 @@ export abstract class BasicLockClient<
       wait: request.wait,
       signal,
       callersGrant,
-      send: (wait, aborted) => this.basicTransport.acquire({ ...request, wait }, aborted),
+      send: (wait, aborted) =>
+        this.basicTransport.acquire(wait === request.wait ? request : { ...request, wait }, aborted),
     });
     return this.keep(this.lease(acquisition, confirmation, sentAt), waited);
   }
@@ -194,11 +201,12 @@ export abstract class BasicLockClient<
   protected async confirm<Granted extends BasicConfirmation>(ask: Ask<Granted>): Promise<Confirmed<Granted>> {
     if (this.#closed) throw new ClientClosedError();
     ask.signal?.throwIfAborted();
-    const patience = ask.wait > 0 ? this.#patience(ask.signal) : undefined;
+    if (ask.wait === 0) return this.#confirm(ask, ask.signal);
+    const patience = this.#patience(ask.signal);
     try {
-      return await this.#confirm(ask, patience?.signal ?? ask.signal);
+      return await this.#confirm(ask, patience.signal);
     } finally {
-      patience?.end?.();
+      patience.end?.();
     }
   }
 
@@ -231,16 +239,18 @@ export abstract class BasicLockClient<
     let unknown = false;
     const attempt = async (wait: number) => {
       const sentAt = monotonicNow();
-      const answer = await ask.send(wait, signal).catch((error: unknown) => {
+      try {
+        const answer = await ask.send(wait, signal);
+        if (givenUp && answer.outcome === 'granted') this.#releaseUnwanted(ask);
+        return { sentAt, answer };
+      } catch (error) {
         unknown ||= error instanceof StoreUnavailableError;
         throw error;
-      });
-      if (givenUp && answer.outcome === 'granted') this.#releaseUnwanted(ask);
-      return { sentAt, answer };
+      }
     };
 
     try {
-      const prompt = ask.wait > 0 && this.basicTransport.cancels;
+      const prompt = signal === undefined || (ask.wait > 0 && this.basicTransport.cancels);
       const once = prompt ? attempt : (wait: number) => orAborted(attempt(wait), signal);
       const first = await this.#repeatUnknown(once, deadline, signal);
       const { sentAt, answer } =
@@ -305,7 +315,7 @@ export abstract class BasicLockClient<
 
   /**
    * Unknown is neither busy nor free: ask again, with the same grantId, then report the error. Who may wait until
-   * `deadline` goes on until then.
+   * `deadline` goes on until then, also when the server is overloaded.
    */
   async #repeatUnknown<Answer>(
     attempt: (wait: number) => Promise<Answer>,
@@ -318,8 +328,9 @@ export abstract class BasicLockClient<
       try {
         return await attempt(wait);
       } catch (error) {
-        if (!(error instanceof StoreUnavailableError)) throw error;
+        if (!(error instanceof StoreUnavailableError || error instanceof OverloadedError)) throw error;
         signal?.throwIfAborted();
+        if (error instanceof OverloadedError && monotonicNow() >= deadline) throw error;
         if (!repeatable || (retry >= this.settings.retries && monotonicNow() >= deadline)) throw error;
       }
       await pauseBefore(retry, signal);
@@ -334,8 +345,7 @@ function isStale({ sentAt, answer }: { sentAt: number; answer: AcquireOutcome<Ba
 }
 
 /** Rejects as soon as the signal aborts, however long the attempt goes on. */
-async function orAborted<Answer>(attempt: Promise<Answer>, signal?: AbortSignal): Promise<Answer> {
-  if (!signal) return attempt;
+async function orAborted<Answer>(attempt: Promise<Answer>, signal: AbortSignal): Promise<Answer> {
   let abort = () => {};
   const aborted = new Promise<never>((_, reject) => {
     abort = () => reject(signal.reason as Error);

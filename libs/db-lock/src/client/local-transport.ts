@@ -25,7 +25,7 @@ export class LocalTransport implements LockTransport {
     request: WaitingAcquireRequest,
     signal?: AbortSignal,
   ): Promise<AcquireOutcome<LeaseConfirmation>> {
-    const answer = await this.server.acquire(request, signal);
+    const answer = await this.server.acquireChecked(request, signal);
     return answer.outcome === 'granted' ? answer : busyOutcome(answer);
   }
 
@@ -33,18 +33,18 @@ export class LocalTransport implements LockTransport {
     request: AcquireSetRequest,
     signal?: AbortSignal,
   ): Promise<AcquireOutcome<SetConfirmation>> {
-    const answer = await this.server.acquireSet(request, signal);
+    const answer = await this.server.acquireSetChecked(request, signal);
     if (answer.outcome === 'busy') return busyOutcome(answer);
     const { leases, sentAt } = answer;
     return { outcome: 'granted', lease: { leases, timeLeft: leastTimeLeft(leases) }, sentAt };
   }
 
   renew(request: RenewRequest): Promise<RenewOutcome> {
-    return this.server.renew(request);
+    return this.server.renewChecked(request);
   }
 
   release({ lockName, grantId }: LeaseKey, minHold?: number): Promise<ReleaseOutcome> {
-    return this.server.release({ lockName, grantId, minHold });
+    return this.server.releaseChecked({ lockName, grantId, minHold });
   }
 
   inspect(lockName: string): Promise<LockInfo | null> {

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { parseRequest, type AcquireSetRequest } from '../lease/requests.js';
-import { lockNameSchema } from '../lease/names.js';
+import { parseLockName, parseRequest, type AcquireSetRequest } from '../lease/requests.js';
 import {
   acquireAllSchema,
   acquireSchema,
@@ -55,7 +54,7 @@ export class LockClient extends BasicLockClient<Lease, AcquireOptions, LeaseConf
    * @throws StoreUnavailableError when the server does not answer.
    */
   async inspect(lockName: string): Promise<LockInfo | null> {
-    return this.transport.inspect(parseRequest(lockNameSchema, lockName, 'lockName'));
+    return this.transport.inspect(parseLockName(lockName));
   }
 
   /**
@@ -160,13 +159,26 @@ export class LockClient extends BasicLockClient<Lease, AcquireOptions, LeaseConf
   }
 
   protected prepare(lockName: string, options: AcquireOptions | undefined, keepAlive: boolean): Acquisition {
+    if (options === undefined) return this.#prepareDefault(parseLockName(lockName), keepAlive);
     const {
       signal,
       keepAlive: renewed,
       minHold,
       ...request
     } = parseRequest(acquireSchema, { ...this.#withDefaults(options, keepAlive), lockName }, 'options');
-    return { request, signal, keepAlive: renewed, minHold, callersGrant: options?.grantId !== undefined };
+    return { request, signal, keepAlive: renewed, minHold, callersGrant: options.grantId !== undefined };
+  }
+
+  /** What `prepare` makes of no options: the defaults were checked at the start. */
+  #prepareDefault(lockName: string, keepAlive: boolean): Acquisition {
+    const { ttl, workerName } = this.settings;
+    return {
+      request: { lockName, workerName, grantId: randomUUID(), ttl, metadata: null, wait: 0 },
+      signal: undefined,
+      keepAlive,
+      minHold: 0,
+      callersGrant: false,
+    };
   }
 
   protected lease(

@@ -5,6 +5,7 @@ export type DbLockErrorCode =
   | 'LEASE_LOST'
   | 'LOCK_NOT_FOUND'
   | 'STORE_UNAVAILABLE'
+  | 'OVERLOADED'
   | 'ACCESS_DENIED'
   | 'UNEXPECTED_ANSWER'
   | 'CLIENT_CLOSED'
@@ -108,6 +109,27 @@ export class StoreUnavailableError extends DbLockError {
 
   constructor(message: string, options?: ErrorOptions & { retryAfter?: number }) {
     super(message, options);
+    this.retryAfter = options?.retryAfter ?? 1000;
+  }
+
+  /** Milliseconds after which another try makes sense. */
+  readonly retryAfter: number;
+}
+
+/** The lock server has as many requests in its queue as it takes: this one was refused and had no effect. HTTP 503. */
+export class OverloadedError extends DbLockError {
+  readonly code = 'OVERLOADED';
+
+  constructor(
+    /** How many requests queue; null where the server doesn't tell. */
+    readonly queued: number | null,
+    options?: { retryAfter?: number },
+  ) {
+    super(
+      queued === null
+        ? 'The lock server is overloaded.'
+        : `The lock server is overloaded: ${queued} requests queue already.`,
+    );
     this.retryAfter = options?.retryAfter ?? 1000;
   }
 

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { minHoldSchema, ttlSchema, waitSchema } from './duration.js';
 import { InvalidLockRequestError } from './errors.js';
 import { metadataSchema } from './metadata.js';
-import { lockNameSchema, workerNameSchema } from './names.js';
+import { isPlainLockName, lockNameSchema, workerNameSchema } from './names.js';
 
 /** Identifies one acquisition; whoever knows it can renew and release the lease. */
 export const grantIdSchema = z
@@ -63,6 +63,11 @@ export type ReleaseRequest = z.output<typeof releaseRequestSchema> & {
   /** Only if nobody has repeated the acquire or renewed the lease since. */
   version?: string;
 };
+
+/** @throws InvalidLockRequestError */
+export function parseLockName(lockName: unknown): string {
+  return isPlainLockName(lockName) ? lockName : parseRequest(lockNameSchema, lockName, 'lockName');
+}
 
 interface Issue {
   readonly path?: ReadonlyArray<PropertyKey | { readonly key: PropertyKey }> | undefined;

@@ -106,8 +106,11 @@ function localProviders({ feature, entities, dataSource }: FeatureSetUp): Provid
     {
       provide: getLockServerToken(feature),
       inject: [LOCK_STORE, CHECKED_OPTIONS, LOCK_EVENTS],
-      useFactory: (store: LockStore, { statementTimeout, knownBusy }: CheckedOptions, events: LockEvents) =>
-        new LockServer(store, { queueTimeout: statementTimeout, knownBusy, events }),
+      useFactory: (
+        store: LockStore,
+        { statementTimeout, knownBusy, maxQueued }: CheckedOptions,
+        events: LockEvents,
+      ) => new LockServer(store, { queueTimeout: statementTimeout, knownBusy, maxQueued, events }),
     },
     {
       provide: getLockClientToken(feature),

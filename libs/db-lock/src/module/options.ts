@@ -63,6 +63,11 @@ export interface DbLockOptions {
    * refused for that long at most.
    */
   knownBusy?: Duration;
+  /**
+   * The most acquires that may queue for the database in this process: 1 to 1,000,000. More are refused at once with an
+   * `OverloadedError`. Default 10,000.
+   */
+  maxQueued?: number;
   /** The address of a remote lock server, with its path: `https://locks.example.com/dblock`. */
   apiServer?: string;
   /** The bearer token for `apiServer`. */
@@ -89,6 +94,8 @@ const DAY = 24 * 60 * 60 * 1000;
 
 const text = z.string({ error: 'must be a string' }).min(1, { error: 'must not be empty' });
 
+const MAX_QUEUED = 'must be a whole number from 1 to 1000000';
+
 export const optionsSchema = z.strictObject({
   ttl: ttlSchema.default(DEFAULT_TTL),
   workerName: workerNameSchema.optional(),
@@ -97,6 +104,11 @@ export const optionsSchema = z.strictObject({
   statementTimeout: durationSchema(100, 60_000).default(5_000),
   redis: redisOptionsSchema.optional(),
   knownBusy: durationSchema(0, 60_000).default(0),
+  maxQueued: z
+    .int({ error: MAX_QUEUED })
+    .min(1, { error: MAX_QUEUED })
+    .max(1_000_000, { error: MAX_QUEUED })
+    .default(10_000),
   apiServer: z
     .url({
       protocol: /^https?$/,

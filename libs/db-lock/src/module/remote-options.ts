@@ -10,7 +10,14 @@ const REMOTE_ONLY = [
   'releaseLockPath',
 ] as const;
 
-const LOCAL_ONLY = ['createTables', 'retention', 'statementTimeout', 'redis', 'knownBusy'] as const;
+const LOCAL_ONLY = [
+  'createTables',
+  'retention',
+  'statementTimeout',
+  'redis',
+  'knownBusy',
+  'maxQueued',
+] as const;
 
 const DJANGO_ONLY = ['acquireLockPath', 'releaseLockPath'] as const;
 

@@ -10,6 +10,7 @@ import { overlap, routesOf } from './routes.js';
 /** The first steps of a feature's routes below its path. */
 const ROUTES = [
   'locks',
+  'leases',
   'lease-sets',
   'admin',
   'acquireLock',

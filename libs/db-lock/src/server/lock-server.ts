@@ -3,7 +3,7 @@ import { Logger } from '@nestjs/common';
 import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { monotonicNow } from '../lease/deadline.js';
-import { ClientClosedError, InvalidLockRequestError, StoreUnavailableError } from '../lease/errors.js';
+import { ClientClosedError, InvalidLockRequestError } from '../lease/errors.js';
 import { lockNameSchema, workerNameSchema } from '../lease/names.js';
 import {
   acquireSetSchema,
@@ -18,7 +18,7 @@ import {
   type WaitingAcquireRequest,
 } from '../lease/requests.js';
 import type { LockEventSink, LockFact } from '../events/lock-events.js';
-import { Coalescer, QueuedTooLongError } from '../store/coalescer.js';
+import { Coalescer } from '../store/coalescer.js';
 import { acquireOncePerName } from '../store/contention.js';
 import type {
   AcquireAnswer,
@@ -53,6 +53,8 @@ export interface LockServerOptions {
    * than its lease has left. Default 0: each is asked for.
    */
   knownBusy?: number;
+  /** The most acquires that may queue for the store; more are refused. Default 10,000. */
+  maxQueued?: number;
   /** Where to tell what happens. */
   events?: LockEventSink;
 }
@@ -68,6 +70,9 @@ export type AcquireSetResult = Granted<AcquireSetAnswer> | { outcome: 'busy'; ho
 
 /** The most requests that one statement takes. */
 const MAX_BATCH = 256;
+
+/** The most statements of one kind under way: beyond one, so that a slow one does not hold up those behind it. */
+const MAX_UNDER_WAY = { acquires: 3, renewals: 2, releases: 2 };
 
 /** How often it is tried to give back what a caller got who had gone, and the pause before the second try in milliseconds. */
 const GIVE_BACK_TRIES = 5;
@@ -105,18 +110,34 @@ export class LockServer {
 
   constructor(
     private readonly store: LockStore,
-    { queueTimeout = 5_000, knownBusy = 0, events }: LockServerOptions = {},
+    { queueTimeout = 5_000, knownBusy = 0, maxQueued = 10_000, events }: LockServerOptions = {},
   ) {
-    const coalesce = <Request, Answer>(answer: (batch: readonly Request[]) => Promise<readonly Answer[]>) =>
-      new Coalescer({ answer, maxBatch: MAX_BATCH, maxAge: queueTimeout });
-    this.#acquires = coalesce((batch) => acquireOncePerName(store, batch));
-    this.#renewals = coalesce((batch) => store.renew(batch));
-    this.#releases = coalesce((batch) => store.release(batch));
-    this.#passes = coalesce((batch) => store.queue!.pass(this.#room.server, batch));
+    const common = { maxBatch: MAX_BATCH, maxAge: queueTimeout };
+    this.#acquires = new Coalescer({
+      ...common,
+      answer: (batch) => acquireOncePerName(store, batch),
+      maxQueued,
+      maxUnderWay: MAX_UNDER_WAY.acquires,
+    });
+    this.#renewals = new Coalescer({
+      ...common,
+      answer: (batch) => store.renew(batch),
+      maxUnderWay: MAX_UNDER_WAY.renewals,
+    });
+    this.#releases = new Coalescer({
+      ...common,
+      answer: (batch) => store.release(batch),
+      maxUnderWay: MAX_UNDER_WAY.releases,
+    });
+    this.#passes = new Coalescer({
+      ...common,
+      answer: (batch) => store.queue!.pass(this.#room.server, batch),
+    });
     this.#sets = new Coalescer({
+      ...common,
       answer: async ([set]) => [await store.acquireSet(set!)],
-      maxBatch: 1, // one at a time, so that renewals get their turn in between
-      maxAge: queueTimeout,
+      maxBatch: 1, // one at a time: it may lock a hundred rows
+      maxQueued,
     });
     this.#room = new WaitingRoom(store.queue, queueTimeout);
     this.#knownBusy = new KnownBusy(knownBusy);
@@ -129,11 +150,14 @@ export class LockServer {
    * @param signal gives the wait up: the acquire rejects with its reason and leaves no lease behind
    */
   async acquire(request: z.input<typeof waitingAcquireSchema>, signal?: AbortSignal): Promise<AcquireResult> {
-    const checked = parseRequest(waitingAcquireSchema, request);
+    return this.acquireChecked(parseRequest(waitingAcquireSchema, request), signal);
+  }
+
+  /** @internal For requests that the schema has been applied to. */
+  async acquireChecked(checked: WaitingAcquireRequest, signal?: AbortSignal): Promise<AcquireResult> {
     signal?.throwIfAborted();
-    if (signal) setMaxListeners(0, signal); // one may end thousands of waits
     const began = monotonicNow();
-    const result = checked.wait > 0 ? await this.#wait(checked, signal) : await this.#try(checked);
+    const result = checked.wait > 0 ? await this.#wait(checked, signal) : await this.#try(checked, signal);
     if (result.outcome === 'granted') {
       if (signal?.aborted) {
         this.#giveBack(result);
@@ -149,7 +173,11 @@ export class LockServer {
     request: z.input<typeof acquireSetSchema>,
     signal?: AbortSignal,
   ): Promise<AcquireSetResult> {
-    const checked = parseRequest(acquireSetSchema, request);
+    return this.acquireSetChecked(parseRequest(acquireSetSchema, request), signal);
+  }
+
+  /** @internal For requests that the schema has been applied to. */
+  async acquireSetChecked(checked: AcquireSetRequest, signal?: AbortSignal): Promise<AcquireSetResult> {
     signal?.throwIfAborted();
     const began = monotonicNow();
     const result = await this.#acquireSet(checked, signal);
@@ -167,7 +195,12 @@ export class LockServer {
 
   /** Gives a live lease a new TTL from now, which never shortens it. `lost`: there is no such live lease. */
   async renew(request: z.input<typeof renewRequestSchema>): Promise<Settled<RenewAnswer>> {
-    const answer = await settle(this.#renewals.submit(parseRequest(renewRequestSchema, request)));
+    return this.renewChecked(parseRequest(renewRequestSchema, request));
+  }
+
+  /** @internal For requests that the schema has been applied to. */
+  async renewChecked(checked: RenewRequest): Promise<Settled<RenewAnswer>> {
+    const answer = settled(await this.#renewals.submit(checked));
     if (answer.outcome === 'renewed') this.#tell({ type: 'renewed', ...answer.lease });
     return answer;
   }
@@ -177,7 +210,11 @@ export class LockServer {
    * is no such live lease; nobody else's is touched. Who waits for the lock gets it.
    */
   async release(request: z.input<typeof releaseRequestSchema>): Promise<{ outcome: 'released' | 'lost' }> {
-    const checked = parseRequest(releaseRequestSchema, request);
+    return this.releaseChecked(parseRequest(releaseRequestSchema, request));
+  }
+
+  /** @internal For requests that the schema has been applied to. */
+  async releaseChecked(checked: ReleaseRequest): Promise<{ outcome: 'released' | 'lost' }> {
     const { lockName } = checked;
     this.#knownBusy.forget(lockName);
     const line = this.#room.line(lockName);
@@ -201,7 +238,7 @@ export class LockServer {
   ): Promise<Settled<ForceReleaseAnswer>> {
     const checked = parseRequest(forceReleaseRequestSchema, request);
     const [raw] = await this.store.forceRelease([checked]);
-    const answer = await settle(Promise.resolve(raw!));
+    const answer = settled(raw!);
     this.#knownBusy.forget(checked.lockName);
     if (answer.outcome === 'forced') {
       const { workerName, fencingToken } = answer.holder;
@@ -263,16 +300,17 @@ export class LockServer {
     this.#room.close(new ClientClosedError());
   }
 
-  async #try(request: AcquireRequest): Promise<AcquireResult> {
+  async #try(request: AcquireRequest, signal?: AbortSignal): Promise<AcquireResult> {
     const known = this.#knownBusy.holderOf(request);
     if (known) return { outcome: 'busy', holder: known };
     const sentAt = monotonicNow();
-    const answer = await settle(this.#acquires.submit(request));
+    const answer = settled(await this.#acquires.submit(request, signal));
     this.#knownBusy.learn(answer.outcome === 'granted' ? answer.lease : answer.holder);
-    return answer.outcome === 'granted' ? { ...answer, sentAt } : answer;
+    return answer.outcome === 'granted' ? grantedAt(sentAt, answer) : answer;
   }
 
   async #wait({ wait, ...request }: WaitingAcquireRequest, signal?: AbortSignal): Promise<AcquireResult> {
+    if (signal) setMaxListeners(0, signal); // one may end thousands of waits
     const { lockName } = request;
     const outcome = await this.#room.wait<Extract<AcquireAnswer, { outcome: 'granted' }>>(lockName, {
       ...request,
@@ -307,7 +345,7 @@ export class LockServer {
         ),
       );
     const sentAt = monotonicNow();
-    const first = await settle(attempt());
+    const first = settled(await attempt());
     if (first.outcome === 'granted') return { ...first, sentAt };
     const patience = wait - (monotonicNow() - sentAt);
     if (patience <= 0) return first;
@@ -331,7 +369,7 @@ export class LockServer {
   }
 
   async #release(request: ReleaseRequest): Promise<'released' | 'lost'> {
-    const answer = await settle(this.#releases.submit(request));
+    const answer = settled(await this.#releases.submit(request));
     if (answer.outcome === 'released') this.#wake(request.lockName, answer.next);
     return answer.outcome;
   }
@@ -369,7 +407,7 @@ export class LockServer {
   }
 
   #tellGrant({ lease, repeated, expired }: Granted<AcquireAnswer>, wait: number): void {
-    if (repeated) return;
+    if (repeated || !this.#events?.observed) return;
     if (expired) this.#tell({ type: 'expired', ...expired, lockName: lease.lockName });
     this.#tell({ type: 'acquired', ...lease, wait });
   }
@@ -420,21 +458,23 @@ async function orError<Answer extends { outcome: string }>(
   try {
     return await pending;
   } catch (error) {
-    return {
-      outcome: 'error',
-      error:
-        error instanceof QueuedTooLongError
-          ? new StoreUnavailableError(error.message, { cause: error })
-          : (error as Error),
-    };
+    return { outcome: 'error', error: error as Error };
   }
 }
 
+/** The grant with the time at which it was asked for. */
+function grantedAt(
+  sentAt: number,
+  grant: Extract<AcquireAnswer, { outcome: 'granted' }>,
+): Granted<AcquireAnswer> {
+  const { lease, repeated, expired } = grant;
+  return { outcome: 'granted', lease, repeated, expired, sentAt };
+}
+
 /** The answer, unless it is an error: that is thrown. */
-async function settle<Answer extends { outcome: string }>(
-  pending: Promise<Answer | ErrorAnswer>,
-): Promise<Exclude<Answer, ErrorAnswer>> {
-  const answer = await orError(pending);
+function settled<Answer extends { outcome: string }>(
+  answer: Answer | ErrorAnswer,
+): Exclude<Answer, ErrorAnswer> {
   if (answer.outcome === 'error') throw (answer as ErrorAnswer).error;
   return answer as Exclude<Answer, ErrorAnswer>;
 }

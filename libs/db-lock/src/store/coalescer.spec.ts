@@ -1,14 +1,17 @@
 import { describe, expect, it } from '@jest/globals';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { OverloadedError } from '../lease/errors.js';
 import { Coalescer, QueuedTooLongError } from './coalescer.js';
 
 /** A coalescer whose batches are answered when the test says so. */
-function manual({ maxBatch = 100, maxAge = 10_000 } = {}) {
+function manual({ maxBatch = 100, maxAge = 10_000, maxQueued = Infinity, maxUnderWay = 1 } = {}) {
   const batches: number[][] = [];
   const gates: Array<{ open: () => void; fail: (error: Error) => void }> = [];
   const coalescer = new Coalescer<number, string>({
     maxBatch,
     maxAge,
+    maxQueued,
+    maxUnderWay,
     answer: async (batch) => {
       batches.push([...batch]);
       await new Promise<void>((open, fail) => gates.push({ open, fail }));
@@ -78,5 +81,79 @@ describe('the coalescer', () => {
     gates[1]!.open();
     await next;
     expect(batches).toEqual([[1], [3]]);
+  });
+
+  it('takes out of the queue, unsent, what its signal gives up', async () => {
+    const { coalescer, batches, gates } = manual();
+    const first = coalescer.submit(1);
+    await turn();
+    const giveUp = new AbortController();
+    const second = coalescer.submit(2, giveUp.signal);
+    const third = coalescer.submit(3);
+    giveUp.abort(new Error('given up'));
+    const refused = expect(second).rejects.toThrow('given up');
+    gates[0]!.open();
+    await first;
+    await refused;
+    await turn();
+    gates[1]!.open();
+    await third;
+    expect(batches).toEqual([[1], [3]]);
+  });
+
+  it('refuses what its queue has no room for, and takes more when there is room again', async () => {
+    const { coalescer, batches, gates } = manual({ maxQueued: 2 });
+    const first = coalescer.submit(1);
+    await turn();
+    const queued = [coalescer.submit(2), coalescer.submit(3)];
+    await expect(coalescer.submit(4)).rejects.toThrow(OverloadedError);
+    gates[0]!.open();
+    await first;
+    await turn();
+    const fifth = coalescer.submit(5);
+    gates[1]!.open();
+    await Promise.all(queued);
+    await turn();
+    gates[2]!.open();
+    await fifth;
+    expect(batches).toEqual([[1], [2, 3], [5]]);
+  });
+
+  it('sends another batch beside a slow one, as many as may be under way', async () => {
+    const { coalescer, batches, gates } = manual({ maxUnderWay: 2 });
+    const slow = coalescer.submit(1);
+    await turn();
+    const second = coalescer.submit(2);
+    await turn();
+    expect(batches).toEqual([[1]]);
+    await sleep(60);
+    expect(batches).toEqual([[1], [2]]);
+    const third = coalescer.submit(3);
+    await sleep(60);
+    expect(batches).toEqual([[1], [2]]);
+    gates[1]!.open();
+    await second;
+    await sleep(60);
+    expect(batches).toEqual([[1], [2], [3]]);
+    gates[2]!.open();
+    await third;
+    gates[0]!.open();
+    await slow;
+  });
+
+  it('sends another batch beside one that is under way as soon as it is full', async () => {
+    const { coalescer, batches, gates } = manual({ maxBatch: 2, maxUnderWay: 2 });
+    const answers = Promise.all([1, 2, 3, 4, 5].map((request) => coalescer.submit(request)));
+    await turn();
+    expect(batches).toEqual([
+      [1, 2],
+      [3, 4],
+    ]);
+    gates[1]!.open();
+    await turn();
+    expect(batches.at(-1)).toEqual([5]);
+    gates[0]!.open();
+    gates[2]!.open();
+    await answers;
   });
 });

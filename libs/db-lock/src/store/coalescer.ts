@@ -1,3 +1,5 @@
+import { OverloadedError, StoreUnavailableError } from '../lease/errors.js';
+
 /** How one kind of request is put together into batches. */
 export interface CoalescerOptions<Request, Answer> {
   /** Answers each request of a batch, at its index. */
@@ -6,51 +8,90 @@ export interface CoalescerOptions<Request, Answer> {
   maxBatch: number;
   /** Milliseconds after which a request that is still queued is given up unsent. */
   maxAge: number;
+  /** The most requests that queue; more are refused with an `OverloadedError`. Default: no limit. */
+  maxQueued?: number;
+  /** The most batches under way: more than one only while the newest of them is slow, or the next is full. Default 1. */
+  maxUnderWay?: number;
 }
 
 interface Queued<Request, Answer> {
   request: Request;
   since: number;
+  signal: AbortSignal | undefined;
   resolve: (answer: Answer) => void;
   reject: (error: Error) => void;
 }
 
+/** A batch that takes longer is taken for slow: those behind it need not wait for it. Milliseconds. */
+const SLOW = 20;
+
 /** The request never left the queue, so it certainly had no effect. */
-export class QueuedTooLongError extends Error {}
+export class QueuedTooLongError extends StoreUnavailableError {}
 
 /**
  * Turns single requests into batches: whatever arrives while a batch is on its way is the next one. The first request of
- * an idle coalescer leaves at the end of the event loop's turn, together with the others of that turn.
+ * an idle coalescer leaves at the end of the event loop's turn, together with the others of that turn. First come,
+ * first served.
  */
 export class Coalescer<Request, Answer> {
   #queue: Array<Queued<Request, Answer>> = [];
-  #busy = false;
+  #underWay = 0;
+  #newestSince = 0;
+  #scheduled = false;
+  #timer?: NodeJS.Timeout;
 
   constructor(private readonly options: CoalescerOptions<Request, Answer>) {}
 
-  submit(request: Request): Promise<Answer> {
+  /** @param signal takes the request out of the queue, if it is still there: then it had no effect */
+  submit(request: Request, signal?: AbortSignal): Promise<Answer> {
+    const { maxQueued = Infinity } = this.options;
+    if (this.#queue.length >= maxQueued) return Promise.reject(new OverloadedError(maxQueued));
     return new Promise((resolve, reject) => {
-      this.#queue.push({ request, since: performance.now(), resolve, reject });
-      if (!this.#busy) this.#sendSoon();
+      this.#queue.push({ request, since: performance.now(), signal, resolve, reject });
+      this.#next();
     });
   }
 
-  #sendSoon(): void {
-    this.#busy = true;
-    setImmediate(() => void this.#send());
+  /** Sends the next batch as soon as there may be one. */
+  #next(): void {
+    if (this.#scheduled || this.#queue.length === 0) return;
+    const patience = this.#patience();
+    if (patience === 0) {
+      this.#scheduled = true;
+      setImmediate(() => void this.#send());
+    } else if (patience < Infinity && !this.#timer)
+      this.#timer = setTimeout(() => {
+        this.#timer = undefined;
+        this.#next();
+      }, patience);
+  }
+
+  /** For how many milliseconds the next batch waits for those under way, unless they end before. */
+  #patience(): number {
+    const { maxBatch, maxUnderWay = 1 } = this.options;
+    if (this.#underWay === 0) return 0;
+    if (this.#underWay >= maxUnderWay) return Infinity;
+    if (this.#queue.length >= maxBatch) return 0;
+    return Math.max(0, Math.ceil(this.#newestSince + SLOW - performance.now()));
   }
 
   async #send(): Promise<void> {
+    this.#scheduled = false;
     const batch = this.#takeBatch();
+    if (batch.length === 0) return this.#next();
+    this.#underWay++;
+    this.#newestSince = performance.now();
+    this.#next();
     try {
-      const answers =
-        batch.length === 0 ? [] : await this.options.answer(batch.map(({ request }) => request));
+      const answers = await this.options.answer(batch.map(({ request }) => request));
       batch.forEach(({ resolve }, index) => resolve(answers[index]!));
     } catch (error) {
       for (const { reject } of batch) reject(error as Error);
     }
-    this.#busy = false;
-    if (this.#queue.length > 0) this.#sendSoon();
+    this.#underWay--;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#next();
   }
 
   #takeBatch(): Array<Queued<Request, Answer>> {
@@ -59,10 +100,11 @@ export class Coalescer<Request, Answer> {
     let taken = 0;
     for (; taken < this.#queue.length && batch.length < this.options.maxBatch; taken++) {
       const queued = this.#queue[taken]!;
-      if (queued.since >= oldest) batch.push(queued);
+      if (queued.signal?.aborted) queued.reject(queued.signal.reason as Error);
+      else if (queued.since >= oldest) batch.push(queued);
       else queued.reject(new QueuedTooLongError('The request waited too long for the lock store.'));
     }
-    this.#queue = this.#queue.slice(taken);
+    this.#queue = taken === this.#queue.length ? [] : this.#queue.slice(taken);
     return batch;
   }
 }

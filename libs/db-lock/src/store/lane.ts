@@ -5,12 +5,19 @@ import { sessionSettings, type Purpose, type SessionTimeouts, type Statement } f
 /** What we use of a node-pg client. */
 interface Client {
   query<Row>(statement: object | string): Promise<{ rows: Row[] }>;
-  on(event: 'notice', listener: (notice: { severity?: string; message?: string }) => void): void;
+  on(event: 'notice', listener: (notice: Notice) => void): void;
   on(event: 'error' | 'end', listener: (error?: Error) => void): void;
+  off: Client['on'];
+}
+
+interface Notice {
+  severity?: string;
+  message?: string;
 }
 
 interface Connection {
   client: Client;
+  /** Gives it back to the pool, or throws it away when it is broken. */
   release: (error?: Error) => void;
   broken?: Error;
   warning?: string;
@@ -21,6 +28,8 @@ export interface LaneOptions {
   timeouts: SessionTimeouts;
   /** One session serves everybody (PGlite): it is leased for a statement only, and its settings are not ours to change. */
   sharedSession: boolean;
+  /** One of several for its purpose, needed from time to time: it gives its connection back when it has nothing to do. */
+  spare?: boolean;
 }
 
 /** Milliseconds that the server gets to give a statement up by itself before the connection is given up. */
@@ -33,14 +42,21 @@ const GRACE = 1000;
 export class Lane {
   #connection?: Connection;
   #tail: Promise<unknown> = Promise.resolve();
+  #pending = 0;
 
   constructor(
     private readonly dataSource: DataSource,
     private readonly options: LaneOptions,
   ) {}
 
+  /** How many statements are under way or stand in line. */
+  get pending(): number {
+    return this.#pending;
+  }
+
   /** Runs one statement. Rejects when the server refuses it, and when its outcome is unknown. */
   run<Row>(statement: Statement, values: readonly unknown[]): Promise<Row[]> {
+    this.#pending++;
     const turn = this.#tail.then(() => this.#runNow<Row>(statement, values));
     this.#tail = turn.catch(() => undefined);
     return turn;
@@ -53,7 +69,19 @@ export class Lane {
   }
 
   async #runNow<Row>(statement: Statement, values: readonly unknown[]): Promise<Row[]> {
-    const connection = await this.#connect();
+    try {
+      const connection = await this.#connect();
+      return await this.#runOn<Row>(connection, statement, values);
+    } finally {
+      this.#pending--;
+    }
+  }
+
+  async #runOn<Row>(
+    connection: Connection,
+    statement: Statement,
+    values: readonly unknown[],
+  ): Promise<Row[]> {
     try {
       connection.warning = undefined;
       const { rows } = await connection.client.query<Row>({
@@ -82,21 +110,15 @@ export class Lane {
     ];
     const connection: Connection = { client, release };
     if (this.options.sharedSession) return connection;
+    watch(connection);
 
-    const breakOff = (error?: Error) =>
-      (connection.broken ??= error ?? new Error('The connection has ended.'));
-    client.on('error', breakOff);
-    client.on('end', breakOff);
-    client.on('notice', ({ severity, message }) => {
-      if (severity === 'WARNING') connection.warning = message;
-    });
     try {
       await client.query({
         text: sessionSettings(this.options.purpose, this.options.timeouts),
         query_timeout: this.options.timeouts.statement + GRACE,
       });
     } catch (error) {
-      release(error as Error);
+      connection.release(error as Error);
       throw error;
     }
     this.#connection = connection;
@@ -105,10 +127,32 @@ export class Lane {
 
   #putBack(connection: Connection): void {
     if (this.options.sharedSession) return connection.release();
-    if (!connection.broken) return;
+    const spared = this.options.spare && this.#pending === 1;
+    if (!connection.broken && !spared) return;
     connection.release(connection.broken);
     if (this.#connection === connection) this.#connection = undefined;
   }
+}
+
+/** Notes what the connection tells unasked, for as long as it is ours. */
+function watch(connection: Connection): void {
+  const { client, release } = connection;
+  const breakOff = (error?: Error) => {
+    connection.broken ??= error ?? new Error('The connection has ended.');
+  };
+  const warn = ({ severity, message }: Notice) => {
+    if (severity === 'WARNING') connection.warning = message;
+  };
+  client.on('error', breakOff);
+  client.on('end', breakOff);
+  client.on('notice', warn);
+  connection.release = (error) => {
+    release(error);
+    if (error) return; // It may still tell why it ends.
+    client.off('error', breakOff);
+    client.off('end', breakOff);
+    client.off('notice', warn);
+  };
 }
 
 /**

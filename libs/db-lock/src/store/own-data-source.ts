@@ -1,8 +1,15 @@
 import { DataSource } from 'typeorm';
 import { DbLockConfigurationError } from '../lease/errors.js';
+import type { Purpose } from './postgres.dialect.js';
 
-/** One connection a purpose (grants and renewals, releases, the queue, everything else), and one that listens. */
-const CONNECTIONS = 5;
+/**
+ * The most connections of each purpose. One is kept each, once it was needed; more are there only while statements of
+ * that purpose overlap, such as a renewal and a grant, or a slow one and its successors.
+ */
+export const CONNECTIONS: Record<Purpose, number> = { acquire: 4, release: 2, queue: 1, desk: 1 };
+
+/** And one that listens. */
+const ALL_CONNECTIONS = Object.values(CONNECTIONS).reduce((sum, most) => sum + most, 1);
 
 /**
  * A DataSource like the application's, with a few connections of its own: the application's pool may be empty or its
@@ -29,7 +36,7 @@ export async function ownDataSource(dataSource: DataSource, connectTimeout: numb
     logging: false,
     applicationName: `${options.applicationName ?? 'nestjs'} db-lock`,
     connectTimeoutMS: options.connectTimeoutMS ?? connectTimeout,
-    extra: { ...(options.extra as object), max: CONNECTIONS },
+    extra: { ...(options.extra as object), max: ALL_CONNECTIONS },
     poolErrorHandler: () => undefined, // a lane notices by itself that its connection broke
   }).initialize();
 }

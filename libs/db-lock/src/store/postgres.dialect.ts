@@ -676,7 +676,7 @@ WHERE attribute.attrelid = to_regclass($1) AND attribute.attnum > 0 AND NOT attr
 };
 
 /**
- * Prepares a connection of its own. Plans are pinned to nested loops by primary key: a plan made while the table was
+ * Prepares a connection of its own, which another purpose may have had before. Plans are pinned to nested loops by primary key: a plan made while the table was
  * empty, or for a batch of another size, would scan the table.
  */
 export function sessionSettings(purpose: Purpose, timeouts: SessionTimeouts): string {
@@ -695,7 +695,7 @@ export function sessionSettings(purpose: Purpose, timeouts: SessionTimeouts): st
     purpose === 'release' || purpose === 'queue'
       ? `'off'`
       : `CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END`;
-  return `SELECT ${Object.entries(settings)
+  return `RESET ALL; SELECT ${Object.entries(settings)
     .map(([name, value]) => `set_config('${name}', ${value}, false)`)
     .join(', ')}`;
 }

@@ -2,7 +2,7 @@ import type { DataSource } from 'typeorm';
 import type { AcquireRequest, ReleaseRequest, RenewRequest } from '../lease/requests.js';
 import type { TableNames } from '../model/schema-sql.js';
 import { answerEach, errorAnswer, repeatConflicts, repeatRaces, unavailable } from './batch.js';
-import { Lane } from './lane.js';
+import { Lanes } from './lanes.js';
 import type {
   AcquireAnswer,
   AcquireSetAnswer,
@@ -20,7 +20,7 @@ import type {
   StateCounts,
 } from './lock-store.js';
 import { Notifications } from './notifications.js';
-import { ownDataSource, sharesOneSession } from './own-data-source.js';
+import { CONNECTIONS, ownDataSource, sharesOneSession } from './own-data-source.js';
 import { postgresStatements, type LockStatements, type Purpose, type Statement } from './postgres.dialect.js';
 import {
   timeLeft,
@@ -62,7 +62,7 @@ const CHUNK = 128;
 
 /** Locks in a table of a TypeORM DataSource, over connections of the store's own. */
 export class SqlLockStore implements LockStore {
-  readonly #lanes: Record<Purpose, Lane>;
+  readonly #lanes: Record<Purpose, Lanes>;
   readonly #sql: LockStatements;
   readonly #patience: number;
   readonly queue: SqlWaitQueue;
@@ -73,17 +73,21 @@ export class SqlLockStore implements LockStore {
   ) {
     this.#sql = postgresStatements(tables);
     this.#patience = statementTimeout;
-    const lane = (purpose: Purpose) =>
-      new Lane(connections, {
-        purpose,
-        timeouts: { statement: statementTimeout, rowLock: Math.min(ROW_LOCK_TIMEOUT, statementTimeout) },
-        sharedSession: sharesOneSession(connections),
-      });
+    const lanes = (purpose: Purpose) =>
+      new Lanes(
+        connections,
+        {
+          purpose,
+          timeouts: { statement: statementTimeout, rowLock: Math.min(ROW_LOCK_TIMEOUT, statementTimeout) },
+          sharedSession: sharesOneSession(connections),
+        },
+        CONNECTIONS[purpose],
+      );
     this.#lanes = {
-      acquire: lane('acquire'),
-      release: lane('release'),
-      queue: lane('queue'),
-      desk: lane('desk'),
+      acquire: lanes('acquire'),
+      release: lanes('release'),
+      queue: lanes('queue'),
+      desk: lanes('desk'),
     };
     this.queue = new SqlWaitQueue(
       this.#sql,

@@ -1,5 +1,5 @@
 import { answerEach } from './batch.js';
-import type { Lane } from './lane.js';
+import type { Lanes } from './lanes.js';
 import type { Notifications } from './notifications.js';
 import type { LockStatements, Purpose } from './postgres.dialect.js';
 import { toLease, toNext, type LockRow } from './rows.js';
@@ -24,7 +24,7 @@ interface PlaceRow {
 export class SqlWaitQueue implements WaitQueue {
   constructor(
     private readonly sql: LockStatements,
-    private readonly lanes: Record<Purpose, Lane>,
+    private readonly lanes: Record<Purpose, Lanes>,
     private readonly patience: number,
     private readonly notifications: Notifications,
   ) {}
