@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TypeOrmModuleOptions } from '@nestjs/typeorm';
 import { pgliteDataSourceOptions } from 'nestjs-db-lock/pglite';
+import { startPgBouncer } from './pgbouncer.js';
 import { createTestDatabase } from './test-database.js';
 
 /** A database of a test's own. */
@@ -16,6 +17,19 @@ export interface TestStorage {
 export async function postgresStorage(): Promise<TestStorage> {
   const { url, drop } = await createTestDatabase();
   return { options: () => ({ type: 'postgres', url, poolSize: 4, retryAttempts: 1 }), drop };
+}
+
+/** The same, behind a PgBouncer in transaction mode. */
+export async function pgBouncerStorage(): Promise<TestStorage> {
+  const database = await createTestDatabase();
+  const { url, stop } = await startPgBouncer(database.url, 'transaction');
+  return {
+    options: () => ({ type: 'postgres', url, poolSize: 4, retryAttempts: 1 }),
+    async drop() {
+      await stop();
+      await database.drop();
+    },
+  };
 }
 
 /** An embedded database in a directory of its own. */

@@ -49,6 +49,9 @@ export class FakeServer {
     return fake;
   }
 
+  /** The kind of all bulks: a server that knows none, unless it is told how to reply. */
+  static readonly BULK = 'a bulk';
+
   /** From now on, requests of a kind get these replies, one each; the last one stays. */
   reply(kind: string, ...replies: Reply[]): void {
     this.#replies.set(kind, replies);
@@ -62,7 +65,8 @@ export class FakeServer {
 
   #answer(response: ServerResponse, request: Received): void {
     this.received.push(request);
-    const replies = this.#replies.get(this.kindOf(request)) ?? [];
+    const kind = request.path.endsWith('/leases') ? FakeServer.BULK : this.kindOf(request);
+    const replies = this.#replies.get(kind) ?? [];
     const reply = (replies.length > 1 ? replies.shift() : replies[0]) ?? text(404, 'No reply');
     reply(response, request);
   }

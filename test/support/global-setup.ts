@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { requireProgram } from '#support/system-program';
+import { hasProgram } from '#support/system-program';
 import { startPostgres, type PostgresServer } from '#support/postgres-server';
 
 declare global {
@@ -17,17 +17,12 @@ export default async function setUp(): Promise<void> {
     : await startServer();
   process.env.DB_LOCK_TEST_ADMIN_URL = url;
   process.stderr.write(`The tests use ${origin}.\n`);
-  provideRedis();
+  for (const program of ['redis-server', 'pgbouncer']) provide(program);
 }
 
 /** Suites start servers of their own; the program is installed once, before the workers of jest would do it twice. */
-function provideRedis(): void {
-  try {
-    requireProgram('redis-server');
-  } catch (error) {
-    if (process.env.CI === 'true') throw error;
-    process.stderr.write(`SKIPPED: all suites that need a Redis. ${String(error)}\n`);
-  }
+function provide(program: string): void {
+  hasProgram(program, 'all suites that need it');
 }
 
 async function useServer(url: string) {

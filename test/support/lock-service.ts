@@ -75,6 +75,11 @@ export class LockService implements AsyncDisposable {
     return new LockService(app, origin, `${origin}${prefix}/${path}`, own, session);
   }
 
+  /** Where the locks are, for sessions beside ours. */
+  get databaseUrl(): string {
+    return this.database.url;
+  }
+
   /** The rules themselves, without HTTP. */
   get locks(): LockServer {
     return this.app.get(LockServer);

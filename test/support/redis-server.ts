@@ -10,7 +10,7 @@ import { findFreePort } from './free-port.js';
 import { OrphanGuard } from './orphan-guard.js';
 import { until } from './patience.js';
 import { areStopped, signal } from './process-table.js';
-import { requireProgram } from './system-program.js';
+import { hasProgram } from './system-program.js';
 
 const PORT_ATTEMPTS = 5;
 const PATIENCE_MS = 30_000;
@@ -29,24 +29,13 @@ export async function openRedis(): Promise<SharedRedis> {
 
 /** A suite that needs a Redis of any kind. Skipped, loudly, where none can be had; in CI that is an error. */
 export function describeWithRedis(name: string, suite: () => void): void {
-  const isThere = process.env.TEST_REDIS_URL !== undefined || hasProgram(name);
+  const isThere = process.env.TEST_REDIS_URL !== undefined || hasProgram('redis-server', name);
   (isThere ? describe : describe.skip)(name, suite);
 }
 
 /** A suite that needs a private server, to treat it badly. Skipped as by {@link describeWithRedis}. */
 export function describeWithRedisServer(name: string, suite: () => void): void {
-  (hasProgram(name) ? describe : describe.skip)(name, suite);
-}
-
-function hasProgram(suite: string): boolean {
-  try {
-    requireProgram('redis-server');
-    return true;
-  } catch (error) {
-    if (process.env.CI === 'true') throw error;
-    process.stderr.write(`\nSKIPPED, for want of redis-server: ${suite}. ${String(error)}\n\n`);
-    return false;
-  }
+  (hasProgram('redis-server', name) ? describe : describe.skip)(name, suite);
 }
 
 /**

@@ -14,6 +14,21 @@ export function requireProgram(program: string, debianPackage = program): void {
     throw new Error(`The tests need ${program}, which is not on this machine. Please install it.`);
 }
 
+/**
+ * Whether a program is there for a suite; where it can't be had, the suite is skipped, loudly.
+ * @throws Error in CI, where it must be there
+ */
+export function hasProgram(program: string, suite: string): boolean {
+  try {
+    requireProgram(program);
+    return true;
+  } catch (error) {
+    if (process.env.CI === 'true') throw error;
+    process.stderr.write(`\nSKIPPED, for want of ${program}: ${suite}. ${String(error)}\n\n`);
+    return false;
+  }
+}
+
 const isThere = (program: string): boolean =>
   spawnSync(program, ['--version'], { stdio: 'ignore' }).status === 0;
 

@@ -91,11 +91,11 @@ function localProviders({ feature, entities, dataSource }: FeatureSetUp): Provid
       provide: LOCK_STORE,
       inject: [CHECKED_OPTIONS, getDataSourceToken(dataSource)],
       useFactory: async (
-        { createTables, statementTimeout, redis }: CheckedOptions,
+        { createTables, statementTimeout, pooler, redis }: CheckedOptions,
         source: DataSource,
       ): Promise<LockStore> => {
         const tables = await featureTables(source, feature, entities, createTables);
-        const store = await SqlLockStore.open(source, { tables, statementTimeout });
+        const store = await SqlLockStore.open(source, { tables, statementTimeout, pooler });
         if (!redis) return store;
         return openGate(store, redis, feature).catch(async (error: unknown) => {
           await store.close();

@@ -6,6 +6,7 @@ import { DbLockConfigurationError } from '../lease/errors.js';
 import { workerNameSchema } from '../lease/names.js';
 import { invalidRequest } from '../lease/requests.js';
 import type { LockBase } from '../model/lock-base.js';
+import type { Pooler } from '../store/session-kind.js';
 
 /** A guard class, or an instance of one. */
 export type Guard = Type<CanActivate> | CanActivate;
@@ -68,6 +69,12 @@ export interface DbLockOptions {
    * `OverloadedError`. Default 10,000.
    */
   maxQueued?: number;
+  /**
+   * Whether a pooler such as PgBouncer gives each transaction another session of the database: `transaction` or `none`.
+   * Default: found out at the start. Behind one, each statement is a transaction of its own with unnamed statements, and
+   * waiters look instead of being notified.
+   */
+  pooler?: Pooler;
   /** The address of a remote lock server, with its path: `https://locks.example.com/dblock`. */
   apiServer?: string;
   /** The bearer token for `apiServer`. */
@@ -104,6 +111,7 @@ export const optionsSchema = z.strictObject({
   statementTimeout: durationSchema(100, 60_000).default(5_000),
   redis: redisOptionsSchema.optional(),
   knownBusy: durationSchema(0, 60_000).default(0),
+  pooler: z.enum(['transaction', 'none'], { error: "must be 'transaction' or 'none'" }).optional(),
   maxQueued: z
     .int({ error: MAX_QUEUED })
     .min(1, { error: MAX_QUEUED })

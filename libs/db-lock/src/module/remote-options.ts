@@ -17,6 +17,7 @@ const LOCAL_ONLY = [
   'redis',
   'knownBusy',
   'maxQueued',
+  'pooler',
 ] as const;
 
 const DJANGO_ONLY = ['acquireLockPath', 'releaseLockPath'] as const;

@@ -18,7 +18,7 @@ import {
   type WaitingAcquireRequest,
 } from '../lease/requests.js';
 import type { LockEventSink, LockFact } from '../events/lock-events.js';
-import { Coalescer } from '../store/coalescer.js';
+import { Coalescer, type Absence } from '../store/coalescer.js';
 import { acquireOncePerName } from '../store/contention.js';
 import type {
   AcquireAnswer,
@@ -155,17 +155,16 @@ export class LockServer {
 
   /** @internal For requests that the schema has been applied to. */
   async acquireChecked(checked: WaitingAcquireRequest, signal?: AbortSignal): Promise<AcquireResult> {
+    if (checked.wait === 0) return this.tryChecked(checked, signal);
     signal?.throwIfAborted();
     const began = monotonicNow();
-    const result = checked.wait > 0 ? await this.#wait(checked, signal) : await this.#try(checked, signal);
-    if (result.outcome === 'granted') {
-      if (signal?.aborted) {
-        this.#giveBack(result);
-        throw signal.reason;
-      }
-      this.#tellGrant(result, checked.wait > 0 ? monotonicNow() - began : 0);
-    } else this.#tell({ type: 'busy', ...checked, holder: result.holder });
-    return result;
+    return this.#settle(checked, await this.#wait(checked, signal), monotonicNow() - began, signal);
+  }
+
+  /** @internal Likewise, without waiting; so it is enough that `absence` tells, whenever it is asked, whether the caller has gone. */
+  async tryChecked(checked: AcquireRequest, absence?: Absence): Promise<AcquireResult> {
+    absence?.throwIfAborted();
+    return this.#settle(checked, await this.#try(checked, absence), 0, absence);
   }
 
   /** Takes several locks, all or none: `granted` with the leases in the order of their names, or `busy` with the holder of one. */
@@ -300,11 +299,28 @@ export class LockServer {
     this.#room.close(new ClientClosedError());
   }
 
-  async #try(request: AcquireRequest, signal?: AbortSignal): Promise<AcquireResult> {
+  /** Tells of the result, which nobody may be there to hear any more. */
+  #settle(
+    request: AcquireRequest,
+    result: AcquireResult,
+    waited: number,
+    absence: Absence | undefined,
+  ): AcquireResult {
+    if (result.outcome === 'granted') {
+      if (absence?.aborted) {
+        this.giveBack(result);
+        throw absence.reason;
+      }
+      this.#tellGrant(result, waited);
+    } else this.#tellBusy(request, result.holder);
+    return result;
+  }
+
+  async #try(request: AcquireRequest, absence?: Absence): Promise<AcquireResult> {
     const known = this.#knownBusy.holderOf(request);
     if (known) return { outcome: 'busy', holder: known };
     const sentAt = monotonicNow();
-    const answer = settled(await this.#acquires.submit(request, signal));
+    const answer = settled(await this.#acquires.submit(request, absence));
     this.#knownBusy.learn(answer.outcome === 'granted' ? answer.lease : answer.holder);
     return answer.outcome === 'granted' ? grantedAt(sentAt, answer) : answer;
   }
@@ -322,7 +338,7 @@ export class LockServer {
           ? { outcome: 'granted', granted: answer, lease: answer.lease }
           : answer;
       },
-      giveBack: (granted) => this.#giveBack(granted),
+      giveBack: (granted) => this.giveBack(granted),
       onQueued: (holder) => this.#tell({ type: 'waiting', ...request, holder }),
       succession: { request, accept: (lease) => ({ outcome: 'granted', lease, repeated: false }) },
     });
@@ -412,6 +428,10 @@ export class LockServer {
     this.#tell({ type: 'acquired', ...lease, wait });
   }
 
+  #tellBusy({ lockName, workerName }: AcquireRequest, holder: HolderRecord): void {
+    if (this.#events?.observed) this.#events.emit({ type: 'busy', lockName, workerName, holder });
+  }
+
   #tell(fact: LockFact): void {
     if (this.#events?.observed) this.#events.emit(fact);
   }
@@ -422,15 +442,15 @@ export class LockServer {
   }
 
   /**
-   * A grant that nobody waits for any more goes on to the next. One that its caller had before stays the caller's, and so does one
+   * @internal A grant that nobody waits for any more goes on to the next. One that its caller had before stays the caller's, and so does one
    * that the caller has repeated or renewed since, on whatever server: that makes it another version.
    */
-  #giveBack({ lease, repeated }: { lease: LeaseRecord; repeated: boolean }): void {
+  giveBack({ lease, repeated }: { lease: LeaseRecord; repeated: boolean }): void {
     if (!repeated) void this.#releaseVersion(lease);
   }
 
   #giveSetBack({ leases, repeated }: { leases: readonly LeaseRecord[]; repeated: boolean }): void {
-    for (const lease of leases) this.#giveBack({ lease, repeated });
+    for (const lease of leases) this.giveBack({ lease, repeated });
   }
 
   async #releaseVersion({ lockName, grantId, version }: LeaseRecord): Promise<void> {

@@ -150,7 +150,7 @@ describe('the coalescer', () => {
       [3, 4],
     ]);
     gates[1]!.open();
-    await turn();
+    await sleep(60);
     expect(batches.at(-1)).toEqual([5]);
     gates[0]!.open();
     gates[2]!.open();

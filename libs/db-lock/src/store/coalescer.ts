@@ -14,10 +14,13 @@ export interface CoalescerOptions<Request, Answer> {
   maxUnderWay?: number;
 }
 
+/** Whether the one who asked has given up; an AbortSignal will do. */
+export type Absence = Pick<AbortSignal, 'aborted' | 'reason' | 'throwIfAborted'>;
+
 interface Queued<Request, Answer> {
   request: Request;
   since: number;
-  signal: AbortSignal | undefined;
+  absence: Absence | undefined;
   resolve: (answer: Answer) => void;
   reject: (error: Error) => void;
 }
@@ -42,12 +45,12 @@ export class Coalescer<Request, Answer> {
 
   constructor(private readonly options: CoalescerOptions<Request, Answer>) {}
 
-  /** @param signal takes the request out of the queue, if it is still there: then it had no effect */
-  submit(request: Request, signal?: AbortSignal): Promise<Answer> {
+  /** @param absence takes the request out of the queue, if it is still there: then it had no effect */
+  submit(request: Request, absence?: Absence): Promise<Answer> {
     const { maxQueued = Infinity } = this.options;
     if (this.#queue.length >= maxQueued) return Promise.reject(new OverloadedError(maxQueued));
     return new Promise((resolve, reject) => {
-      this.#queue.push({ request, since: performance.now(), signal, resolve, reject });
+      this.#queue.push({ request, since: performance.now(), absence, resolve, reject });
       this.#next();
     });
   }
@@ -100,7 +103,7 @@ export class Coalescer<Request, Answer> {
     let taken = 0;
     for (; taken < this.#queue.length && batch.length < this.options.maxBatch; taken++) {
       const queued = this.#queue[taken]!;
-      if (queued.signal?.aborted) queued.reject(queued.signal.reason as Error);
+      if (queued.absence?.aborted) queued.reject(queued.absence.reason as Error);
       else if (queued.since >= oldest) batch.push(queued);
       else queued.reject(new QueuedTooLongError('The request waited too long for the lock store.'));
     }

@@ -1,6 +1,13 @@
 import type { DataSource } from 'typeorm';
 import type { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js';
-import { sessionSettings, type Purpose, type SessionTimeouts, type Statement } from './postgres.dialect.js';
+import {
+  sessionSettings,
+  transactionStart,
+  type Purpose,
+  type SessionTimeouts,
+  type Statement,
+} from './postgres.dialect.js';
+import type { SessionKind } from './session-kind.js';
 
 /** What we use of a node-pg client. */
 interface Client {
@@ -26,8 +33,7 @@ interface Connection {
 export interface LaneOptions {
   purpose: Purpose;
   timeouts: SessionTimeouts;
-  /** One session serves everybody (PGlite): it is leased for a statement only, and its settings are not ours to change. */
-  sharedSession: boolean;
+  sessions: SessionKind;
   /** One of several for its purpose, needed from time to time: it gives its connection back when it has nothing to do. */
   spare?: boolean;
 }
@@ -36,8 +42,8 @@ export interface LaneOptions {
 const GRACE = 1000;
 
 /**
- * A connection of our own, outside of the application's pool and of its transactions: autocommit, one statement at a
- * time, first come first served. A connection that failed is thrown away; the next statement opens another.
+ * A connection of our own, outside of the application's pool and of its transactions: one statement at a time, each
+ * committed by itself, first come first served. A connection that failed is thrown away; the next statement opens another.
  */
 export class Lane {
   #connection?: Connection;
@@ -84,11 +90,10 @@ export class Lane {
   ): Promise<Row[]> {
     try {
       connection.warning = undefined;
-      const { rows } = await connection.client.query<Row>({
-        ...statement,
-        values,
-        query_timeout: this.options.timeouts.statement + GRACE,
-      });
+      const rows =
+        this.options.sessions === 'pooled'
+          ? await this.#runInTransaction<Row>(connection, statement, values)
+          : await this.#query<Row>(connection, { ...statement, values });
       if (connection.warning !== undefined) throw new UnconfirmedCommitError(connection.warning);
       return rows;
     } catch (error) {
@@ -97,6 +102,30 @@ export class Lane {
     } finally {
       this.#putBack(connection);
     }
+  }
+
+  /** What a session's settings do elsewhere, a transaction's do here; and no statement is there to be named. */
+  async #runInTransaction<Row>(
+    connection: Connection,
+    { text }: Statement,
+    values: readonly unknown[],
+  ): Promise<Row[]> {
+    const { purpose, timeouts } = this.options;
+    await this.#query(connection, { text: transactionStart(purpose, timeouts) });
+    try {
+      const rows = await this.#query<Row>(connection, { text, values });
+      await this.#query(connection, { text: 'COMMIT' });
+      return rows;
+    } catch (error) {
+      if (isRefusal(error)) await this.#query(connection, { text: 'ROLLBACK' });
+      throw error;
+    }
+  }
+
+  async #query<Row>(connection: Connection, statement: Partial<Statement> & { values?: readonly unknown[] }) {
+    const query_timeout = this.options.timeouts.statement + GRACE;
+    const { rows } = await connection.client.query<Row>({ ...statement, query_timeout });
+    return rows;
   }
 
   async #connect(): Promise<Connection> {
@@ -109,24 +138,22 @@ export class Lane {
       Connection['release'],
     ];
     const connection: Connection = { client, release };
-    if (this.options.sharedSession) return connection;
+    if (this.options.sessions === 'shared') return connection;
     watch(connection);
 
-    try {
-      await client.query({
-        text: sessionSettings(this.options.purpose, this.options.timeouts),
-        query_timeout: this.options.timeouts.statement + GRACE,
-      });
-    } catch (error) {
-      connection.release(error as Error);
-      throw error;
-    }
+    if (this.options.sessions === 'own')
+      try {
+        await this.#query(connection, { text: sessionSettings(this.options.purpose, this.options.timeouts) });
+      } catch (error) {
+        connection.release(error as Error);
+        throw error;
+      }
     this.#connection = connection;
     return connection;
   }
 
   #putBack(connection: Connection): void {
-    if (this.options.sharedSession) return connection.release();
+    if (this.options.sessions === 'shared') return connection.release();
     const spared = this.options.spare && this.#pending === 1;
     if (!connection.broken && !spared) return;
     connection.release(connection.broken);

@@ -2,7 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import type { DataSource } from 'typeorm';
 import type { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js';
 import type { TableNames } from '../model/schema-sql.js';
-import { sharesOneSession } from './own-data-source.js';
+import type { SessionKind } from './session-kind.js';
 import type { WakeUpMode } from './wait-queue.js';
 
 /** What we use of a node-pg client. */
@@ -54,6 +54,7 @@ export class Notifications {
   constructor(
     private readonly dataSource: DataSource,
     tables: TableNames,
+    private readonly sessions: SessionKind,
   ) {
     this.channel = `db_lock_${createHash('sha256').update(tables.lock).digest('hex').slice(0, 32)}`;
   }
@@ -62,7 +63,9 @@ export class Notifications {
   start(handlers: NotificationHandlers): void {
     if (this.#handlers) return;
     this.#handlers = handlers;
-    this.#check();
+    // Behind a pooler, LISTEN succeeds, nothing ever comes, and somebody else's session listens.
+    if (this.sessions === 'pooled') this.#changeMode('poll');
+    else this.#check();
   }
 
   async stop(): Promise<void> {
@@ -121,7 +124,7 @@ export class Notifications {
     if (this.#connection) return;
     const driver = this.dataSource.driver as PostgresDriver;
     const [client, release] = (await driver.obtainMasterConnection()) as [Client, Connection['release']];
-    const shared = sharesOneSession(this.dataSource);
+    const shared = this.sessions === 'shared';
     client.on('notification', this.#hear);
     if (!shared) {
       client.on('error', this.#breakOff);

@@ -650,6 +650,12 @@ RETURNING 1 AS removed`,
   } as const;
 }
 
+/** The process that serves the session, as the server itself knows it. */
+export const BACKEND_PID: Statement = {
+  name: 'db_lock_backend_pid',
+  text: 'SELECT pg_backend_pid() AS pid',
+};
+
 /** $1 the table. Waits until nobody else is creating it; held until the transaction ends. */
 export const CREATION_TURN: Statement = {
   name: 'db_lock_creation_turn',
@@ -675,11 +681,35 @@ LEFT JOIN pg_collation AS collation_ ON collation_.oid = attribute.attcollation
 WHERE attribute.attrelid = to_regclass($1) AND attribute.attnum > 0 AND NOT attribute.attisdropped`,
 };
 
-/**
- * Prepares a connection of its own, which another purpose may have had before. Plans are pinned to nested loops by primary key: a plan made while the table was
- * empty, or for a batch of another size, would scan the table.
- */
+/** Prepares a connection of its own, which another purpose may have had before. */
 export function sessionSettings(purpose: Purpose, timeouts: SessionTimeouts): string {
+  return `RESET ALL; ${applied(settingsOf(purpose, timeouts), { forTransaction: false })}`;
+}
+
+/**
+ * Begins the transaction of one statement, where a pooler gives each transaction another session: with settings that end with it.
+ * Should this process stop in its midst, the server does not keep the rows locked for longer than a statement may take.
+ */
+export function transactionStart(purpose: Purpose, timeouts: SessionTimeouts): string {
+  const settings = {
+    ...settingsOf(purpose, timeouts),
+    idle_in_transaction_session_timeout: `'${timeouts.statement}'`,
+  };
+  return `BEGIN ISOLATION LEVEL READ COMMITTED; ${applied(settings, { forTransaction: true })}`;
+}
+
+function applied(settings: Record<string, string>, { forTransaction }: { forTransaction: boolean }): string {
+  const calls = Object.entries(settings).map(
+    ([name, value]) => `set_config('${name}', ${value}, ${forTransaction})`,
+  );
+  return `SELECT ${calls.join(', ')}`;
+}
+
+/**
+ * Plans are pinned to nested loops by primary key: a plan made while the table was empty, or for a batch of another size,
+ * would scan the table.
+ */
+function settingsOf(purpose: Purpose, timeouts: SessionTimeouts): Record<string, string> {
   const settings: Record<string, string> = {
     default_transaction_isolation: `'read committed'`,
     statement_timeout: `'${timeouts.statement}'`,
@@ -695,7 +725,5 @@ export function sessionSettings(purpose: Purpose, timeouts: SessionTimeouts): st
     purpose === 'release' || purpose === 'queue'
       ? `'off'`
       : `CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END`;
-  return `RESET ALL; SELECT ${Object.entries(settings)
-    .map(([name, value]) => `set_config('${name}', ${value}, false)`)
-    .join(', ')}`;
+  return settings;
 }

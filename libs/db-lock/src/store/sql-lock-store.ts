@@ -20,7 +20,7 @@ import type {
   StateCounts,
 } from './lock-store.js';
 import { Notifications } from './notifications.js';
-import { CONNECTIONS, ownDataSource, sharesOneSession } from './own-data-source.js';
+import { CONNECTIONS, ownDataSource } from './own-data-source.js';
 import { postgresStatements, type LockStatements, type Purpose, type Statement } from './postgres.dialect.js';
 import {
   timeLeft,
@@ -34,6 +34,7 @@ import {
   type LockRow,
   type LookRow,
 } from './rows.js';
+import { sessionKindOf, type Pooler, type SessionKind } from './session-kind.js';
 import { SqlWaitQueue } from './sql-wait-queue.js';
 import {
   acquireValues,
@@ -49,6 +50,8 @@ export interface SqlLockStoreOptions {
   tables: TableNames;
   /** Milliseconds after which the database gives a statement up. */
   statementTimeout: number;
+  /** Whether a pooler gives each transaction another session; found out where it isn't told. */
+  pooler?: Pooler;
 }
 
 /** Milliseconds that a statement waits for a row that somebody else has locked; ours hold one for less than one. */
@@ -70,6 +73,7 @@ export class SqlLockStore implements LockStore {
   private constructor(
     private readonly connections: DataSource,
     { tables, statementTimeout }: SqlLockStoreOptions,
+    sessions: SessionKind,
   ) {
     this.#sql = postgresStatements(tables);
     this.#patience = statementTimeout;
@@ -79,7 +83,7 @@ export class SqlLockStore implements LockStore {
         {
           purpose,
           timeouts: { statement: statementTimeout, rowLock: Math.min(ROW_LOCK_TIMEOUT, statementTimeout) },
-          sharedSession: sharesOneSession(connections),
+          sessions,
         },
         CONNECTIONS[purpose],
       );
@@ -93,13 +97,19 @@ export class SqlLockStore implements LockStore {
       this.#sql,
       this.#lanes,
       statementTimeout,
-      new Notifications(connections, tables),
+      new Notifications(connections, tables, sessions),
     );
   }
 
   /** A store that connects as the application's DataSource does, and leaves that one alone. */
   static async open(dataSource: DataSource, options: SqlLockStoreOptions): Promise<SqlLockStore> {
-    return new SqlLockStore(await ownDataSource(dataSource, options.statementTimeout), options);
+    const connections = await ownDataSource(dataSource, options.statementTimeout);
+    try {
+      return new SqlLockStore(connections, options, await sessionKindOf(connections, options.pooler));
+    } catch (error) {
+      await connections.destroy();
+      throw error;
+    }
   }
 
   acquire(requests: readonly AcquireRequest[]): Promise<AcquireAnswer[]> {
