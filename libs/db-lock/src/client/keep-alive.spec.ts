@@ -15,15 +15,32 @@ describe('keep-alive', () => {
     jest.useRealTimers();
   });
 
-  it('renews at each third of the TTL', async () => {
+  it('renews at each third of the TTL, or a little sooner', async () => {
     const keepAlive = new KeepAlive(3000, renew);
-    await jest.advanceTimersByTimeAsync(999);
+    await jest.advanceTimersByTimeAsync(874);
     expect(renew).toHaveBeenCalledTimes(0);
-    await jest.advanceTimersByTimeAsync(2);
+    await jest.advanceTimersByTimeAsync(127);
     expect(renew).toHaveBeenCalledTimes(1);
     await jest.advanceTimersByTimeAsync(2000);
     expect(renew).toHaveBeenCalledTimes(3);
     keepAlive.stop();
+  });
+
+  it('renews leases that were taken one after the other at the same moment', async () => {
+    const moments = new Set<number>();
+    renew.mockImplementation(async () => void moments.add(performance.now()));
+    const keepAlives: KeepAlive[] = [];
+    await jest.advanceTimersByTimeAsync(2048 - (performance.now() % 1024));
+    for (let lease = 0; lease < 100; lease++) {
+      keepAlives.push(new KeepAlive(30_000, renew));
+      await jest.advanceTimersByTimeAsync(5);
+    }
+    await jest.advanceTimersByTimeAsync(11_000);
+    expect(renew).toHaveBeenCalledTimes(100);
+    expect(moments.size).toBeLessThanOrEqual(2);
+    for (const keepAlive of keepAlives) keepAlive.stop();
+    await jest.advanceTimersByTimeAsync(30_000);
+    expect(renew).toHaveBeenCalledTimes(100);
   });
 
   it('tries again soon after a failure, and goes on as before after a success', async () => {
@@ -31,9 +48,9 @@ describe('keep-alive', () => {
     const keepAlive = new KeepAlive(3000, renew);
     await jest.advanceTimersByTimeAsync(1001 + 2 * 150);
     expect(renew).toHaveBeenCalledTimes(3);
-    await jest.advanceTimersByTimeAsync(990);
+    await jest.advanceTimersByTimeAsync(700);
     expect(renew).toHaveBeenCalledTimes(3);
-    await jest.advanceTimersByTimeAsync(20);
+    await jest.advanceTimersByTimeAsync(300);
     expect(renew).toHaveBeenCalledTimes(4);
     keepAlive.stop();
   });

@@ -1,18 +1,24 @@
+import { monotonicNow } from '../lease/deadline.js';
+import { RenewalRounds } from './renewal-rounds.js';
+
 /** Renewals are due when this part of the TTL has passed: two more chances before the lease is over. */
 const DUE = 1 / 3;
 
 /** The pause before a failed renewal is repeated, as a part of the TTL and in milliseconds at the most. */
 const RETRY = { part: 1 / 20, atMost: 1_000 };
 
-/** The longest delay that a Node.js timer takes, in milliseconds. */
-const MAX_TIMER = 2 ** 31 - 1;
+/** How much sooner a renewal may go, together with others, as a part of the pause before it. */
+const SLACK = 1 / 8;
+
+/** Of this process: leases that one server renews go to it in one request, whichever client holds them. */
+const rounds = new RenewalRounds();
 
 /**
  * Renews a lease again and again until it is stopped. Passing failures are repeated soon: only the lease's own deadline,
  * which stops it, ends the attempts.
  */
 export class KeepAlive {
-  #timer?: NodeJS.Timeout;
+  #leave = () => {};
   #stopped = false;
 
   /** `renew` resolves when the lease was confirmed; when the lease is lost, it stops this. */
@@ -25,13 +31,16 @@ export class KeepAlive {
 
   stop(): void {
     this.#stopped = true;
-    clearTimeout(this.#timer);
+    this.#leave();
   }
 
   #renewIn(milliseconds: number): void {
     if (this.#stopped) return;
-    this.#timer = setTimeout(() => void this.#renewNow(), Math.min(milliseconds, MAX_TIMER));
-    this.#timer.unref();
+    this.#leave = rounds.join(
+      monotonicNow() + milliseconds,
+      milliseconds * SLACK,
+      () => void this.#renewNow(),
+    );
   }
 
   async #renewNow(): Promise<void> {

@@ -71,6 +71,9 @@ export type AcquireSetResult = Granted<AcquireSetAnswer> | { outcome: 'busy'; ho
 /** The most requests that one statement takes. */
 const MAX_BATCH = 256;
 
+/** All leases of a process that are due, if there aren't more. */
+const MAX_RENEWALS = 1_000;
+
 /** The most statements of one kind under way: beyond one, so that a slow one does not hold up those behind it. */
 const MAX_UNDER_WAY = { acquires: 3, renewals: 2, releases: 2 };
 
@@ -122,6 +125,7 @@ export class LockServer {
     this.#renewals = new Coalescer({
       ...common,
       answer: (batch) => store.renew(batch),
+      maxBatch: MAX_RENEWALS,
       maxUnderWay: MAX_UNDER_WAY.renewals,
     });
     this.#releases = new Coalescer({
