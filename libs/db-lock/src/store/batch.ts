@@ -14,12 +14,16 @@ const TAKEN_MEANWHILE = '22012';
 /** How often an acquire of such a set asks, and the longest pause before it asks again, in milliseconds. */
 const RACE = { tries: 50, pause: 10 };
 
-/** One request may be to blame for these: its row is locked by somebody else, or its data do not fit. */
-const BLAMES_ONE = /^(22|23|40|55P03)/;
+/** One request may be to blame for these: its data do not fit, or a trigger or a policy of the table refuses it. */
+const BLAMES_ONE = /^(22|23|38|39|40|42501|44|P0)/;
+
+/** Likewise: somebody else keeps the row locked. Each try with it in takes that long again. */
+const ROW_LOCKED = '55P03';
 
 /**
  * Answers each request by itself, spending at most `patience` milliseconds on finding the one to blame: names are
- * unique within one statement (a name twice would be error 21000), and when the server refuses a statement because of one request (a row that somebody keeps locked), the others get their turn.
+ * unique within one statement (a name twice would be error 21000), and when the server refuses a statement because of one
+ * request (a row that somebody keeps locked), the others get their turn.
  */
 export async function answerEach<Request extends { lockName: string }, Answer>(
   requests: readonly Request[],
@@ -29,7 +33,7 @@ export async function answerEach<Request extends { lockName: string }, Answer>(
   const answers = new Array<Answer | ErrorAnswer>(requests.length);
   for (const round of roundsOfUniqueNames(requests)) {
     const batch = round.map((index) => requests[index]!);
-    const answered = await answerTogetherOrAlone(batch, patience, answer);
+    const answered = await answerTogether(batch, patience, answer);
     round.forEach((index, position) => (answers[index] = answered[position]!));
   }
   return answers;
@@ -47,26 +51,41 @@ function roundsOfUniqueNames(requests: ReadonlyArray<{ lockName: string }>): num
   return rounds;
 }
 
-async function answerTogetherOrAlone<Request, Answer>(
+/** All together; when one is to blame for a refusal, in ever smaller parts, so that it costs the others a few statements. */
+async function answerTogether<Request, Answer>(
   batch: readonly Request[],
   patience: number,
   answer: (batch: readonly Request[]) => Promise<Answer[]>,
+  deadline?: number,
 ): Promise<Array<Answer | ErrorAnswer>> {
   try {
     return await repeatConflicts(() => answer(batch));
   } catch (error) {
-    if (batch.length === 1 || !isRefusal(error) || !BLAMES_ONE.test(sqlState(error)!))
-      return batch.map(() => errorAnswer(error));
-    const end = performance.now() + patience;
-    const alone: Array<Answer | ErrorAnswer> = [];
-    for (const request of batch)
-      alone.push(
-        ...(performance.now() < end
-          ? await answerTogetherOrAlone([request], patience, answer)
-          : [errorAnswer(error)]),
+    const parts = partsToBlame(batch, error);
+    if (!parts) return batch.map(() => errorAnswer(error));
+    deadline ??= performance.now() + patience;
+    const answers: Array<Answer | ErrorAnswer> = [];
+    for (const part of parts)
+      answers.push(
+        ...(performance.now() < deadline
+          ? await answerTogether(part, patience, answer, deadline)
+          : part.map(() => errorAnswer(error))),
       );
-    return alone;
+    return answers;
   }
+}
+
+/** The parts of which one may be to blame for an error; undefined when the whole failed. */
+function partsToBlame<Request>(
+  batch: readonly Request[],
+  error: unknown,
+): Array<readonly Request[]> | undefined {
+  if (batch.length === 1 || !isRefusal(error)) return undefined;
+  const state = sqlState(error)!;
+  if (state === ROW_LOCKED) return batch.map((request) => [request]);
+  if (!BLAMES_ONE.test(state)) return undefined;
+  const half = Math.ceil(batch.length / 2);
+  return [batch.slice(0, half), batch.slice(half)];
 }
 
 /** Repeats what the server rolled back because of a conflict with another transaction. */

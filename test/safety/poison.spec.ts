@@ -1,0 +1,48 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { INestApplication } from '@nestjs/common';
+import { LockClient, StoreUnavailableError, type Lease } from 'nestjs-db-lock';
+import { createLockApplication } from '../support/lock-application.js';
+import { poison } from '../support/poison.js';
+import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+
+describe('a request that the database refuses', () => {
+  let database: TestDatabase;
+  let app: INestApplication;
+  let locks: LockClient;
+
+  beforeAll(async () => {
+    database = await createTestDatabase();
+    app = await createLockApplication({
+      database: { type: 'postgres', url: database.url },
+      features: [{ retries: 0 }],
+    });
+    locks = app.get(LockClient);
+    await poison(database.url);
+  });
+
+  afterAll(async () => {
+    await app.close();
+    await database.drop();
+  });
+
+  it.each(['poison:first', 'm-poison', 'z-poison'])(
+    'fails alone in every batch that it is in (%s)',
+    async (poisoned) => {
+      for (let round = 0; round < 20; round++) {
+        const names = Array.from({ length: 100 }, (_, index) => `neighbour:${index}`);
+        names.splice(round * 5, 0, poisoned);
+        const results = await Promise.allSettled(names.map((name) => locks.acquire(name)));
+        const failed = results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []));
+        expect(failed).toEqual([expect.any(StoreUnavailableError)]);
+        const leases = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+        expect(new Set(leases.map(({ lockName }: Lease) => lockName)).size).toBe(100);
+        await Promise.all(leases.map((lease) => lease.release()));
+      }
+    },
+  );
+
+  it('leaves nothing of a set of locks that it is in', async () => {
+    await expect(locks.acquireAll(['whole:1', 'poison', 'whole:2'])).rejects.toThrow(StoreUnavailableError);
+    expect(await locks.inspect('whole:1')).toBeNull();
+  });
+});
