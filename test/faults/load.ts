@@ -1,11 +1,14 @@
 import type { INestApplication } from '@nestjs/common';
-import { LockServer, type LockClient } from 'nestjs-db-lock';
+import { LockServer, type DbLockError, type LockClient } from 'nestjs-db-lock';
+import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
 import { HttpTransport } from '../../libs/db-lock/src/client/http-transport.js';
 import { LocalTransport } from '../../libs/db-lock/src/client/local-transport.js';
 import type { LockTransport } from '../../libs/db-lock/src/client/lock-transport.js';
 import { createLockApplication, listen } from '../support/lock-application.js';
 import { until } from '../support/patience.js';
+import { poison } from '../support/poison.js';
 import type { PostgresServer } from '../support/postgres-server.js';
 import { CuttingProxy } from './cutting-proxy.js';
 import type { History } from './history.js';
@@ -13,6 +16,9 @@ import { Recorder } from './recorder.js';
 import { Worker } from './worker.js';
 
 export const LOCK_NAMES = Array.from({ length: 8 }, (_, index) => `fault:${index}`);
+
+/** Somebody asks for these all the time, so that every batch has one in it; the database refuses each. */
+const POISONED = ['a-poison', 'fault:poison', 'z-poison'];
 
 /** Of each client. */
 const WORKERS = 6;
@@ -26,6 +32,8 @@ const PATIENCE = 60_000;
  */
 export class Load {
   readonly #stop = new AbortController();
+  /** Answers to poisoned requests, by what they say. */
+  readonly poisoned: Record<string, number> = {};
   #work?: Promise<unknown>;
 
   private constructor(
@@ -33,6 +41,7 @@ export class Load {
     private readonly clients: readonly LockClient[],
     private readonly proxy: CuttingProxy,
     readonly recorder: Recorder,
+    private readonly url: string,
   ) {}
 
   /** @param redisUrl of the gate that the first and the last of the applications have, the one between has none */
@@ -50,6 +59,7 @@ export class Load {
           features: [{ statementTimeout: '1s', redis: gate === undefined ? undefined : { url: gate } }],
         }),
       );
+    await poison(url);
     const recorder = await Recorder.open(url);
     const apiServer = `${await listen(apps[0]!)}/dblock`;
     const transports: LockTransport[] = [
@@ -57,7 +67,7 @@ export class Load {
       ...[1, 2].map(() => new HttpTransport({ apiServer, requestTimeout: 2_000 })),
     ];
     const clients = transports.map((transport) => recorder.client(transport));
-    const load = new Load(apps, clients, proxy, recorder);
+    const load = new Load(apps, clients, proxy, recorder, url);
     load.#begin();
     return load;
   }
@@ -78,6 +88,18 @@ export class Load {
     this.proxy.hold();
     await sleep(milliseconds);
     this.proxy.letThrough();
+  }
+
+  /** A session beside the load's own, for a fault. */
+  async askDatabase(sql: string): Promise<void> {
+    const client = new pg.Client({ connectionString: this.url });
+    client.on('error', () => undefined);
+    await client.connect();
+    try {
+      await client.query(sql);
+    } finally {
+      await client.end();
+    }
   }
 
   /** Looks at the table, as soon as the database answers. */
@@ -109,6 +131,18 @@ export class Load {
     await this.recorder.close();
   }
 
+  async #poison(server: LockServer, lockName: string): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      const request = { lockName, workerName: 'poisoner', grantId: randomUUID(), ttl: 1_000 };
+      const answer = await server.acquire(request).then(
+        ({ outcome }) => outcome,
+        (error: DbLockError) => error.code,
+      );
+      this.poisoned[answer] = (this.poisoned[answer] ?? 0) + 1;
+      await sleep(5);
+    }
+  }
+
   #begin(): void {
     const workers = this.clients.flatMap((client, index) =>
       Array.from(
@@ -116,7 +150,10 @@ export class Load {
         (_, number) => new Worker(`worker ${index}.${number}`, client, LOCK_NAMES, this.recorder),
       ),
     );
-    this.#work = Promise.all(workers.map((worker) => worker.run(this.#stop.signal)));
+    const poisoners = this.apps.flatMap((app) =>
+      POISONED.map((lockName) => this.#poison(app.get(LockServer), lockName)),
+    );
+    this.#work = Promise.all([...poisoners, ...workers.map((worker) => worker.run(this.#stop.signal))]);
     this.#work.catch(() => undefined); // finish() tells
   }
 }

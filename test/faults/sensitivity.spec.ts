@@ -44,8 +44,8 @@ const FAULTS: Fault[] = [
     rule: 'overlap',
     when: 'a lock that looked free is not looked at again under its row lock',
     tampering: {
-      pattern: /lock\.expire_time <= clock\.now AS free\) AS turn\s+\)\s+WHERE [^\n]+/,
-      replacement: 'true AS free) AS turn)',
+      pattern: /WHERE lock\.grant_id = EXCLUDED\.grant_id OR [^\n]+/,
+      replacement: '',
     },
     async play(scene, session) {
       await (await scene.ann.acquire(NAME)).release();
@@ -72,7 +72,7 @@ const FAULTS: Fault[] = [
   {
     rule: 'token',
     when: 'a grant leaves the token as it was',
-    tampering: { pattern: /greatest\(lock\.token \+ 1,[^E]+?\) ELSE/, replacement: 'lock.token ELSE' },
+    tampering: { pattern: /greatest\(lock\.token \+ 1,.+?\) END/, replacement: 'lock.token END' },
     async play({ ann, bob }) {
       await (await ann.acquire(NAME)).release();
       await (await bob.acquire(NAME)).release();
@@ -82,8 +82,8 @@ const FAULTS: Fault[] = [
     rule: 'repeat',
     when: 'a repeat of an acquire makes a new lease',
     tampering: {
-      pattern: /lock\.expire_time <= clock\.now AS free/,
-      replacement: 'lock.expire_time <= clock.now OR lock.grant_id = EXCLUDED.grant_id AS free',
+      pattern: /lock\.grant_id = EXCLUDED\.grant_id AND lock\.expire_time > EXCLUDED\.lock_time/g,
+      replacement: 'false',
     },
     async play({ ann, bob }) {
       const grantId = randomUUID();
@@ -95,8 +95,8 @@ const FAULTS: Fault[] = [
     rule: 'trust',
     when: 'a client is told of more time than its lease has left',
     tampering: {
-      pattern: /greatest\((\w+)\.expire_time - /g,
-      replacement: `greatest(interval '9 s' + $1.expire_time - `,
+      pattern: /clock_timestamp\(\)(\) \* 1000000\)::bigint::text AS server_time)/g,
+      replacement: `clock_timestamp() - interval '9 s'$1`,
     },
     async play(scene, session) {
       const lease = await scene.ann.acquire(NAME, { ttl: 1_000 });
@@ -108,8 +108,8 @@ const FAULTS: Fault[] = [
     rule: 'fence',
     when: 'such a client still writes after the next holder',
     tampering: {
-      pattern: /greatest\((\w+)\.expire_time - /g,
-      replacement: `greatest(interval '9 s' + $1.expire_time - `,
+      pattern: /clock_timestamp\(\)(\) \* 1000000\)::bigint::text AS server_time)/g,
+      replacement: `clock_timestamp() - interval '9 s'$1`,
     },
     async play(scene, session) {
       const lease = await scene.ann.acquire(NAME, { ttl: 1_000 });
@@ -121,7 +121,7 @@ const FAULTS: Fault[] = [
   {
     rule: 'trust',
     when: 'a late release frees the lock of the next holder',
-    tampering: { pattern: /seen\.grant_id = seen\.wanted_grant_id\s+OR/, replacement: 'true OR' },
+    tampering: { pattern: /lock\.grant_id = request\.grant_id/, replacement: 'true' },
     async play(scene, session) {
       const lease = await scene.ann.acquire(NAME, { ttl: 1_000 });
       await expired(session);

@@ -11,7 +11,7 @@ import { LONGEST_TTL } from './worker.js';
 const SECONDS = Number(process.env.DB_LOCK_FAULT_SECONDS ?? 10);
 
 /** Of the database and of Redis, however slow the machine. */
-const FEWEST_FAULTS = 4;
+const FEWEST_FAULTS = 6;
 
 /** Locks that are granted before the next fault. */
 const GRANTS = 60;
@@ -64,6 +64,20 @@ async function partition(): Promise<void> {
   await load.partition(PAUSE);
 }
 
+/** Kills what serves the locks' connections, in the midst of whatever they do. */
+async function killBackends(): Promise<void> {
+  await load.askDatabase(
+    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE '%db-lock' AND random() < 0.5`,
+  );
+}
+
+/** Statements that want one of these locks wait until they are given up; those that don't must not. */
+async function lockRows(): Promise<void> {
+  await load.askDatabase(
+    `BEGIN; SELECT FROM dblock_lock WHERE lock_name IN ('fault:0', 'fault:1') FOR UPDATE; SELECT pg_sleep(1.5); COMMIT`,
+  );
+}
+
 async function crashRedis(): Promise<void> {
   await redis.kill();
   await load.grants(GRANTS);
@@ -100,6 +114,8 @@ async function flushRedis(): Promise<void> {
 
 const FAULTS = [
   crash,
+  killBackends,
+  lockRows,
   poisonRedis,
   pauseDatabase,
   crashRedis,
@@ -129,6 +145,8 @@ it(
     const { grants, renewals, releases, trustedWrites } = history;
     expect(load.recorder.unknown).toBeGreaterThan(0);
     expect(new Set(grants.map(({ grantId }) => grantId)).size).toBeLessThan(grants.length);
+    expect(load.poisoned).not.toHaveProperty('granted');
+    expect(load.poisoned.STORE_UNAVAILABLE).toBeGreaterThan(0);
     for (const events of [renewals, releases, trustedWrites]) expect(events.length).toBeGreaterThan(0);
   },
   SECONDS * 1_000 + 240_000,
