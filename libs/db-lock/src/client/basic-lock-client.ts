@@ -5,7 +5,6 @@ import { monotonicNow, trustedUntil } from '../lease/deadline.js';
 import {
   ClientClosedError,
   LeaseLostError,
-  LockBusyError,
   OverloadedError,
   StoreUnavailableError,
 } from '../lease/errors.js';
@@ -22,6 +21,7 @@ import type {
   LeaseKey,
   ReleaseOutcome,
 } from './lock-transport.js';
+import { Refusal, orNull, orThrow } from './refusal.js';
 import { splitOptions, workUnder, type OptionalOptions, type Work } from './work.js';
 
 /** The pauses before an attempt is repeated, in milliseconds: the first one is up to twice as long. */
@@ -113,7 +113,7 @@ export abstract class BasicLockClient<
     acquisition.signal?.throwIfAborted();
     const hold =
       (reentrant ? holdHere(this, acquisition.request.lockName) : undefined) ??
-      new Hold(this, await this.#acquire(acquisition));
+      new Hold(this, orThrow(await this.#acquire(acquisition)));
     return workUnder([hold], () => work(hold.lease as Lease));
   }
 
@@ -125,12 +125,12 @@ export abstract class BasicLockClient<
    * @throws InvalidLockRequestError when the name or an option breaks a rule.
    */
   async acquire(lockName: string, options?: Options): Promise<Lease> {
-    return this.#acquire(this.prepare(lockName, options, false));
+    return orThrow(await this.#acquire(this.prepare(lockName, options, false)));
   }
 
   /** Like `acquire`, but null when the lock is busy and `wait` has run out. Null means busy; an exception means failure. */
   async tryAcquire(lockName: string, options?: Options): Promise<Lease | null> {
-    return nullWhenBusy(this.acquire(lockName, options));
+    return orNull(await this.#acquire(this.prepare(lockName, options, false)));
   }
 
   /** Releases every lease that is still held, lets nobody wait any longer, and refuses new ones. The application's shutdown calls it. */
@@ -169,9 +169,9 @@ export abstract class BasicLockClient<
     },
   };
 
-  async #acquire(acquisition: Acquisition): Promise<Lease> {
+  async #acquire(acquisition: Acquisition): Promise<Lease | Refusal> {
     const { request, signal, callersGrant } = acquisition;
-    const { confirmation, sentAt, waited } = await this.confirm({
+    const answer = await this.confirm({
       keys: [request],
       wait: request.wait,
       signal,
@@ -179,7 +179,8 @@ export abstract class BasicLockClient<
       send: (wait, aborted) =>
         this.basicTransport.acquire(wait === request.wait ? request : { ...request, wait }, aborted),
     });
-    return this.keep(this.lease(acquisition, confirmation, sentAt), waited);
+    if (answer instanceof Refusal) return answer;
+    return this.keep(this.lease(acquisition, answer.confirmation, answer.sentAt), answer.waited);
   }
 
   /** Tells of the lease; releases it at the shutdown, should it still be held then. */
@@ -195,10 +196,12 @@ export abstract class BasicLockClient<
   }
 
   /**
-   * Asks until the answer is known: what was granted, in time to be a lease.
-   * @throws LockBusyError, StoreUnavailableError, LeaseLostError, ClientClosedError, or the signal's reason.
+   * Asks until the answer is known: a refusal, or what was granted, in time to be a lease.
+   * @throws StoreUnavailableError, LeaseLostError, ClientClosedError, or the signal's reason.
    */
-  protected async confirm<Granted extends BasicConfirmation>(ask: Ask<Granted>): Promise<Confirmed<Granted>> {
+  protected async confirm<Granted extends BasicConfirmation>(
+    ask: Ask<Granted>,
+  ): Promise<Confirmed<Granted> | Refusal> {
     if (this.#closed) throw new ClientClosedError();
     ask.signal?.throwIfAborted();
     if (ask.wait === 0) return this.#confirm(ask, ask.signal);
@@ -232,7 +235,7 @@ export abstract class BasicLockClient<
   async #confirm<Granted extends BasicConfirmation>(
     ask: Ask<Granted>,
     signal?: AbortSignal,
-  ): Promise<Confirmed<Granted>> {
+  ): Promise<Confirmed<Granted> | Refusal> {
     const began = monotonicNow();
     const deadline = began + ask.wait;
     let givenUp = false;
@@ -258,14 +261,14 @@ export abstract class BasicLockClient<
       if (answer.outcome === 'busy') {
         const [{ lockName }] = ask.keys as [LeaseKey];
         if (first.answer.outcome === 'granted') throw new LeaseLostError(lockName, 'refused');
-        const busy = new LockBusyError(answer.lockName ?? lockName, answer.holder, answer.retryAfter);
+        const refusal = new Refusal(answer.lockName ?? lockName, answer.holder, answer.retryAfter);
         this.tell({
           type: 'busy',
-          lockName: busy.lockName,
+          lockName: refusal.lockName,
           workerName: ask.keys[0]!.workerName,
-          holder: busy.holder,
+          holder: refusal.holder,
         });
-        throw busy;
+        return refusal;
       }
       const waited = ask.wait > 0 ? monotonicNow() - began : 0;
       const confirmed = { confirmation: answer.lease, sentAt: answer.sentAt ?? sentAt, waited };
@@ -374,16 +377,6 @@ function shown(lease: BasicLease & Partial<RenewableLease>) {
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
-}
-
-/** Null instead of a `LockBusyError`. */
-export async function nullWhenBusy<Held>(acquire: Promise<Held>): Promise<Held | null> {
-  try {
-    return await acquire;
-  } catch (error) {
-    if (error instanceof LockBusyError) return null;
-    throw error;
-  }
 }
 
 /** The options without those that are undefined, which must not hide a default. */

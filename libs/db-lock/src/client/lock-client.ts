@@ -7,17 +7,12 @@ import {
   type AcquireOptions,
   type LockWorkOptions,
 } from './acquire-options.js';
-import {
-  BasicLockClient,
-  definedOnly,
-  nullWhenBusy,
-  type Acquisition,
-  type ClientSettings,
-} from './basic-lock-client.js';
+import { BasicLockClient, definedOnly, type Acquisition, type ClientSettings } from './basic-lock-client.js';
 import { Lease, type RenewableLeaseObserver } from './lease.js';
 import { Hold, holdHere } from './lease-context.js';
 import { LeaseSet } from './lease-set.js';
 import type { LeaseConfirmation, LockInfo, LockTransport } from './lock-transport.js';
+import { Refusal, orNull, orThrow } from './refusal.js';
 import { splitOptions, workUnder, type OptionalOptions, type Work } from './work.js';
 
 /** One acquisition of several locks. */
@@ -65,12 +60,12 @@ export class LockClient extends BasicLockClient<Lease, AcquireOptions, LeaseConf
    * @throws StoreUnavailableError, LeaseLostError, InvalidLockRequestError as `acquire` does.
    */
   async acquireAll(lockNames: readonly string[], options?: AcquireOptions): Promise<LeaseSet> {
-    return this.#acquireAll(this.#prepareAll(lockNames, options, false));
+    return orThrow(await this.#acquireAll(this.#prepareAll(lockNames, options, false)));
   }
 
   /** Like `acquireAll`, but null when one of the locks is busy and `wait` has run out. */
   async tryAcquireAll(lockNames: readonly string[], options?: AcquireOptions): Promise<LeaseSet | null> {
-    return nullWhenBusy(this.acquireAll(lockNames, options));
+    return orNull(await this.#acquireAll(this.#prepareAll(lockNames, options, false)));
   }
 
   /**
@@ -110,7 +105,7 @@ export class LockClient extends BasicLockClient<Lease, AcquireOptions, LeaseConf
     const missing = lockNames.filter((lockName) => !joined.has(lockName));
     const acquired =
       missing.length > 0
-        ? await this.#acquireAll({ ...asked, request: { ...asked.request, lockNames: missing } })
+        ? orThrow(await this.#acquireAll({ ...asked, request: { ...asked.request, lockNames: missing } }))
         : undefined;
     return lockNames.map((lockName) => joined.get(lockName) ?? new Hold(this, acquired!.get(lockName)!));
   }
@@ -135,15 +130,17 @@ export class LockClient extends BasicLockClient<Lease, AcquireOptions, LeaseConf
     keepAlive,
     minHold,
     callersGrant,
-  }: SetAcquisition): Promise<LeaseSet> {
+  }: SetAcquisition): Promise<LeaseSet | Refusal> {
     const { ttl, wait, workerName, grantId } = request;
-    const { confirmation, sentAt, waited } = await this.confirm({
+    const answer = await this.confirm({
       keys: request.lockNames.map((lockName) => ({ lockName, workerName, grantId })),
       wait,
       signal,
       callersGrant,
       send: (patience, aborted) => this.transport.acquireSet({ ...request, wait: patience }, aborted),
     });
+    if (answer instanceof Refusal) return answer;
+    const { confirmation, sentAt, waited } = answer;
     const leases = confirmation.leases.map(({ lockName, ...confirmed }) => {
       const key = { lockName, workerName, grantId };
       const lease = new Lease(key, this.#observer, confirmed, sentAt, ttl, keepAlive, minHold);
