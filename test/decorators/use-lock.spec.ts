@@ -246,10 +246,10 @@ describe('@UseLock', () => {
   });
 
   it('takes the lock however the method is reached', async () => {
-    const asked = jest.spyOn(locks, 'withLock');
+    const asked = jest.spyOn(app.get(LockServer), 'acquireChecked');
     await shop.inner();
     await Promise.resolve(Shop.prototype.sync.call(shop, 1, 2));
-    expect(asked.mock.calls.map(([lockName]) => lockName)).toEqual(['sync', 'sync']);
+    expect(asked.mock.calls.map(([{ lockName }]) => lockName)).toEqual(['sync', 'sync']);
   });
 
   it.each([

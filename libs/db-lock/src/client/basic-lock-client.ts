@@ -73,6 +73,9 @@ export interface Confirmed<Confirmation> {
 /** An answer that took longer than this part of the lease is asked for again: what counts is when a request was sent. */
 const STALE = 0.1;
 
+/** Runs a work under a lock. */
+export type WorkRunner<Lease> = <Result>(lockName: string, work: Work<Lease, Result>) => Promise<Result>;
+
 /** What all lock clients do alike, whatever server they speak to. */
 export abstract class BasicLockClient<
   Lease extends BasicLease,
@@ -109,12 +112,17 @@ export abstract class BasicLockClient<
   ): Promise<Result> {
     const [options, work] = splitOptions(rest);
     const [acquireOptions, reentrant] = splitReentrant<Options>(options);
-    const acquisition = this.prepare(lockName, acquireOptions, true);
-    acquisition.signal?.throwIfAborted();
-    const hold =
-      (reentrant ? holdHere(this, acquisition.request.lockName) : undefined) ??
-      new Hold(this, orThrow(await this.#acquire(acquisition)));
-    return workUnder([hold], () => work(hold.lease as Lease));
+    return this.#workUnder(this.prepare(lockName, acquireOptions, true), reentrant, work);
+  }
+
+  /**
+   * @internal Checks the options of works, once for all of them; returns what runs one under a lock, as `withLock` does.
+   * @throws InvalidLockRequestError
+   */
+  worksWith(options: Options & Reentrancy): WorkRunner<Lease> {
+    const [acquireOptions, reentrant] = splitReentrant<Options>(options);
+    const template = this.prepare('any', acquireOptions, true);
+    return async (lockName, work) => this.#workUnder(this.another(template, lockName), reentrant, work);
   }
 
   /**
@@ -143,16 +151,11 @@ export abstract class BasicLockClient<
     await this.basicTransport.close();
   }
 
-  /**
-   * @internal Checks the options of a work before there is one.
-   * @throws InvalidLockRequestError
-   */
-  checkOptions(options: Options & Reentrancy): void {
-    this.prepare('any', splitReentrant<Options>(options)[0], true);
-  }
-
   /** Checks the name and the options, and fills in the defaults. */
   protected abstract prepare(lockName: string, options: Options | undefined, keepAlive: boolean): Acquisition;
+
+  /** Another acquisition with the same options, of another lock. Checks the name. */
+  protected abstract another(acquisition: Acquisition, lockName: string): Acquisition;
 
   /** Makes the handle of a lease that was just confirmed. */
   protected abstract lease(acquisition: Acquisition, confirmation: Confirmation, sentAt: number): Lease;
@@ -168,6 +171,18 @@ export abstract class BasicLockClient<
       this.logger.warn(`Lock ${JSON.stringify(lease.lockName)} could not be released: ${messageOf(error)}`);
     },
   };
+
+  async #workUnder<Result>(
+    acquisition: Acquisition,
+    reentrant: boolean,
+    work: Work<Lease, Result>,
+  ): Promise<Result> {
+    acquisition.signal?.throwIfAborted();
+    const hold =
+      (reentrant ? holdHere(this, acquisition.request.lockName) : undefined) ??
+      new Hold(this, orThrow(await this.#acquire(acquisition)));
+    return workUnder([hold], () => work(hold.lease as Lease));
+  }
 
   async #acquire(acquisition: Acquisition): Promise<Lease | Refusal> {
     const { request, signal, callersGrant } = acquisition;

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { trustedUntil } from '../lease/deadline.js';
-import { parseRequest } from '../lease/requests.js';
+import { parseLockName, parseRequest } from '../lease/requests.js';
 import { basicAcquireSchema, type BasicAcquireOptions } from './acquire-options.js';
 import { BasicLease } from './basic-lease.js';
 import { BasicLockClient, definedOnly, type Acquisition } from './basic-lock-client.js';
@@ -17,7 +17,7 @@ export class DjangoDbLockClient extends BasicLockClient<BasicLease, BasicAcquire
   protected prepare(lockName: string, options: BasicAcquireOptions | undefined): Acquisition {
     const grantId = randomUUID();
     const { ttl } = this.settings;
-    const workerName = `${this.settings.workerName.slice(0, 200)}:${grantId.slice(0, 8)}`;
+    const workerName = this.#ownWorkerName(grantId);
     const { signal, ...request } = parseRequest(
       basicAcquireSchema,
       { ttl, workerName, wait: 0, ...definedOnly(options), lockName },
@@ -32,6 +32,16 @@ export class DjangoDbLockClient extends BasicLockClient<BasicLease, BasicAcquire
       minHold: 0,
       callersGrant,
     };
+  }
+
+  protected another({ request, ...rest }: Acquisition, lockName: string): Acquisition {
+    const grantId = randomUUID();
+    const workerName = rest.callersGrant ? request.workerName : this.#ownWorkerName(grantId);
+    return { ...rest, request: { ...request, lockName: parseLockName(lockName), grantId, workerName } };
+  }
+
+  #ownWorkerName(grantId: string): string {
+    return `${this.settings.workerName.slice(0, 200)}:${grantId.slice(0, 8)}`;
   }
 
   protected lease({ request }: Acquisition, { timeLeft }: BasicConfirmation, sentAt: number): BasicLease {

@@ -166,6 +166,13 @@ export class LockClient extends BasicLockClient<Lease, AcquireOptions, LeaseConf
     return { request, signal, keepAlive: renewed, minHold, callersGrant: options.grantId !== undefined };
   }
 
+  protected another({ request, ...rest }: Acquisition, lockName: string): Acquisition {
+    return {
+      ...rest,
+      request: { ...request, lockName: parseLockName(lockName), grantId: randomUUID() },
+    };
+  }
+
   /** What `prepare` makes of no options: the defaults were checked at the start. */
   #prepareDefault(lockName: string, keepAlive: boolean): Acquisition {
     const { ttl, workerName } = this.settings;

@@ -24,6 +24,7 @@ export async function workUnder<Result>(
   try {
     return await runUnder(holds, work);
   } finally {
-    await Promise.all(holds.map((hold) => hold.leave()));
+    if (holds.length === 1) await holds[0]!.leave();
+    else await Promise.all(holds.map((hold) => hold.leave()));
   }
 }

@@ -1,18 +1,13 @@
 import { Inject } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import type { BasicLease } from '../client/basic-lease.js';
+import type { WorkRunner } from '../client/basic-lock-client.js';
 import type { LockWorkOptions } from '../client/acquire-options.js';
-import type { Work } from '../client/work.js';
 import { getDjangoDbLockClientToken, getLockClientToken } from '../module/tokens.js';
 
 /** What all lock clients can do for a work. */
 export interface WorkClient {
-  withLock<Result>(
-    lockName: string,
-    options: LockWorkOptions,
-    work: Work<BasicLease, Result>,
-  ): Promise<Result>;
-  checkOptions(options: LockWorkOptions): void;
+  worksWith(options: LockWorkOptions): WorkRunner<BasicLease>;
 }
 
 const APPLICATION = Symbol('DbLock application');
@@ -41,8 +36,19 @@ export function applicationOf(object: unknown): ModuleRef | undefined {
   return (object as { [APPLICATION]?: ModuleRef } | null | undefined)?.[APPLICATION];
 }
 
+/** Clients that were found, by feature: Nest goes through all modules to find one. */
+const clients = new WeakMap<ModuleRef, Map<string, WorkClient>>();
+
 /** The client of one of the application's features, whatever module has it. */
 export function clientOf(application: ModuleRef, feature: string): WorkClient | undefined {
+  let found = clients.get(application);
+  if (!found) clients.set(application, (found = new Map()));
+  const client = found.get(feature) ?? findClient(application, feature);
+  if (client) found.set(feature, client);
+  return client;
+}
+
+function findClient(application: ModuleRef, feature: string): WorkClient | undefined {
   const tokens = [getLockClientToken(feature), getDjangoDbLockClientToken(feature)];
   for (const token of tokens) {
     try {

@@ -40,12 +40,15 @@ export class KeyTemplate {
 
 /** A place in a template that an argument fills. */
 class Placeholder {
-  constructor(private readonly path: string) {}
+  readonly #steps: readonly string[];
+
+  constructor(private readonly path: string) {
+    this.#steps = path.split('.');
+  }
 
   valueIn(args: readonly unknown[]): string {
     let value: unknown = args;
-    for (const step of this.path.split('.'))
-      value = (value as Record<string, unknown> | null | undefined)?.[step];
+    for (const step of this.#steps) value = (value as Record<string, unknown> | null | undefined)?.[step];
     if (['string', 'number', 'bigint', 'boolean'].includes(typeof value) && !Number.isNaN(value))
       return String(value);
     const what = value === null ? 'null' : Number.isNaN(value) ? 'NaN' : `a value of type ${typeof value}`;

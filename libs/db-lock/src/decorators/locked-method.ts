@@ -1,5 +1,6 @@
 import { isObservable } from 'rxjs';
 import type { BasicLease } from '../client/basic-lease.js';
+import type { WorkRunner } from '../client/basic-lock-client.js';
 import type { LockWorkOptions } from '../client/acquire-options.js';
 import { DbLockConfigurationError, InvalidLockRequestError, LockBusyError } from '../lease/errors.js';
 import { DEFAULT_FEATURE } from '../model/feature.js';
@@ -15,6 +16,7 @@ export class LockedMethod {
   readonly #acquire: LockWorkOptions;
   readonly #whenBusy: NonNullable<UseLockOptions['whenBusy']>;
   #template?: KeyTemplate;
+  readonly #runners = new WeakMap<WorkClient, WorkRunner<BasicLease>>();
 
   constructor(
     readonly name: string | symbol,
@@ -38,19 +40,19 @@ export class LockedMethod {
     if (!['throw', 'skip'].includes(this.#whenBusy as string) && typeof this.#whenBusy !== 'function')
       throw this.#misused("whenBusy must be 'throw', 'skip' or a function.");
     if (!client) throw this.#withoutFeature();
-    this.#checked(() => client.checkOptions(this.#acquire));
+    this.#checked(() => this.#runnerOf(client));
     if (typeof this.key !== 'function') this.#checked(() => this.#keyTemplate());
   }
 
   /** Runs the method under the lock. */
   async run(self: unknown, args: readonly unknown[]): Promise<unknown> {
-    const client = this.#clientFor(self);
-    const lockName = await this.#lockName(self, args);
+    const underLock = this.#runnerOf(this.#clientFor(self));
+    const lockName = typeof this.key === 'function' ? await this.#keyFrom(self, args) : this.#keyOf(args);
     let begun = false;
     try {
-      return await client.withLock(lockName, this.#acquire, async (lease) => {
+      return await underLock(lockName, async (lease) => {
         begun = true;
-        return this.#ended(await this.method.apply(self, this.#withLease(args, lease)));
+        return this.#ended(await this.method.apply(self, this.#withLease(args, lease) as unknown[]));
       });
     } catch (error) {
       // The method's own errors are its own, also when it finds another lock busy.
@@ -71,9 +73,21 @@ export class LockedMethod {
     return client;
   }
 
-  async #lockName(self: unknown, args: readonly unknown[]): Promise<string> {
-    if (typeof this.key === 'function') return (await (this.key as Method).apply(self, [...args])) as string;
-    return this.#checked(() => this.#keyTemplate()).nameFor(args);
+  /** What checks the options once for all calls. */
+  #runnerOf(client: WorkClient): WorkRunner<BasicLease> {
+    const known = this.#runners.get(client);
+    if (known) return known;
+    const runner = client.worksWith(this.#acquire);
+    this.#runners.set(client, runner);
+    return runner;
+  }
+
+  async #keyFrom(self: unknown, args: readonly unknown[]): Promise<string> {
+    return (await (this.key as Method).apply(self, [...args])) as string;
+  }
+
+  #keyOf(args: readonly unknown[]): string {
+    return (this.#template ?? this.#checked(() => this.#keyTemplate())).nameFor(args);
   }
 
   #keyTemplate(): KeyTemplate {
@@ -81,7 +95,8 @@ export class LockedMethod {
     return (this.#template ??= new KeyTemplate(this.key));
   }
 
-  #withLease(args: readonly unknown[], lease: BasicLease): unknown[] {
+  #withLease(args: readonly unknown[], lease: BasicLease): readonly unknown[] {
+    if (this.leasePlaces.length === 0) return args;
     const length = Math.max(args.length, ...this.leasePlaces.map((place) => place + 1));
     return Array.from({ length }, (_, place) => (this.leasePlaces.includes(place) ? lease : args[place]));
   }
