@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 
 /**
- * The options on the command line, each of which takes a value. Whatever makes no sense ends the process.
+ * The options on the command line. Whatever makes no sense ends the process.
  *
  * @template {string} Name
  */
@@ -11,16 +11,18 @@ export class CommandLine {
 
   /**
    * @param {string} usage
-   * @param {Record<Name, string | undefined>} defaults
+   * @param {Record<Name, string | undefined>} defaults - of the options that take a value
+   * @param {Partial<Record<Name, string>>} quick - of the same options, with --quick
    */
-  constructor(usage, defaults) {
+  constructor(usage, defaults, quick) {
     this.#usage = usage;
-    const { help, ...given } = this.#parse(Object.keys(defaults));
+    const { help, quick: isQuick, ...given } = this.#parse(Object.keys(defaults));
     if (help) {
       process.stdout.write(usage);
       process.exit();
     }
-    this.#values = { ...defaults, ...given };
+    this.isQuick = isQuick === true;
+    this.#values = { ...defaults, ...(this.isQuick ? quick : {}), ...given };
   }
 
   /** @param {Name} name */
@@ -28,24 +30,33 @@ export class CommandLine {
     return this.#values[name];
   }
 
-  /** @param {Name} name */
+  /** @param {Name} name @returns {string[]} none when the option was not given */
   list(name) {
-    return (this.text(name) ?? '').split(',');
+    return this.text(name)?.split(',') ?? [];
+  }
+
+  /** @param {Name} name @param {readonly string[]} known @returns {string[]} */
+  choice(name, known) {
+    const chosen = this.list(name);
+    const unknown = chosen.find((one) => !known.includes(one));
+    if (unknown !== undefined)
+      this.refuse(`--${name} ${JSON.stringify(unknown)} is none of ${known.join(', ')}.`);
+    return chosen;
   }
 
   /** @param {Name} name */
   positive(name) {
-    return this.#positive(this.text(name) ?? '');
+    return this.#positive(name, this.text(name) ?? '');
   }
 
   /** @param {Name} name */
-  atLeastZero(name) {
-    return Number(this.text(name)) === 0 ? 0 : this.positive(name);
+  whole(name) {
+    return this.#whole(name, this.text(name) ?? '');
   }
 
   /** @param {Name} name */
-  positives(name) {
-    return this.list(name).map((text) => this.#positive(text));
+  wholes(name) {
+    return this.list(name).map((text) => this.#whole(name, text));
   }
 
   /** @param {string} why @returns {never} */
@@ -54,10 +65,18 @@ export class CommandLine {
     process.exit(1);
   }
 
-  /** @param {string} text */
-  #positive(text) {
+  /** @param {Name} name @param {string} text */
+  #whole(name, text) {
+    const number = this.#positive(name, text);
+    return Number.isInteger(number)
+      ? number
+      : this.refuse(`--${name} ${JSON.stringify(text)} is not a whole number.`);
+  }
+
+  /** @param {Name} name @param {string} text */
+  #positive(name, text) {
     const number = Number(text);
-    return number > 0 ? number : this.refuse(`${JSON.stringify(text)} is not a number above 0.`);
+    return number > 0 ? number : this.refuse(`--${name} ${JSON.stringify(text)} is not a number above 0.`);
   }
 
   /** @param {string[]} names */
@@ -65,7 +84,9 @@ export class CommandLine {
     /** @type {import('node:util').ParseArgsConfig['options']} */
     const options = Object.fromEntries(names.map((name) => [name, { type: 'string' }]));
     try {
-      return parseArgs({ options: { ...options, help: { type: 'boolean' } } }).values;
+      return parseArgs({
+        options: { ...options, quick: { type: 'boolean' }, help: { type: 'boolean' } },
+      }).values;
     } catch (error) {
       return this.refuse(/** @type {Error} */ (error).message);
     }

@@ -1,19 +1,28 @@
-import { openLockApplication } from './lock-application.js';
+import { getLockClientToken } from 'nestjs-db-lock';
+import { PATIENCE } from '../systems.js';
+import { lockModules, openApplication } from './support/lock-application.js';
+
+export const name = 'LockClient';
+export const settings =
+  'nestjs-db-lock on PostgreSQL, its server in the same process; no gate, nothing known busy; without keep-alive';
+
+/** @type {import('../systems.js').SystemModule['open']} */
+export const open = (place) => openLockClient(place);
 
 /**
- * Our LockClient, with its server in the same process.
- *
- * @param {string} url
- * @returns {Promise<import('../measurement.js').System>}
+ * @param {Partial<import('../systems.js').Place>} place - without a database for the client of another lock server
+ * @param {import('./support/lock-application.js').LockOptions} [options]
+ * @returns {Promise<import('../systems.js').System>}
  */
-export async function openLockClient(url) {
-  const { locks, close } = await openLockApplication(url);
+export async function openLockClient({ postgresUrl, feature, ttl }, options) {
+  const app = await openApplication(lockModules(postgresUrl, { feature, ttl, ...options }));
+  return { ...withClient(app.get(getLockClientToken(feature))), close: () => app.close() };
+}
+
+/** @param {import('nestjs-db-lock').LockClient} locks */
+export function withClient(locks) {
   return {
-    name: 'LockClient in process',
-    async cycle(lockName) {
-      const lease = await locks.acquire(lockName);
-      await lease.release();
-    },
-    close,
+    tryAcquire: (/** @type {string} */ lockName) => locks.tryAcquire(lockName),
+    acquire: (/** @type {string} */ lockName) => locks.acquire(lockName, { wait: PATIENCE }),
   };
 }

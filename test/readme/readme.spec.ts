@@ -176,6 +176,7 @@ describe('the README', () => {
       'docs/http.md',
       'docs/operations.md',
       'docs/extending.md',
+      'docs/benchmarks.md',
     ]) {
       const from = new URL(page, ROOT);
       for (const [, link] of (await readFile(from, 'utf8')).matchAll(/\]\((?!https?:)([^)#]+)/g))

@@ -1,0 +1,114 @@
+import { findingsOf } from '../contest/figures.js';
+import { race } from '../contest/race.js';
+import { median, ratio, spread, SYSTEM } from '../report/columns.js';
+import { handOffFigures } from '../report/hand-offs.js';
+import { sumOf } from '../report/statistics.js';
+
+export const title = 'Hot lock';
+
+export const text =
+  "All wait for one lock in two processes, hold it for 1 ms and ask for it again at once. The hand-off is the time from the answer to a release until the next waiter knows that it has the lock, on one clock, in ms; fairness is Jain's index of the grants a waiter, 1 when all got as many; starved are those with less than a tenth of the mean. The ratio is to the round trip of one synchronous commit on an idle connection, measured in between. Inversions are the pairs of a grant and a waiter who had asked earlier, a thousand grants, in the same process and in the other.";
+
+const SYSTEMS = [
+  'lock-client',
+  'lock-client-with-gate',
+  'standalone-servers',
+  'pg-advisory-lock',
+  'advisory-lock',
+  'verrou-postgres',
+  'verrou-redis',
+  'redlock',
+  'sesamecare-redlock',
+  'redis-semaphore',
+  'redlock-universal',
+  'simple-redis-mutex',
+];
+
+/** What a hand-off is compared with. */
+export const COMMIT = 'one-commit';
+
+const PROCESSES = 2;
+
+/** In ms. */
+const HOLD = 1;
+
+/** So many waiters are measured for as long as the options say, more of them longer: each must get its turns. */
+const ORDINARY = 128;
+
+let measured = 0;
+
+/** @type {import('../contest/stage.js').Scenario['play']} */
+export const play = (stage) =>
+  race(stage, {
+    entries: [{ system: COMMIT }, ...SYSTEMS.map((system) => ({ system, processes: PROCESSES }))],
+    conditions: [{ waiters: 16 }, { waiters: 256 }],
+    anew: true,
+    measure: async (contender, { waiters }, seconds) => {
+      const shares = Array.from({ length: PROCESSES }, (_, member) =>
+        Math.floor((waiters + member) / PROCESSES),
+      );
+      try {
+        await contender.enter({ waiters: Math.max(...shares) });
+        return contender.key === COMMIT
+          ? await measureCommits(contender, seconds)
+          : await measureHandOffs(contender, shares, seconds);
+      } finally {
+        await contender.leave();
+        await stage.database.endSessions();
+      }
+    },
+    columns: [
+      SYSTEM,
+      spread('grants/s', 'grantsPerSecond'),
+      spread('hand-off p50', 'handOffP50', 2),
+      ratio('ratio', 'handOffP50'),
+      median('p99', 'handOffP99', 2),
+      median('from the call p50', 'fromCallP50', 2),
+      median('re-taken %', 'retaken', 0, 100),
+      median('inversions within', 'inversionsWithin'),
+      median('between', 'inversionsBetween'),
+      spread('fairness', 'fairness', 2),
+      median('starved', 'starved'),
+      median('longest wait', 'longestWait'),
+      median('connections', 'connections'),
+      median('overlaps', 'overlaps'),
+    ],
+    referenceOf: () => COMMIT,
+  });
+
+/** A round trip stands where the others have a hand-off. @param {import('../contest/contender.js').Contender} contender @param {number} seconds */
+async function measureCommits(contender, seconds) {
+  const names = { prefix: '', count: 1, order: 'in turn' };
+  const [{ figures, ...finding }] = await findingsOf(contender, 'cycles', { callers: 1, seconds, names });
+  return [{ ...finding, figures: { handOffP50: figures.p50, handOffP99: figures.p99 } }];
+}
+
+/**
+ * @param {import('../contest/contender.js').Contender} contender
+ * @param {number[]} waiters - a process
+ * @param {number} seconds
+ */
+async function measureHandOffs(contender, waiters, seconds) {
+  const { options, servers, database } = contender.stage;
+  const lockName = `hot:${++measured}`;
+  await contender.work('first-turn', { lockName });
+  const begin = options.warmUp * 1000;
+  const end = begin + seconds * 1000 * Math.max(1, sumOf(waiters) / ORDINARY);
+  const origin = process.hrtime.bigint();
+  const { reports } = await contender.work('waiting', { lockName, waiters, hold: HOLD, origin, end });
+  const figures = handOffFigures(
+    reports.map(({ attempts }) => attempts),
+    { waiters: sumOf(waiters), begin, end },
+  );
+  const connections =
+    (await database.countSessions()) +
+    (await servers.redis.countConnections()) +
+    (await servers.durableRedis.countConnections());
+  return [
+    {
+      system: contender.key,
+      figures: { ...figures, connections },
+      errors: reports.flatMap(({ errors }) => errors),
+    },
+  ];
+}

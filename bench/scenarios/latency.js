@@ -1,0 +1,43 @@
+import { findingsOfSides } from '../contest/figures.js';
+import { race } from '../contest/race.js';
+import { ratio, spread, SYSTEM } from '../report/columns.js';
+
+export const title = 'Latency of a lone caller';
+
+export const text =
+  "One caller takes and releases a lock, again and again, through LockClient and with the library's own statements in turn: both in one process, in slices of 100 ms, because two processes differ by more than what is measured here. Times in ms.";
+
+/** @type {import('../loads/lock-names.js').LockNames} */
+const NAMES = { prefix: 'bench:', count: 100_000, order: 'in turn' };
+
+/** In ms. */
+const SLICE = 100;
+
+/** @type {import('../contest/stage.js').Scenario['play']} */
+export const play = (stage) =>
+  race(stage, {
+    entries: [{ system: 'lock-client', rival: { system: 'raw-pg-two-connections' } }],
+    conditions: [{ callers: 1 }],
+    measure: (contender, { callers }, seconds) =>
+      findingsOfSides(contender, {
+        callers,
+        seconds,
+        slice: SLICE,
+        sides: contender.descriptions.map(({ key }, system) => ({
+          key,
+          system,
+          does: 'cycle',
+          names: NAMES,
+        })),
+      }),
+    columns: [
+      SYSTEM,
+      spread('acquire p50', 'acquireP50', 3),
+      ratio('ratio', 'acquireP50'),
+      spread('release p50', 'releaseP50', 3),
+      ratio('ratio', 'releaseP50'),
+      spread('cycle p50', 'p50', 3),
+      ratio('ratio', 'p50'),
+    ],
+    referenceOf: () => 'raw-pg-two-connections',
+  });

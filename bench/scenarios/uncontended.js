@@ -1,0 +1,44 @@
+import { findingsOf } from '../contest/figures.js';
+import { race } from '../contest/race.js';
+import { median, ratio, spread, SYSTEM } from '../report/columns.js';
+import { REDIS_LIBRARIES } from '../systems.js';
+
+export const title = 'Uncontended';
+
+export const text =
+  'Callers in one process take and release locks, each as fast as it can: 100,000 names, shared out so that nobody waits for anybody. The ratio is to raw pg. µs CPU are a cycle: of the process itself, and of the servers behind it.';
+
+const SYSTEMS = [
+  'lock-client',
+  'raw-pg',
+  'django-db-lock',
+  'pg-advisory-lock',
+  'advisory-lock',
+  'shedlock',
+  'verrou-postgres',
+  'raw-ioredis',
+  'raw-ioredis-fsync',
+  ...REDIS_LIBRARIES,
+];
+
+/** @type {import('../loads/lock-names.js').LockNames} */
+const NAMES = { prefix: 'bench:', count: 100_000, order: 'in turn' };
+
+/** @type {import('../contest/stage.js').Scenario['play']} */
+export const play = (stage) =>
+  race(stage, {
+    entries: SYSTEMS.map((system) => ({ system })),
+    conditions: stage.options.callers.map((callers) => ({ callers })),
+    measure: (contender, { callers }, seconds) =>
+      findingsOf(contender, 'cycles', { callers, seconds, names: NAMES }),
+    columns: [
+      SYSTEM,
+      spread('cycles/s', 'perSecond'),
+      ratio('ratio', 'perSecond'),
+      median('p50 ms', 'p50', 2),
+      median('p99 ms', 'p99', 2),
+      median('µs CPU node', 'nodeCpu'),
+      median('servers', 'serverCpu'),
+    ],
+    referenceOf: () => 'raw-pg',
+  });

@@ -1,0 +1,105 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import { cpuOf, parentOf } from './cpu.js';
+
+/** Room for a connection a caller, which some systems take. */
+const SETTINGS = { shared_buffers: '256MB', max_connections: '700' };
+
+/** What must be on for an answered commit to survive a crash. */
+const DURABILITY = ['fsync', 'synchronous_commit', 'full_page_writes'];
+
+const OTHERS = `
+SELECT pid FROM pg_stat_activity
+WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()`;
+
+const TERMINATE_OTHERS = `SELECT pg_terminate_backend(pid) FROM (${OTHERS}) AS others`;
+
+/**
+ * @typedef {object} PostgresServer
+ * @property {string} origin - which PostgreSQL it is, and how durable
+ * @property {Record<string, string>} settings - its version, and what its speed depends on
+ * @property {string[]} doubts - why an answered commit may get lost
+ * @property {() => number | undefined} cpu - that it has used so far, in µs; undefined when it can't be seen
+ * @property {() => Promise<Database>} createDatabase
+ * @property {() => Promise<void>} stop
+ */
+
+/**
+ * @typedef {object} Database
+ * @property {string} url
+ * @property {(sql: string, values?: unknown[]) => Promise<any[]>} query - resolves with the rows
+ * @property {() => Promise<number>} countSessions - those of others
+ * @property {() => Promise<void>} endSessions - also of those that wait for a lock and can't see that their client is gone
+ * @property {() => Promise<void>} drop
+ */
+
+/**
+ * The PostgreSQL that TEST_DATABASE_URL names, else one of our own with PostgreSQL's durable defaults. What starts it is
+ * the tests' code, in TypeScript: the loader is registered only here, after everything else was loaded, because it would
+ * lead `nestjs-db-lock` to the sources instead of what was built.
+ *
+ * @returns {Promise<PostgresServer>}
+ */
+export async function startPostgres() {
+  await import('../../test/support/typescript-loader.mjs');
+  const support = await import('../../test/support/postgres-server.ts');
+  const { createTestDatabase } = await import('../../test/support/test-database.ts');
+
+  const given = process.env.TEST_DATABASE_URL;
+  const server = given === undefined ? await support.startPostgres({ settings: SETTINGS }) : undefined;
+  const url = given ?? /** @type {string} */ (server?.url);
+  process.env.DB_LOCK_TEST_ADMIN_URL = url;
+  const client = await connect(url);
+  const settings = await settingsOf(client);
+  const postmaster = parentOf(await pidOf(client), 'postgres');
+  return {
+    origin: `${server?.origin ?? `PostgreSQL ${settings.server_version}, which TEST_DATABASE_URL names`}: ${DURABILITY.map((name) => `${name} ${settings[name]}`).join(', ')}`,
+    settings,
+    doubts: DURABILITY.filter((name) => settings[name] === 'off').map((name) => `${name} is off`),
+    cpu: () => (postmaster === undefined ? undefined : cpuOf(postmaster, 'postgres')),
+    createDatabase: async () => openDatabase(await createTestDatabase()),
+    async stop() {
+      await client.end();
+      await server?.stop();
+    },
+  };
+}
+
+/** @param {{ url: string, drop(): Promise<void> }} database @returns {Promise<Database>} */
+async function openDatabase({ url, drop }) {
+  const client = await connect(url);
+  return {
+    url,
+    query: async (sql, values) => (await client.query(sql, values)).rows,
+    countSessions: async () => (await client.query(OTHERS)).rowCount ?? 0,
+    async endSessions() {
+      while ((await client.query(TERMINATE_OTHERS)).rowCount) await sleep(20);
+    },
+    async drop() {
+      await client.end();
+      await drop();
+    },
+  };
+}
+
+/** @param {string} connectionString */
+async function connect(connectionString) {
+  const client = new pg.Client({ connectionString });
+  await client.connect();
+  return client;
+}
+
+/** @param {pg.Client} client @returns {Promise<Record<string, string>>} */
+async function settingsOf(client) {
+  const names = ['server_version', ...DURABILITY, 'wal_sync_method', ...Object.keys(SETTINGS)];
+  const { rows } = await client.query(
+    'SELECT name, current_setting(name) AS setting FROM unnest($1::text[]) AS name',
+    [names],
+  );
+  return Object.fromEntries(rows.map(({ name, setting }) => [name, setting]));
+}
+
+/** @param {pg.Client} client @returns {Promise<number>} */
+async function pidOf(client) {
+  return (await client.query('SELECT pg_backend_pid() AS pid')).rows[0].pid;
+}

@@ -1,0 +1,8 @@
+import Redlock from 'redlock';
+import { openRedlock, REDLOCK_SETTINGS } from './support/redlock-locks.js';
+
+export const name = 'redlock 5 (Redis as shipped)';
+export const settings = REDLOCK_SETTINGS;
+
+/** @type {import('../systems.js').SystemModule['open']} */
+export const open = (place) => openRedlock(Redlock, place);

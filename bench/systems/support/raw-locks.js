@@ -1,0 +1,42 @@
+import { randomUUID } from 'node:crypto';
+import { dbLockSchemaSql } from 'nestjs-db-lock';
+import { postgresStatements, sessionSettings } from '../../../libs/db-lock/dist/store/postgres.dialect.js';
+import { acquireValues, releaseValues, renewValues } from '../../../libs/db-lock/dist/store/values.js';
+import { theOnlyRow } from './pool.js';
+
+const STATEMENTS = postgresStatements({ lock: 'raw_lock', history: 'raw_history', waiter: 'raw_waiter' });
+
+/** Creates the tables that they use. */
+export const RAW_SCHEMA = dbLockSchemaSql({ feature: 'raw' });
+
+/** What prepares a session for them, as the library does it. @param {'acquire' | 'release'} purpose */
+export const rawSettings = (purpose) => sessionSettings(purpose, { statement: 5_000, rowLock: 1_000 });
+
+/**
+ * Our own statements, prepared, each sent for one lock: what remains of a lock without the library.
+ *
+ * @param {Pick<import('pg').Pool, 'query'>} acquiring - what sends acquires and renewals
+ * @param {Pick<import('pg').Pool, 'query'>} releasing
+ * @param {number} ttl - in ms
+ */
+export function rawLocks(acquiring, releasing, ttl) {
+  return {
+    /** @param {string} lockName @returns {Promise<import('../../systems.js').Held | null>} */
+    async tryAcquire(lockName) {
+      const grantId = randomUUID();
+      const values = acquireValues([{ lockName, workerName: 'bench', grantId, ttl, metadata: null }]);
+      const { rows } = await acquiring.query({ ...STATEMENTS.acquire, values });
+      if (!rows.some(({ seen }) => seen === 'decided')) return null;
+      return {
+        release: async () =>
+          theOnlyRow(
+            await releasing.query({ ...STATEMENTS.release, values: releaseValues([{ lockName, grantId }]) }),
+          ),
+        renew: async () =>
+          theOnlyRow(
+            await acquiring.query({ ...STATEMENTS.renew, values: renewValues([{ lockName, grantId, ttl }]) }),
+          ),
+      };
+    },
+  };
+}
