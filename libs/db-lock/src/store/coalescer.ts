@@ -10,7 +10,7 @@ export interface CoalescerOptions<Request, Answer> {
   maxAge: number;
   /** The most requests that queue; more are refused with an `OverloadedError`. Default: no limit. */
   maxQueued?: number;
-  /** The most batches under way: more than one only while the newest of them is slow, or the next is full. Default 1. */
+  /** The most batches under way: more than one only where the next is worth it, or those under way are slow. Default 1. */
   maxUnderWay?: number;
 }
 
@@ -24,6 +24,9 @@ interface Queued<Request, Answer> {
   resolve: (answer: Answer) => void;
   reject: (error: Error) => void;
 }
+
+/** So many requests are worth a batch beside one that is under way: while that one waits for the disk, this one can begin. */
+const WORTH_IT = 16;
 
 /** A batch that takes longer is taken for slow: those behind it need not wait for it. Milliseconds. */
 const SLOW = 20;
@@ -74,7 +77,7 @@ export class Coalescer<Request, Answer> {
     const { maxBatch, maxUnderWay = 1 } = this.options;
     if (this.#underWay === 0) return 0;
     if (this.#underWay >= maxUnderWay) return Infinity;
-    if (this.#queue.length >= maxBatch) return 0;
+    if (this.#queue.length >= Math.min(WORTH_IT, maxBatch)) return 0;
     return Math.max(0, Math.ceil(this.#newestSince + SLOW - performance.now()));
   }
 
