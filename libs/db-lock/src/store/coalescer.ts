@@ -36,14 +36,16 @@ export class QueuedTooLongError extends StoreUnavailableError {}
 
 /**
  * Turns single requests into batches: whatever arrives while a batch is on its way is the next one. The first request of
- * an idle coalescer leaves at the end of the event loop's turn, together with the others of that turn. First come,
- * first served.
+ * an idle coalescer leaves as soon as the code that has made it waits, with all that was asked for until then; where
+ * several went together the last time, at the end of the event loop's turn, with the others of that turn. First come, first served.
  */
 export class Coalescer<Request, Answer> {
   #queue: Array<Queued<Request, Answer>> = [];
   #underWay = 0;
   #newestSince = 0;
   #scheduled = false;
+  /** The last batch had one request only. */
+  #alone = true;
   #timer?: NodeJS.Timeout;
 
   constructor(private readonly options: CoalescerOptions<Request, Answer>) {}
@@ -64,7 +66,8 @@ export class Coalescer<Request, Answer> {
     const patience = this.#patience();
     if (patience === 0) {
       this.#scheduled = true;
-      setImmediate(() => void this.#send());
+      const soon = this.#alone ? process.nextTick : setImmediate;
+      soon(() => void this.#send());
     } else if (patience < Infinity && !this.#timer)
       this.#timer = setTimeout(() => {
         this.#timer = undefined;
@@ -85,6 +88,7 @@ export class Coalescer<Request, Answer> {
     this.#scheduled = false;
     const batch = this.#takeBatch();
     if (batch.length === 0) return this.#next();
+    this.#alone = batch.length === 1;
     this.#underWay++;
     this.#newestSince = performance.now();
     this.#next();
