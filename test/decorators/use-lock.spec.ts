@@ -476,7 +476,9 @@ describe('@UseLock', () => {
     });
 
     it('does not take a store without an answer for busy', async () => {
-      jest.spyOn(app.get(LockServer), 'acquireChecked').mockRejectedValue(new StoreUnavailableError('no answer'));
+      jest
+        .spyOn(app.get(LockServer), 'acquireChecked')
+        .mockRejectedValue(new StoreUnavailableError('no answer'));
       await expect(shop.busySkips()).rejects.toThrow(StoreUnavailableError);
       await expect(shop.busyFallsBack()).rejects.toThrow(StoreUnavailableError);
     });

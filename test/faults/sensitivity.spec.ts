@@ -44,8 +44,8 @@ const FAULTS: Fault[] = [
     rule: 'overlap',
     when: 'a lock that looked free is not looked at again under its row lock',
     tampering: {
-      pattern: /WHERE lock\.grant_id = EXCLUDED\.grant_id OR [^\n]+/,
-      replacement: '',
+      pattern: /(EXCLUDED\.lock_time\) OR) lock\.grant_id IS NULL OR [^\n]+/,
+      replacement: '$1 true',
     },
     async play(scene, session) {
       await (await scene.ann.acquire(NAME)).release();
@@ -82,8 +82,9 @@ const FAULTS: Fault[] = [
     rule: 'repeat',
     when: 'a repeat of an acquire makes a new lease',
     tampering: {
-      pattern: /lock\.grant_id = EXCLUDED\.grant_id AND lock\.expire_time > EXCLUDED\.lock_time/g,
-      replacement: 'false',
+      pattern:
+        /lock\.grant_id = EXCLUDED\.grant_id AND lock\.token = EXCLUDED\.token\s+AND lock\.expire_time > EXCLUDED\.lock_time(\) OR)?/g,
+      replacement: (_match, where) => (where ? 'lock.grant_id = EXCLUDED.grant_id) OR' : 'false'),
     },
     async play({ ann, bob }) {
       const grantId = randomUUID();

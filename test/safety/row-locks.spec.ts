@@ -128,6 +128,35 @@ describe('while somebody else has locked the row of a lock', () => {
     await session.letGo();
   });
 
+  it('a repeat that arrives late is a repeat, also when its grant came up while it waited', async () => {
+    const { lockName, grantId } = request('z-repeated');
+    await (await locks.acquire('a-stuck')).release();
+    await (await locks.acquire(lockName)).release();
+    await session.lockRow('a-stuck');
+    const late = store.acquire([request('a-stuck'), { ...request(lockName), grantId }]);
+    await session.awaitWaiter();
+    const [first] = await otherStore.acquire([{ ...request(lockName), grantId }]);
+    await session.letGo();
+    // Otherwise a server whose caller has gone would give back what another caller has got.
+    expect(first).toMatchObject({ outcome: 'granted', repeated: false });
+    expect((await late)[1]).toMatchObject({ outcome: 'granted', repeated: true });
+  });
+
+  it('likewise in a set of locks', async () => {
+    const { lockName, grantId } = request('z-repeated-set');
+    for (const name of ['a-stuck-set', lockName]) await (await locks.acquire(name)).release();
+    await session.lockRow('a-stuck-set');
+    const common = { ...request(lockName), grantId };
+    const late = store.acquireSet([{ ...common, lockName: 'a-stuck-set' }, common]);
+    await session.awaitWaiter();
+    await otherStore.acquire([common]);
+    await session.letGo();
+    const answer = await late;
+    expect(answer.outcome).toBe('granted');
+    const [held] = await store.inspect([lockName]);
+    expect(held).toMatchObject({ state: 'held' });
+  });
+
   it('an acquire never waits for a row that it does not need', async () => {
     await (await locks.acquire('unneeded')).release();
     await session.lockRow('unneeded');

@@ -42,6 +42,7 @@ function* within(value: unknown): Generator<object> {
 
 const LEASE = 'POST /dblock/locks/{lockName}/lease';
 const SET = 'POST /dblock/lease-sets';
+const BULK = 'POST /dblock/leases';
 const ONE_LEASE = '/dblock/locks/{lockName}/lease/{grantId}';
 const ADMIN = '/dblock/admin/api';
 
@@ -138,7 +139,8 @@ describe.each(PLATFORMS)('the OpenAPI document of an application with two featur
   it('says in what an error comes: a problem, or the envelope of django-db-lock', () => {
     for (const [name, { responses }] of operations) {
       const errors = Object.entries(responses).filter(([status]) => Number(status) >= 400);
-      expect(errors.map(([status]) => status)).toContain('503');
+      // A bulk tells of each request by itself that the database does not answer.
+      if (!name.endsWith('/leases')) expect(errors.map(([status]) => status)).toContain('503');
       const isEnvelope = /Locks?(Info)?$/.test(name);
       for (const [, { content }] of errors) {
         expect(Object.keys(content!)).toEqual([isEnvelope ? 'application/json' : 'application/problem+json']);
@@ -220,6 +222,56 @@ describe.each(PLATFORMS)('the OpenAPI document of an application with two featur
     const withoutTtl = { ...json, ttl: undefined };
     expect((await service.send('POST', 'lease-sets', { json: withoutTtl })).status).toBe(400);
     expect(bodyOf(SET).safeParse(JSON.parse(JSON.stringify(withoutTtl))).success).toBe(false);
+  });
+
+  it.each<[string, (lockName: string) => unknown]>([
+    ['an acquire', (lockName) => ({ action: 'acquire', lockName, ttl: 1 })],
+    [
+      'an acquire with all that it may have',
+      (lockName) => ({
+        action: 'acquire',
+        lockName,
+        ttl: '30s',
+        workerName: 'ann',
+        grantId: randomUUID(),
+        metadata: {},
+      }),
+    ],
+    ['an acquire without metadata', (lockName) => ({ action: 'acquire', lockName, ttl: 1, metadata: null })],
+    ['an acquire that waits', (lockName) => ({ action: 'acquire', lockName, ttl: 1, wait: 1 })],
+    ['an acquire without a TTL', (lockName) => ({ action: 'acquire', lockName })],
+    ['an acquire without a name', () => ({ action: 'acquire', ttl: 1 })],
+    ['a renewal', (lockName) => ({ action: 'renew', lockName, ttl: 1, grantId: randomUUID() })],
+    ['a renewal without a grantId', (lockName) => ({ action: 'renew', lockName, ttl: 1 })],
+    ['a renewal with a workerName', (lockName) => ({ action: 'renew', lockName, ttl: 1, workerName: 'ann' })],
+    ['a release', (lockName) => ({ action: 'release', lockName, grantId: randomUUID() })],
+    [
+      'a release with a minHold',
+      (lockName) => ({ action: 'release', lockName, grantId: randomUUID(), minHold: '10s' }),
+    ],
+    ['a release with a TTL', (lockName) => ({ action: 'release', lockName, grantId: randomUUID(), ttl: 1 })],
+    ['another action', (lockName) => ({ action: 'steal', lockName, ttl: 1 })],
+    ['no action', (lockName) => ({ lockName, ttl: 1 })],
+    ['a text', (lockName) => lockName],
+  ])('judges %s of a bulk as the server does', async (_what, requestFor) => {
+    const json = { requests: [requestFor(`judged:${randomUUID()}`)] };
+    const answer = await service.send('POST', 'leases', { json });
+    const [{ status }] = (answer.json as { answers: [{ status: number }] }).answers;
+    expect([201, 204, 400, 410]).toContain(status);
+    expect(bodyOf(BULK).safeParse(json).success).toBe(status !== 400);
+  });
+
+  it.each([
+    ['one request', 1],
+    ['a thousand requests', 1_000],
+    ['no request', 0],
+    ['more than a thousand requests', 1_001],
+  ])('judges a bulk of %s as the server does', async (_what, length) => {
+    const request = { action: 'release', lockName: `judged:${randomUUID()}`, grantId: 'none' };
+    const json = { requests: Array.from({ length }, () => request) };
+    const { status } = await service.send('POST', 'leases', { json });
+    const good = { ...request, grantId: randomUUID() };
+    expect(bodyOf(BULK).safeParse({ requests: json.requests.map(() => good) }).success).toBe(status === 200);
   });
 
   it.each(['0', '1', '2592000000', '10s', '1.5 h', '2592000001', '-1', '1.5', '10 weeks', ''])(
@@ -371,6 +423,32 @@ describe.each(PLATFORMS)('the OpenAPI document of an application with two featur
       expect((await waiting).status).toBe(201);
     });
 
+    it('bulks are as the document says', async () => {
+      const [one, two] = [randomUUID(), randomUUID()];
+      const acquire = { action: 'acquire', ttl: '1h', workerName: 'ann', metadata: { a: 1 } };
+      const statuses = async (...requests: object[]) => {
+        const answer = await ask(BULK, {}, { json: { requests } });
+        return (answer.json as { answers: Array<{ status: number }> }).answers.map(({ status }) => status);
+      };
+      expect(
+        await statuses(
+          { ...acquire, lockName: 'iron', grantId: one },
+          { ...acquire, lockName: 'neon', grantId: two },
+          { ...acquire, lockName: 'neon', ttl: 0 },
+        ),
+      ).toEqual([201, 201, 400]);
+      expect(
+        await statuses(
+          { ...acquire, lockName: 'iron', grantId: one },
+          { action: 'acquire', lockName: 'iron', ttl: 1 },
+          { action: 'renew', lockName: 'iron', grantId: one, ttl: '2h' },
+          { action: 'renew', lockName: 'iron', grantId: two, ttl: '2h' },
+          { action: 'release', lockName: 'neon', grantId: two, minHold: '1h' },
+        ),
+      ).toEqual([200, 409, 200, 410, 204]);
+      expect((await ask(BULK, {}, { json: { requests: [] } })).status).toBe(400);
+    });
+
     it("django-db-lock's paths say what the document says", async () => {
       const worker = { lockName: 'silver', workerName: 'ann' };
       const acquisition = { ...worker, timeout: '60' };
@@ -427,7 +505,12 @@ describe.each(PLATFORMS)('the OpenAPI document of an application with two featur
         'force-release': { json: { reason: 'stuck' } },
         'lease-sets': { json: { lockNames: ['gold', 'lead'], ttl: '60s' } },
       };
+      const requests = [{ action: 'acquire', lockName: 'gold', ttl: '60s' }];
+      expect((await ask(BULK, {}, { json: { requests } })).json).toMatchObject({
+        answers: [{ status: 503 }],
+      });
       for (const name of operations.keys()) {
+        if (name.endsWith('/leases')) continue;
         const message = messages[name.split('/').at(-1)!] ?? { json: { ttl: '60s' } };
         const query = message.json as Record<string, string> | undefined;
         const inQuery = name.startsWith('GET') && message !== undefined && /Lock(s|Info)?$/.test(name);

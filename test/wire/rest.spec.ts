@@ -205,6 +205,8 @@ describe.each(PLATFORMS)('the lock API on %s', (platform) => {
         list: [1, [2, { deep: [true] }]],
         '': 'empty key',
         'a.b': false,
+        constructor: 'ACME',
+        prototype: { constructor: 1 },
       };
       expect((await held(lockName, { metadata })).metadata).toEqual(metadata);
       expect((await inspect(lockName)).json).toMatchObject({ metadata });
@@ -1049,9 +1051,11 @@ describe('when the database goes away', () => {
     }
   }, 120_000);
 
-  /** Each route but those of django-db-lock, whose envelope has tests of its own. */
+  /** Each route but those of django-db-lock, whose envelope has tests of its own; a bulk says so of each request. */
   async function expectUnavailable(service: LockService, grantId: string): Promise<void> {
-    const routes = routesBelow(service.app, 'dblock').filter(({ path }) => !/Locks?(Info)?$/.test(path));
+    const routes = routesBelow(service.app, 'dblock').filter(
+      ({ path }) => !/Locks?(Info)?$|\/leases$/.test(path),
+    );
     expect(routes.length).toBeGreaterThanOrEqual(12);
     const bodies: Record<string, object> = {
       'force-release': { reason: 'stuck' },
@@ -1065,6 +1069,28 @@ describe('when the database goes away', () => {
       expect(answer.headers['retry-after']).toMatch(/^[1-9]\d*$/);
       expect(answer.text).not.toMatch(/ECONN|127\.0\.0\.1|connect/);
     }
+    const lease = { lockName: 'held', grantId };
+    const requests = [
+      { action: 'acquire', lockName: 'free', ttl: '1h' },
+      { action: 'renew', ...lease, ttl: '1h' },
+      { action: 'release', ...lease },
+      { action: 'acquire', lockName: 'free', ttl: 0 },
+    ];
+    const bulk = await service.send('POST', 'leases', { json: { requests } });
+    const unavailable = {
+      status: 503,
+      problem: {
+        type: 'about:blank',
+        title: 'Service Unavailable',
+        status: 503,
+        detail: expect.any(String),
+        code: 'STORE_UNAVAILABLE',
+        retryAfter: expect.any(Number),
+      },
+    };
+    const bad = expect.objectContaining({ status: 400 });
+    expectAnswer(bulk, 200, { answers: [unavailable, unavailable, unavailable, bad] });
+    expect(bulk.text).not.toMatch(/ECONN|127\.0\.0\.1|connect/);
   }
 });
 

@@ -16,6 +16,7 @@ import type { Type } from '@nestjs/common';
 import { z } from 'zod';
 import { LocksAdminController } from './admin/locks-admin.controller.js';
 import { clearedJson, countsJson, endedLeaseJson, historyJson } from './admin/schemas.js';
+import { bulkJson } from './server/bulk.schemas.js';
 import { DjangoDbLockController } from './server/django-db-lock.controller.js';
 import { doneJson, failureJson, grantedJson, lockInfoEnvelopeJson } from './server/django-db-lock.schemas.js';
 import { LocksController } from './server/locks.controller.js';
@@ -40,7 +41,7 @@ const BAD_REQUEST = problem(
 );
 const UNAVAILABLE = problem(
   ApiServiceUnavailableResponse,
-  'The database does not answer, or the server shuts down: neither busy nor free.',
+  'The database does not answer, too many requests are queued, or the server shuts down: neither busy nor free.',
 );
 const LOST = problem(
   ApiGoneResponse,
@@ -83,6 +84,16 @@ function describeLocks(): void {
     BAD_REQUEST,
     problem(ApiConflictResponse, 'Busy: `holder` has the lock `lockName`. None is granted.'),
     UNAVAILABLE,
+  );
+  describe(
+    LocksController,
+    'bulk',
+    'Acquire, renew and release many leases, each by itself',
+    ok('What became of each request. In which order they took effect is open.', bulkJson),
+    problem(
+      ApiBadRequestResponse,
+      'This is no list of requests: nothing was done. A request that breaks a rule is answered at its index.',
+    ),
   );
   describe(
     LocksController,

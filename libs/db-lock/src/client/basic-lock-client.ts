@@ -28,6 +28,9 @@ import { splitOptions, workUnder, type OptionalOptions, type Work } from './work
 const FIRST_PAUSE = 50;
 const LONGEST_PAUSE = 1_000;
 
+/** The pauses between the looks for what an attempt without an answer may have acquired, in milliseconds. */
+const UNWANTED_PAUSES = [1_000, 5_000];
+
 /** What a client needs to know beside the way to its server. */
 export interface ClientSettings {
   /** TTL of a lease that names none, in ms. */
@@ -294,11 +297,7 @@ export abstract class BasicLockClient<
       return confirmed;
     } catch (error) {
       givenUp = true;
-      if (
-        error instanceof StoreUnavailableError ||
-        (signal?.aborted && (unknown || !this.basicTransport.cancels))
-      )
-        this.#releaseUnwanted(ask);
+      if (unknown || (signal?.aborted && !this.basicTransport.cancels)) this.#releaseUnwanted(ask);
       throw error;
     }
   }
@@ -324,11 +323,20 @@ export abstract class BasicLockClient<
   #releaseUnwanted({ keys, callersGrant }: Pick<Ask<never>, 'keys' | 'callersGrant'>): void {
     if (callersGrant) return;
     for (const key of keys)
-      this.basicTransport.release(key).catch((error: unknown) => {
+      this.#releaseOnceThere(key).catch((error: unknown) => {
         this.logger.debug(
           `Lock ${JSON.stringify(key.lockName)} may be held until its TTL: ${messageOf(error)}`,
         );
       });
+  }
+
+  /** The acquire may be under way still: a lease that is not there yet is looked for again. */
+  async #releaseOnceThere(key: LeaseKey): Promise<void> {
+    for (const pause of [...UNWANTED_PAUSES, undefined]) {
+      const { outcome } = await this.basicTransport.release(key);
+      if (outcome === 'released' || pause === undefined || this.#closed) return;
+      await sleep(pause, undefined, { ref: false });
+    }
   }
 
   /**

@@ -1,12 +1,18 @@
 import { Agent, request as send, type Dispatcher } from 'undici';
-import { AccessDeniedError, StoreUnavailableError, UnexpectedAnswerError } from '../lease/errors.js';
+import { monotonicNow } from '../lease/deadline.js';
+import {
+  AccessDeniedError,
+  OverloadedError,
+  StoreUnavailableError,
+  UnexpectedAnswerError,
+} from '../lease/errors.js';
 
 export interface HttpExchangeOptions {
   /** The server's address, with the path that its API lies under: `https://locks.example.com/dblock`. */
   apiServer: string;
   /** Sent as a bearer token. */
   apiToken?: string;
-  /** Milliseconds for one attempt, from the first byte sent to the last one read. */
+  /** Milliseconds for one attempt, with its time in the queue, until the last byte of the answer. */
   requestTimeout: number;
 }
 
@@ -14,7 +20,8 @@ export interface HttpRequest {
   method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
   /** Relative to the server's address, already encoded. */
   path: string;
-  body?: object;
+  /** JSON: as a value, or written already. */
+  body?: object | string;
   query?: Record<string, string>;
   signal?: AbortSignal;
   /** Milliseconds, when this attempt has less time than others. */
@@ -27,6 +34,8 @@ export interface HttpAnswer {
   status: number;
   /** The body, when it is JSON. */
   json: unknown;
+  /** When the request was sent, on this process's monotonic clock. */
+  sentAt: number;
 }
 
 /** The server lives, but can't answer now: worth another try. */
@@ -35,52 +44,71 @@ const PASSING = new Set([429, 500, 502, 503, 504]);
 /** Speaks JSON to one server over connections that are kept alive. One call is one attempt. */
 export class HttpExchange {
   readonly #base: URL;
+  readonly #headers: Record<string, string>;
   readonly #agent = new Agent({ keepAliveTimeout: 30_000, keepAliveMaxTimeout: 300_000 });
 
   constructor(private readonly options: HttpExchangeOptions) {
     this.#base = new URL(options.apiServer.endsWith('/') ? options.apiServer : `${options.apiServer}/`);
+    this.#headers = { accept: 'application/json' };
+    if (options.apiToken !== undefined) this.#headers['authorization'] = `Bearer ${options.apiToken}`;
   }
 
   /**
    * @throws StoreUnavailableError when there is no answer, or one that says "not now": the outcome is unknown.
+   * @throws OverloadedError when the server says that it has refused the request for having too many.
    * @throws AccessDeniedError for 401 and 403.
    */
-  async exchange({ method, path, body, query, signal, timeout, wait = 0 }: HttpRequest): Promise<HttpAnswer> {
-    const timeLimit = AbortSignal.timeout(Math.min(this.options.requestTimeout, timeout ?? Infinity) + wait);
-    let answer: HttpAnswer & { headers: Dispatcher.ResponseData['headers'] };
+  async exchange(request: HttpRequest): Promise<HttpAnswer> {
+    const { method, path, body, query, signal, wait = 0 } = request;
+    const timeLimit = AbortSignal.timeout(this.timeLimit(request) + wait);
+    const sentAt = monotonicNow();
+    let answer: HttpAnswer;
+    let headers: Dispatcher.ResponseData['headers'];
     try {
       const response = await send(new URL(path, this.#base), {
         dispatcher: this.#agent,
         headersTimeout: 0, // ours is the signal: a server that was asked to wait stays silent for long
         method,
         query,
-        headers: this.#headers(body),
-        body: body && JSON.stringify(body),
+        headers:
+          body === undefined ? this.#headers : { ...this.#headers, 'content-type': 'application/json' },
+        body: typeof body === 'object' ? JSON.stringify(body) : body,
         signal: signal ? AbortSignal.any([signal, timeLimit]) : timeLimit,
       });
-      answer = {
-        status: response.statusCode,
-        headers: response.headers,
-        json: asJson(await response.body.text()),
-      };
+      headers = response.headers;
+      answer = { status: response.statusCode, json: asJson(await response.body.text()), sentAt };
     } catch (cause) {
       signal?.throwIfAborted();
       throw new StoreUnavailableError(`The lock server does not answer: ${reasonOf(cause)}`, { cause });
     }
-    if (PASSING.has(answer.status)) {
-      throw new StoreUnavailableError(`The lock server can't answer now (HTTP ${answer.status}).`, {
-        retryAfter: retryAfterOf(answer.headers),
-      });
+    return this.judge(answer, retryAfterOf(headers));
+  }
+
+  /** Milliseconds that an attempt may take, but for what the server was asked to wait. */
+  timeLimit({ timeout = Infinity }: Pick<HttpRequest, 'timeout'>): number {
+    return Math.min(this.options.requestTimeout, timeout);
+  }
+
+  /**
+   * The answer, if it is one to the question.
+   * @param retryAfter milliseconds
+   * @throws StoreUnavailableError, OverloadedError, AccessDeniedError
+   */
+  judge(answer: HttpAnswer, retryAfter?: number): HttpAnswer {
+    const { status, json } = answer;
+    if (PASSING.has(status)) {
+      const problem = (json ?? {}) as { code?: unknown; retryAfter?: unknown };
+      if (typeof problem.retryAfter === 'number') retryAfter = problem.retryAfter;
+      if (status === 503 && problem.code === 'OVERLOADED') throw new OverloadedError(null, { retryAfter });
+      throw new StoreUnavailableError(`The lock server can't answer now (HTTP ${status}).`, { retryAfter });
     }
-    if (answer.status === 401 || answer.status === 403)
-      throw new AccessDeniedError(
-        `The lock server refuses this caller (HTTP ${answer.status}): check apiToken.`,
-      );
+    if (status === 401 || status === 403)
+      throw new AccessDeniedError(`The lock server refuses this caller (HTTP ${status}): check apiToken.`);
     return answer;
   }
 
   /** What to throw when an answer is none that the contract knows. */
-  unexpected({ status }: HttpAnswer): UnexpectedAnswerError {
+  unexpected({ status }: Pick<HttpAnswer, 'status'>): UnexpectedAnswerError {
     return new UnexpectedAnswerError(
       `${this.#base.href} answered HTTP ${status} with something no lock server says: check apiServer and its path.`,
     );
@@ -88,13 +116,6 @@ export class HttpExchange {
 
   async close(): Promise<void> {
     await this.#agent.close();
-  }
-
-  #headers(body: object | undefined): Record<string, string> {
-    const headers: Record<string, string> = { accept: 'application/json' };
-    if (body) headers['content-type'] = 'application/json';
-    if (this.options.apiToken !== undefined) headers['authorization'] = `Bearer ${this.options.apiToken}`;
-    return headers;
   }
 }
 

@@ -2,6 +2,8 @@ import type { z } from 'zod';
 import { InvalidLockRequestError } from '../lease/errors.js';
 import type { AcquireSetRequest, RenewRequest, WaitingAcquireRequest } from '../lease/requests.js';
 import { inspectedLockJson, leaseJson, leaseSetJson, problemJson } from '../server/schemas.js';
+import { BulkRoute } from './bulk-route.js';
+import { HttpCoalescer, type CoalescedRequest } from './http-coalescer.js';
 import {
   HttpExchange,
   type HttpAnswer,
@@ -23,28 +25,44 @@ import {
 /** A renewal that hangs is given up after this part of its TTL, so that another one can still come in time. */
 const RENEWAL_PART = 1 / 4;
 
-/** The way to a remote lock server, over its REST API. */
+/**
+ * The way to a remote lock server, over its REST API. Many requests at once, of many callers, go together in bulks; an
+ * acquire that may wait goes by itself.
+ */
 export class HttpTransport implements LockTransport {
   readonly repeatable = true;
   readonly #http: HttpExchange;
+  readonly #acquires: HttpCoalescer;
+  readonly #renewals: HttpCoalescer;
+  readonly #releases: HttpCoalescer;
 
   constructor(options: HttpExchangeOptions) {
     this.#http = new HttpExchange(options);
+    const bulks = new BulkRoute(this.#http);
+    this.#acquires = new HttpCoalescer(this.#http, bulks);
+    this.#renewals = new HttpCoalescer(this.#http, bulks);
+    this.#releases = new HttpCoalescer(this.#http, bulks);
   }
 
   async acquire(
-    { lockName, ...body }: WaitingAcquireRequest,
+    { lockName, wait, ...rest }: WaitingAcquireRequest,
     signal?: AbortSignal,
   ): Promise<AcquireOutcome<LeaseConfirmation>> {
-    const answer = await this.#send({
+    const alone = {
       method: 'POST',
       path: leasePath(lockName),
-      body,
+      body: { ...rest, wait },
       signal,
-      wait: body.wait,
-    });
+      wait,
+    } as const;
+    const answer =
+      wait > 0
+        ? await this.#send(alone)
+        : await this.#submit(this.#acquires, { alone, item: { action: 'acquire', lockName, ...rest } });
     if (!isGranted(answer)) return this.#busy(answer);
-    return { outcome: 'granted', lease: confirmation(this.#read(leaseJson, answer)) };
+    const lease = confirmation(this.#read(leaseJson, answer));
+    // How long a wait took tells nothing of when it was granted: who waited asks again for that.
+    return { outcome: 'granted', lease, sentAt: wait > 0 ? undefined : answer.sentAt };
   }
 
   async acquireSet(body: AcquireSetRequest, signal?: AbortSignal): Promise<AcquireOutcome<SetConfirmation>> {
@@ -58,12 +76,14 @@ export class HttpTransport implements LockTransport {
   }
 
   async renew({ lockName, grantId, ttl }: RenewRequest): Promise<RenewOutcome> {
-    const path = leasePath(lockName, grantId);
-    const answer = await this.#send({
-      method: 'PATCH',
-      path,
-      body: { ttl },
-      timeout: Math.ceil(ttl * RENEWAL_PART),
+    const answer = await this.#submit(this.#renewals, {
+      alone: {
+        method: 'PATCH',
+        path: leasePath(lockName, grantId),
+        body: { ttl },
+        timeout: Math.ceil(ttl * RENEWAL_PART),
+      },
+      item: { action: 'renew', lockName, grantId, ttl },
     });
     if (answer.status === 200)
       return { outcome: 'renewed', lease: confirmation(this.#read(leaseJson, answer)) };
@@ -72,10 +92,13 @@ export class HttpTransport implements LockTransport {
   }
 
   async release({ lockName, grantId }: LeaseKey, minHold = 0): Promise<ReleaseOutcome> {
-    const answer = await this.#send({
-      method: 'DELETE',
-      path: leasePath(lockName, grantId),
-      query: minHold > 0 ? { minHold: String(minHold) } : undefined,
+    const answer = await this.#submit(this.#releases, {
+      alone: {
+        method: 'DELETE',
+        path: leasePath(lockName, grantId),
+        query: minHold > 0 ? { minHold: String(minHold) } : undefined,
+      },
+      item: { action: 'release', lockName, grantId, minHold },
     });
     if (answer.status === 204) return { outcome: 'released' };
     this.#problem(answer, 410, 'LEASE_LOST');
@@ -99,7 +122,15 @@ export class HttpTransport implements LockTransport {
 
   /** @throws InvalidLockRequestError when the server found a rule broken. */
   async #send(request: HttpRequest): Promise<HttpAnswer> {
-    const answer = await this.#http.exchange(request);
+    return this.#accepted(await this.#http.exchange(request));
+  }
+
+  /** @throws InvalidLockRequestError */
+  async #submit(coalescer: HttpCoalescer, request: CoalescedRequest): Promise<HttpAnswer> {
+    return this.#accepted(await coalescer.submit(request));
+  }
+
+  #accepted(answer: HttpAnswer): HttpAnswer {
     if (answer.status !== 400) return answer;
     throw new InvalidLockRequestError(this.#problem(answer, 400, 'INVALID_REQUEST').issues ?? []);
   }

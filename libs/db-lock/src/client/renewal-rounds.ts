@@ -4,8 +4,10 @@ import { monotonicNow } from '../lease/deadline.js';
 const MAX_TIMER = 2 ** 31 - 1;
 
 interface Round {
-  due: Set<() => void>;
-  timer: NodeJS.Timeout;
+  /** On the monotonic clock, in milliseconds. */
+  readonly time: number;
+  readonly due: Set<() => void>;
+  timer?: NodeJS.Timeout;
 }
 
 /** Lets those renew at the same moment who are due at about the same time, so that one statement can renew them all. */
@@ -24,30 +26,29 @@ export class RenewalRounds {
     return () => {
       if (!round.due.delete(renew) || round.due.size > 0) return;
       clearTimeout(round.timer);
-      this.#rounds.delete(time);
+      if (this.#rounds.get(time) === round) this.#rounds.delete(time);
     };
   }
 
   #open(time: number): Round {
-    const round: Round = { due: new Set(), timer: this.#timerFor(time) };
+    const round: Round = { time, due: new Set() };
     this.#rounds.set(time, round);
+    this.#arm(round);
     return round;
   }
 
-  #timerFor(time: number): NodeJS.Timeout {
-    const pause = Math.max(0, Math.ceil(time - monotonicNow()));
-    return setTimeout(() => this.#reach(time), Math.min(pause, MAX_TIMER)).unref();
+  #arm(round: Round): void {
+    const pause = Math.max(0, Math.ceil(round.time - monotonicNow()));
+    round.timer = setTimeout(() => this.#reach(round), Math.min(pause, MAX_TIMER)).unref();
   }
 
   /** Timers may fire early, and a long one is split: what counts is the clock. */
-  #reach(time: number): void {
-    const round = this.#rounds.get(time)!;
-    if (monotonicNow() < time) {
-      round.timer = this.#timerFor(time);
-      return;
-    }
-    this.#rounds.delete(time);
-    for (const renew of round.due) renew();
+  #reach(round: Round): void {
+    if (monotonicNow() < round.time) return this.#arm(round);
+    this.#rounds.delete(round.time);
+    const due = [...round.due];
+    round.due.clear();
+    for (const renew of due) renew();
   }
 }
 

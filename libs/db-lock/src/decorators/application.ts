@@ -41,8 +41,8 @@ const clients = new WeakMap<ModuleRef, Map<string, WorkClient>>();
 
 /** The client of one of the application's features, whatever module has it. */
 export function clientOf(application: ModuleRef, feature: string): WorkClient | undefined {
-  let found = clients.get(application);
-  if (!found) clients.set(application, (found = new Map()));
+  const found = clients.get(application) ?? new Map<string, WorkClient>();
+  clients.set(application, found);
   const client = found.get(feature) ?? findClient(application, feature);
   if (client) found.set(feature, client);
   return client;

@@ -49,11 +49,12 @@ export class DjangoDbLockController {
     @Query({ schema: acquireLockParameters }) query: AcquireLock,
   ): Promise<Envelope<boolean>> {
     const { lockName, workerName, timeout } = query;
-    const answer = await this.server.acquire({
+    const answer = await this.server.tryChecked({
       lockName,
       workerName,
       grantId: randomUUID(),
       ttl: timeout * 1000,
+      metadata: null,
     });
     return envelope(answer.outcome === 'granted');
   }
@@ -69,7 +70,7 @@ export class DjangoDbLockController {
   @Get('releaseLock')
   @Header('Cache-Control', 'no-store')
   async releaseLock(@Query({ schema: releaseLockParameters }) query: ReleaseLock): Promise<Envelope<true>> {
-    await this.server.release(query);
+    await this.server.releaseChecked(query);
     return envelope(true);
   }
 

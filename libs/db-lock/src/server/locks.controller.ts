@@ -17,11 +17,13 @@ import {
 } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
 import type { z } from 'zod';
-import { LeaseLostError, LockBusyError, LockNotFoundError } from '../lease/errors.js';
-import type { HolderRecord } from '../store/lock-store.js';
-import { whenGone, type Response } from './disconnect.js';
+import { LockNotFoundError } from '../lease/errors.js';
+import { answerBulk } from './bulk.js';
+import { bulkBody, type bulkJson } from './bulk.schemas.js';
+import { absence, whenGone, type Response } from './disconnect.js';
 import { listQuerySchema } from './list-query.js';
 import { LockServer } from './lock-server.js';
+import { orBusy, orLost } from './outcomes.js';
 import { ProblemFilter } from './problem.filter.js';
 import {
   acquireBody,
@@ -55,11 +57,15 @@ export class LocksController {
     @Ip() ip: string,
     @Res({ passthrough: true }) response: Response,
   ): Promise<z.input<typeof leaseJson>> {
-    const { workerName = `http:${ip}`, grantId = randomUUID(), ...rest } = body;
-    const answer = await this.server.acquire({ lockName, workerName, grantId, ...rest }, whenGone(response));
-    if (answer.outcome === 'busy') throw busy(answer.holder);
-    response.status(answer.repeated ? HttpStatus.OK : HttpStatus.CREATED);
-    return toLeaseJson(answer.lease);
+    const { workerName = `http:${ip}`, grantId = randomUUID(), wait, ...rest } = body;
+    const request = { lockName, workerName, grantId, ...rest };
+    const { lease, repeated } = orBusy(
+      await (wait > 0
+        ? this.server.acquireChecked({ ...request, wait }, whenGone(response))
+        : this.server.tryChecked(request, absence(response))),
+    );
+    response.status(repeated ? HttpStatus.OK : HttpStatus.CREATED);
+    return toLeaseJson(lease);
   }
 
   @Post('lease-sets')
@@ -70,10 +76,22 @@ export class LocksController {
     @Res({ passthrough: true }) response: Response,
   ): Promise<z.input<typeof leaseSetJson>> {
     const { workerName = `http:${ip}`, grantId = randomUUID(), ...rest } = body;
-    const answer = await this.server.acquireSet({ workerName, grantId, ...rest }, whenGone(response));
-    if (answer.outcome === 'busy') throw busy(answer.holder);
-    response.status(answer.repeated ? HttpStatus.OK : HttpStatus.CREATED);
-    return { leases: answer.leases.map(toLeaseJson) };
+    const request = { workerName, grantId, ...rest };
+    const { leases, repeated } = orBusy(await this.server.acquireSetChecked(request, whenGone(response)));
+    response.status(repeated ? HttpStatus.OK : HttpStatus.CREATED);
+    return { leases: leases.map(toLeaseJson) };
+  }
+
+  @Post('leases')
+  @HttpCode(HttpStatus.OK)
+  @Header('Cache-Control', 'no-store')
+  async bulk(
+    @Body({ schema: bulkBody }) { requests }: z.output<typeof bulkBody>,
+    @Ip() ip: string,
+    @Res({ passthrough: true }) response: Response,
+  ): Promise<z.input<typeof bulkJson>> {
+    const caller = { workerName: `http:${ip}`, absence: absence(response) };
+    return { answers: await answerBulk(this.server, requests, caller) };
   }
 
   @Patch('locks/:lockName/lease/:grantId')
@@ -82,9 +100,8 @@ export class LocksController {
     @Param({ schema: leaseParams }) { lockName, grantId }: z.output<typeof leaseParams>,
     @Body({ schema: renewBody }) { ttl }: z.output<typeof renewBody>,
   ): Promise<z.input<typeof leaseJson>> {
-    const answer = await this.server.renew({ lockName, grantId, ttl });
-    if (answer.outcome === 'lost') throw new LeaseLostError(lockName, 'refused');
-    return toLeaseJson(answer.lease);
+    const { lease } = orLost(lockName, await this.server.renewChecked({ lockName, grantId, ttl }));
+    return toLeaseJson(lease);
   }
 
   @Delete('locks/:lockName/lease/:grantId')
@@ -94,8 +111,7 @@ export class LocksController {
     @Param({ schema: leaseParams }) { lockName, grantId }: z.output<typeof leaseParams>,
     @Query({ schema: releaseQuery }) { minHold }: z.output<typeof releaseQuery>,
   ): Promise<void> {
-    const answer = await this.server.release({ lockName, grantId, minHold });
-    if (answer.outcome === 'lost') throw new LeaseLostError(lockName, 'refused');
+    orLost(lockName, await this.server.releaseChecked({ lockName, grantId, minHold }));
   }
 
   @Get('locks/:lockName')
@@ -116,8 +132,4 @@ export class LocksController {
     const { items, total } = await this.server.list(query);
     return { items: items.map(toLockJson), total };
   }
-}
-
-function busy(holder: HolderRecord): LockBusyError {
-  return new LockBusyError(holder.lockName, holder, holder.timeLeft);
 }

@@ -1,5 +1,6 @@
 import { Catch, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
+import { monotonicNow } from '../lease/deadline.js';
 import { problemOf, type Problem } from './problem.js';
 
 /** Sends a body with its status and headers, on Express and on Fastify. */
@@ -19,8 +20,17 @@ export function reply(
   httpAdapter.reply(response, instead ?? body, body.status);
 }
 
+/** Milliseconds between two warnings of an overload, which befalls thousands at once. */
+const OVERLOAD_SILENCE = 1_000;
+
+let overloadLoggedAt = -Infinity;
+
 /** Logs what operators must look at; refusals are everyday business. */
 export function logFailure(logger: Logger, { body }: Problem, error: unknown): void {
+  if (body.code === 'OVERLOADED') {
+    if (monotonicNow() - overloadLoggedAt < OVERLOAD_SILENCE) return;
+    overloadLoggedAt = monotonicNow();
+  }
   if (body.status === 503) logger.warn(error instanceof Error ? error.message : String(error));
   else if (body.status >= 500) logger.error(error);
 }

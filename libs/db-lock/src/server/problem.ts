@@ -5,6 +5,7 @@ import {
   DbLockError,
   InvalidLockRequestError,
   LockBusyError,
+  OverloadedError,
   StoreUnavailableError,
   type DbLockErrorCode,
 } from '../lease/errors.js';
@@ -22,6 +23,7 @@ const STATUS_OF: Partial<Record<DbLockErrorCode, HttpStatus>> = {
   LOCK_BUSY: HttpStatus.CONFLICT,
   LEASE_LOST: HttpStatus.GONE,
   STORE_UNAVAILABLE: HttpStatus.SERVICE_UNAVAILABLE,
+  OVERLOADED: HttpStatus.SERVICE_UNAVAILABLE,
   CLIENT_CLOSED: HttpStatus.SERVICE_UNAVAILABLE,
 };
 
@@ -47,6 +49,10 @@ export function problemOf(error: unknown): Problem {
     if (error instanceof StoreUnavailableError) {
       // Why it is unavailable is for the log, not for callers.
       problem.body.detail = 'The lock store does not answer. Whether the request took effect is unknown.';
+      retryAfter(problem, error.retryAfter);
+    }
+    if (error instanceof OverloadedError) {
+      problem.body.detail = 'Too many requests are queued. The request had no effect.';
       retryAfter(problem, error.retryAfter);
     }
     return problem;

@@ -10,30 +10,31 @@ import {
   type LockRecord,
 } from '../store/lock-store.js';
 
-const body = { error: 'must be a JSON object' };
+export const BODY = { error: 'must be a JSON object' };
 
 export const lockParams = z.strictObject({ lockName: lockNameSchema });
 
 export const leaseParams = z.strictObject({ lockName: lockNameSchema, grantId: grantIdSchema });
 
-const acquireFields = {
+/** What an acquire takes beside the name. */
+export const acquireFields = {
   workerName: workerNameSchema.optional(),
   ttl: ttlSchema,
   wait: waitSchema.default(0).meta({
     description: `How long to wait for a busy lock: milliseconds (0 to ${MAX_WAIT}) or a duration such as '5s'`,
   }),
   grantId: grantIdSchema.optional(),
-  metadata: metadataSchema.nullish(),
+  metadata: metadataSchema.nullish().transform((metadata) => metadata ?? null),
 };
 
-export const acquireBody = z.strictObject(acquireFields, body);
+export const acquireBody = z.strictObject(acquireFields, BODY);
 
 export const acquireSetBody = z.strictObject(
   {
     lockNames: acquireSetSchema.shape.lockNames.meta({ description: 'Different names', uniqueItems: true }),
     ...acquireFields,
   },
-  body,
+  BODY,
 );
 
 export const releaseQuery = z.strictObject({
@@ -48,7 +49,10 @@ export const releaseQuery = z.strictObject({
     }),
 });
 
-export const renewBody = z.strictObject({ ttl: ttlSchema }, body);
+/** What a renewal takes beside name and grantId. */
+export const renewFields = { ttl: ttlSchema };
+
+export const renewBody = z.strictObject(renewFields, BODY);
 
 const time = z.iso.datetime({ error: 'must be a time in UTC' }).meta({ description: 'ISO 8601, in UTC' });
 
@@ -99,9 +103,9 @@ export const problemJson = z.object({
   title: z.string(),
   status: z.int(),
   detail: z.string(),
-  code: z
-    .string()
-    .meta({ description: 'Stable: LOCK_BUSY, LEASE_LOST, INVALID_REQUEST, STORE_UNAVAILABLE, …' }),
+  code: z.string().meta({
+    description: 'Stable: LOCK_BUSY, LEASE_LOST, INVALID_REQUEST, STORE_UNAVAILABLE, OVERLOADED, …',
+  }),
   issues: z.array(z.object({ field: z.string(), rule: z.string() })).optional(),
   holder: z
     .object({ workerName: z.string().nullable(), lockTime: time.nullable(), expireTime: time.nullable() })

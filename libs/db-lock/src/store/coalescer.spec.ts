@@ -156,4 +156,15 @@ describe('the coalescer', () => {
     gates[2]!.open();
     await answers;
   });
+
+  it('lets the event loop turn, though each answer is there at once and asked for again', async () => {
+    const coalescer = new Coalescer<number, number>({
+      maxBatch: 10,
+      maxAge: 10_000,
+      answer: async (batch) => batch,
+    });
+    let stop = false;
+    setTimeout(() => (stop = true), 20);
+    while (!stop) await coalescer.submit(1);
+  });
 });

@@ -46,6 +46,11 @@ export class Coalescer<Request, Answer> {
   #scheduled = false;
   /** The last batch had one request only. */
   #alone = true;
+  /**
+   * The event loop has turned since one left at once. It must: whoever asks again as soon as an answer is there, which
+   * a store that is down may give at once, would stop it for good.
+   */
+  #turned = true;
   #timer?: NodeJS.Timeout;
 
   constructor(private readonly options: CoalescerOptions<Request, Answer>) {}
@@ -66,8 +71,11 @@ export class Coalescer<Request, Answer> {
     const patience = this.#patience();
     if (patience === 0) {
       this.#scheduled = true;
-      const soon = this.#alone ? process.nextTick : setImmediate;
-      soon(() => void this.#send());
+      if (this.#alone && this.#turned) {
+        this.#turned = false;
+        process.nextTick(() => void this.#send());
+        setImmediate(() => (this.#turned = true));
+      } else setImmediate(() => void this.#send());
     } else if (patience < Infinity && !this.#timer)
       this.#timer = setTimeout(() => {
         this.#timer = undefined;

@@ -49,6 +49,7 @@ export class Lane {
   #connection?: Connection;
   #tail: Promise<unknown> = Promise.resolve();
   #pending = 0;
+  #closed = false;
 
   constructor(
     private readonly dataSource: DataSource,
@@ -68,7 +69,9 @@ export class Lane {
     return turn;
   }
 
+  /** Gives the connection back when its line is empty; whoever still comes then borrows one for a statement. */
   async close(): Promise<void> {
+    this.#closed = true;
     await this.#tail;
     this.#connection?.release();
     this.#connection = undefined;
@@ -154,7 +157,7 @@ export class Lane {
 
   #putBack(connection: Connection): void {
     if (this.options.sessions === 'shared') return connection.release();
-    const spared = this.options.spare && this.#pending === 1;
+    const spared = (this.options.spare || this.#closed) && this.#pending === 1;
     if (!connection.broken && !spared) return;
     connection.release(connection.broken);
     if (this.#connection === connection) this.#connection = undefined;

@@ -5,6 +5,7 @@ import type { Statement } from './postgres.dialect.js';
 /** Lanes of one purpose: as many as statements are under way, up to a bound; those beyond it stand in line. */
 export class Lanes {
   readonly #lanes: Lane[] = [];
+  #closed = false;
 
   constructor(
     private readonly dataSource: DataSource,
@@ -18,6 +19,7 @@ export class Lanes {
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     await Promise.all(this.#lanes.map((lane) => lane.close()));
   }
 
@@ -26,7 +28,10 @@ export class Lanes {
     const idle = this.#lanes.find(({ pending }) => pending === 0);
     if (idle) return idle;
     if (this.#lanes.length < this.most) {
-      const lane = new Lane(this.dataSource, { ...this.options, spare: this.#lanes.length > 0 });
+      const lane = new Lane(this.dataSource, {
+        ...this.options,
+        spare: this.#closed || this.#lanes.length > 0,
+      });
       this.#lanes.push(lane);
       return lane;
     }

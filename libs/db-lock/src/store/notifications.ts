@@ -133,6 +133,7 @@ export class Notifications {
     try {
       await client.query({ text: `LISTEN ${this.channel}`, query_timeout: ECHO_TIMEOUT });
     } catch (error) {
+      client.removeListener('notification', this.#hear);
       release(error as Error);
       throw error;
     }

@@ -180,15 +180,32 @@ looked AS MATERIALIZED (
 
   const takeColumns = 'lock_name, worker_name, grant_id, token, lock_time, expire_time, metadata';
 
-  /** What looks free, with the clock read anew for each row: a batch may have waited for the row before. */
+  /** Whether the plain read saw a live lease of the same grant. */
+  const isOwn = (looked: string) =>
+    `${looked}.holder_grant_id = ${looked}.grant_id AND ${looked}.expire_time > statement_timestamp()`;
+
+  /** The leases of which there are repeats. */
+  const ownLeases = `
+own AS MATERIALIZED (SELECT looked.lock_name, looked.token FROM looked WHERE ${isOwn('looked')})`;
+
+  /**
+   * What looks free, with the clock read anew for each row: a batch may have waited for the row before. A repeat carries
+   * the token of the lease that it repeats.
+   */
   const takenLocks = (condition: string) => `
   SELECT
     taken.lock_name, taken.worker_name, taken.grant_id,
-    ${tokenAt('taken.now')}, taken.now, taken.now + taken.ttl, taken.metadata
+    CASE WHEN ${isOwn('taken')} THEN taken.token ELSE ${tokenAt('taken.now')} END,
+    taken.now, taken.now + taken.ttl, taken.metadata
   FROM (SELECT looked.*, clock_timestamp() AS now FROM looked WHERE ${condition} OFFSET 0) AS taken`;
 
-  /** A repeat of the live grant. By the clock before the row lock: the same for every column, and then the lease was live. */
-  const repeats = 'lock.grant_id = EXCLUDED.grant_id AND lock.expire_time > EXCLUDED.lock_time';
+  /**
+   * A repeat of a live lease that the plain read saw: of one that came up since then, nobody could tell whether its
+   * grant was told to another caller, so that one asks again. By the clock before the row lock: the same for every
+   * column, and then the lease was live.
+   */
+  const repeats = `lock.grant_id = EXCLUDED.grant_id AND lock.token = EXCLUDED.token
+      AND lock.expire_time > EXCLUDED.lock_time`;
 
   /**
    * Takes the lock once ON CONFLICT has locked its row, with the clock read then; a live lease of the same grant is
@@ -230,7 +247,12 @@ SELECT
   ${timeColumn('granted.expire_time')} AS expire_time,
   ${timeColumn('clock_timestamp()')} AS server_time,
   CASE WHEN granted.repeated THEN granted.metadata::text END AS metadata
-FROM (SELECT decided.*, decided.lock_time < statement_timestamp() AS repeated FROM decided) AS granted`;
+FROM (
+  SELECT decided.*, EXISTS (
+    SELECT FROM own WHERE own.lock_name = decided.lock_name AND own.token = decided.token
+  ) AS repeated
+  FROM decided
+) AS granted`;
 
   /** Whose the locks were that somebody else has or had: the lease as it was seen, or the waiter for whom it is kept. */
   const otherRows = `
@@ -258,11 +280,12 @@ WHERE (looked.holder_grant_id <> looked.grant_id OR looked.first_grant_id IS NOT
   const acquire = (queued: boolean) => `
 WITH ${acquireRequests(queued)},
 ${lookedAt(queued)},
+${ownLeases},
 decided AS (
   INSERT INTO ${locks} AS lock (${takeColumns})
   ${takenLocks('looked.free')}
   ${takeUnderLock('EXCLUDED.worker_name')}
-  WHERE lock.grant_id = EXCLUDED.grant_id OR ${isFree}
+  WHERE (${repeats}) OR ${isFree}
   ${written}
 )${
     queued
@@ -337,6 +360,7 @@ RETURNING lock.lock_name, request.grant_id::text AS grant_id, ${nextInLine('lock
       text: `
 WITH ${acquireRequests(true)},
 ${lookedAt(true)},
+${ownLeases},
 decided AS (
   INSERT INTO ${locks} AS lock (${takeColumns})
   ${takenLocks('NOT EXISTS (SELECT FROM looked WHERE NOT free)')}
@@ -640,7 +664,7 @@ WHERE ctid = ANY (ARRAY(
   SELECT ctid FROM ${locks}
   WHERE ctid >= format('(%s,0)', $1::bigint)::tid AND ctid < format('(%s,0)', $2::bigint)::tid
     AND expire_time <= clock_timestamp() - $3::float8 * ${MILLISECOND}
-    AND token < ${tokenAt('clock_timestamp()')}
+    AND token < ${tokenAt(`(clock_timestamp() - $3::float8 * ${MILLISECOND})`)}
   FOR UPDATE SKIP LOCKED
 ))
 RETURNING 1 AS removed`,

@@ -175,8 +175,8 @@ export class WaitingLine implements Line {
   #refused(holder: HolderRecord): void {
     const hadNoPlace = this.#head?.ticket === null;
     const enqueued = this.#heldBy(holder);
-    // A release that came before it stood in the queue has woken nobody: look once more.
-    if (hadNoPlace) void enqueued.then(() => this.size > 0 && this.wake());
+    // A release that came before it stood in the queue has woken nobody: look once more, as soon as it stands there.
+    if (hadNoPlace) void enqueued.then(() => typeof this.#head?.ticket === 'number' && this.wake());
   }
 
   /** One that needs several locks has found another one busy. */
