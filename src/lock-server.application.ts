@@ -11,7 +11,7 @@ import { JsonLogger } from './json-logger.js';
 const MAX_PARAM_LENGTH = 510;
 
 /** A request body holds at most 8 KiB of metadata, which may be written with escapes. */
-const BODY_LIMIT = 64 * 1024;
+const BODY_LIMIT = 1024 * 1024;
 
 /** The server, ready to listen. */
 export async function createLockServer(

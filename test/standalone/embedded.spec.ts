@@ -87,7 +87,7 @@ describe('the standalone server on its embedded database', () => {
 
   it.each([
     ['no JSON', '{"ttl":'],
-    ['too large', `{"ttl":1000,"metadata":{"text":"${'x'.repeat(100_000)}"}}`],
+    ['too large', `{"ttl":1000,"metadata":{"text":"${'x'.repeat(1_100_000)}"}}`],
   ])('refuses a body that is %s, by field and rule', async (_, body) => {
     const answer = await server.call('/dblock/locks/bad-body/lease', json(body));
     expect(answer).toMatchObject({
