@@ -10,7 +10,7 @@ import { JsonLogger } from './json-logger.js';
 /** Two UTF-16 units for each of the 255 characters that a lock's name may have. */
 const MAX_PARAM_LENGTH = 510;
 
-/** A request body holds at most 8 KiB of metadata, which may be written with escapes. */
+/** A thousand requests in one fit in; each may have 8 KiB of metadata besides, written with escapes. */
 const BODY_LIMIT = 1024 * 1024;
 
 /** The server, ready to listen. */

@@ -4,9 +4,9 @@ import { pgliteStorage, postgresStorage, type TestStorage } from '../support/dat
 import { describeWithRedis, openRedis, type SharedRedis } from '../support/redis-server.js';
 import { openSubject, type Way } from './subjects.js';
 
-/** The gate stands below the controllers: HTTP on one platform shows what it shows on the other. */
+/** The gate stands below the controllers: HTTP shows nothing of it that a client in process does not see. */
 const SUBJECTS: Array<[database: string, open: () => Promise<TestStorage>, ways: Way[]]> = [
-  ['PostgreSQL', postgresStorage, ['in process', 'over HTTP on fastify']],
+  ['PostgreSQL', postgresStorage, ['in process']],
   ['PGlite', pgliteStorage, ['in process']],
 ];
 
