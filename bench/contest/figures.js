@@ -68,3 +68,21 @@ export async function findingsOfSides(contender, options) {
     errors: ofSides[index].errors,
   }));
 }
+
+/**
+ * Of all systems in one process, which cycle in turn.
+ *
+ * @param {import('./contender.js').Contender} contender - of one process
+ * @param {{ callers: number, seconds: number, slice: number }} options
+ * @param {(key: string) => import('../loads/lock-names.js').LockNames} namesOf - the names of a system
+ */
+export const findingsOfRivals = (contender, options, namesOf) =>
+  findingsOfSides(contender, {
+    ...options,
+    sides: contender.descriptions.map(({ key }, system) => ({
+      key,
+      system,
+      does: 'cycle',
+      names: namesOf(key),
+    })),
+  });

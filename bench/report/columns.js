@@ -31,3 +31,15 @@ export function rounded(number, digits) {
   if (!Number.isFinite(number)) return '-';
   return number.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }
+
+/** Of a scenario that counts cycles. @param {string} [rate] @returns {Column[]} */
+export const cycleColumns = (rate = 'cycles/s') => [
+  SYSTEM,
+  spread(rate, 'perSecond'),
+  ratio('ratio', 'perSecond'),
+  median('p50 ms', 'p50', 2),
+  median('p99 ms', 'p99', 2),
+];
+
+/** @type {Column[]} */
+export const CPU_COLUMNS = [median('µs CPU node', 'nodeCpu'), median('servers', 'serverCpu')];

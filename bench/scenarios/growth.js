@@ -1,6 +1,6 @@
-import { findingsOfSides } from '../contest/figures.js';
+import { findingsOfRivals } from '../contest/figures.js';
 import { race } from '../contest/race.js';
-import { median, ratio, spread, SYSTEM } from '../report/columns.js';
+import { cycleColumns } from '../report/columns.js';
 import { fillTable } from '../servers/filled-table.js';
 
 export const title = 'Growth';
@@ -42,24 +42,8 @@ export async function play(stage) {
     entries: [{ ...entry(FEW), rival: entry(MANY) }],
     conditions: [{ callers: CALLERS }],
     measure: (contender, { callers }, seconds) =>
-      findingsOfSides(contender, {
-        callers,
-        seconds,
-        slice: SLICE,
-        sides: contender.descriptions.map(({ key }, system) => ({
-          key,
-          system,
-          does: 'cycle',
-          names: names(key),
-        })),
-      }),
-    columns: [
-      SYSTEM,
-      spread('cycles/s', 'perSecond'),
-      ratio('ratio', 'perSecond'),
-      median('p50 ms', 'p50', 2),
-      median('p99 ms', 'p99', 2),
-    ],
+      findingsOfRivals(contender, { callers, seconds, slice: SLICE }, names),
+    columns: cycleColumns(),
     referenceOf: () => FEW,
   });
 }

@@ -1,4 +1,4 @@
-import { findingsOfSides } from '../contest/figures.js';
+import { findingsOfRivals } from '../contest/figures.js';
 import { race } from '../contest/race.js';
 import { ratio, spread, SYSTEM } from '../report/columns.js';
 
@@ -19,17 +19,7 @@ export const play = (stage) =>
     entries: [{ system: 'lock-client', rival: { system: 'raw-pg-two-connections' } }],
     conditions: [{ callers: 1 }],
     measure: (contender, { callers }, seconds) =>
-      findingsOfSides(contender, {
-        callers,
-        seconds,
-        slice: SLICE,
-        sides: contender.descriptions.map(({ key }, system) => ({
-          key,
-          system,
-          does: 'cycle',
-          names: NAMES,
-        })),
-      }),
+      findingsOfRivals(contender, { callers, seconds, slice: SLICE }, () => NAMES),
     columns: [
       SYSTEM,
       spread('acquire p50', 'acquireP50', 3),

@@ -1,6 +1,6 @@
 import { findingsOf } from '../contest/figures.js';
 import { race } from '../contest/race.js';
-import { median, ratio, spread, SYSTEM } from '../report/columns.js';
+import { CPU_COLUMNS, cycleColumns } from '../report/columns.js';
 
 export const title = 'Four processes on one database';
 
@@ -24,14 +24,6 @@ export const play = (stage) =>
         seconds,
         names: { prefix: 'bench:', count: NAMES / PROCESSES, order: 'in turn' },
       }),
-    columns: [
-      SYSTEM,
-      spread('cycles/s together', 'perSecond'),
-      ratio('ratio', 'perSecond'),
-      median('p50 ms', 'p50', 2),
-      median('p99 ms', 'p99', 2),
-      median('µs CPU node', 'nodeCpu'),
-      median('servers', 'serverCpu'),
-    ],
+    columns: [...cycleColumns('cycles/s together'), ...CPU_COLUMNS],
     referenceOf: () => 'raw-pg',
   });

@@ -1,6 +1,6 @@
 import { findingsOf } from '../contest/figures.js';
 import { race } from '../contest/race.js';
-import { median, ratio, spread, SYSTEM } from '../report/columns.js';
+import { CPU_COLUMNS, cycleColumns } from '../report/columns.js';
 import { REDIS_LIBRARIES } from '../systems.js';
 
 export const title = 'Uncontended';
@@ -31,14 +31,6 @@ export const play = (stage) =>
     conditions: stage.options.callers.map((callers) => ({ callers })),
     measure: (contender, { callers }, seconds) =>
       findingsOf(contender, 'cycles', { callers, seconds, names: NAMES }),
-    columns: [
-      SYSTEM,
-      spread('cycles/s', 'perSecond'),
-      ratio('ratio', 'perSecond'),
-      median('p50 ms', 'p50', 2),
-      median('p99 ms', 'p99', 2),
-      median('µs CPU node', 'nodeCpu'),
-      median('servers', 'serverCpu'),
-    ],
+    columns: [...cycleColumns(), ...CPU_COLUMNS],
     referenceOf: () => 'raw-pg',
   });
