@@ -277,15 +277,26 @@ SELECT
 FROM looked
 WHERE (looked.holder_grant_id <> looked.grant_id OR looked.first_grant_id IS NOT NULL)`;
 
-  const acquire = (queued: boolean) => `
+  /**
+   * Grants locks, and tells whose the others are.
+   * @param queued whether there are tickets: who gets a lock leaves its queue
+   * @param condition which of the locks to decide under their row locks
+   * @param onConflict what is done then
+   * @param told which of the others are told of
+   */
+  const grant = ({
+    queued,
+    condition,
+    onConflict,
+    told = '',
+  }: Record<'condition' | 'onConflict', string> & { queued: boolean; told?: string }) => `
 WITH ${acquireRequests(queued)},
 ${lookedAt(queued)},
 ${ownLeases},
 decided AS (
   INSERT INTO ${locks} AS lock (${takeColumns})
-  ${takenLocks('looked.free')}
-  ${takeUnderLock('EXCLUDED.worker_name')}
-  WHERE (${repeats}) OR ${isFree}
+  ${takenLocks(condition)}
+  ${onConflict}
   ${written}
 )${
     queued
@@ -296,7 +307,15 @@ gone AS (${leftQueue('decided')}
   }
 ${grantedRows}
 UNION ALL
-${otherRows}`;
+${otherRows}${told}`;
+
+  const acquire = (queued: boolean) =>
+    grant({
+      queued,
+      condition: 'looked.free',
+      onConflict: `${takeUnderLock('EXCLUDED.worker_name')}
+  WHERE (${repeats}) OR ${isFree}`,
+    });
 
   /** The clock after the row lock: a CTE of its own, as a select list may be computed before its rows are locked. */
   const seenRows = `
@@ -357,22 +376,15 @@ RETURNING lock.lock_name, request.grant_id::text AS grant_id, ${nextInLine('lock
      */
     acquireSet: {
       name: 'db_lock_acquire_set',
-      text: `
-WITH ${acquireRequests(true)},
-${lookedAt(true)},
-${ownLeases},
-decided AS (
-  INSERT INTO ${locks} AS lock (${takeColumns})
-  ${takenLocks('NOT EXISTS (SELECT FROM looked WHERE NOT free)')}
-  ${takeUnderLock(`CASE WHEN ${isFree} THEN EXCLUDED.worker_name ELSE (1 / (lock.token - lock.token))::text END`)}
-  ${written}
-),
-gone AS (${leftQueue('decided')}
-)
-${grantedRows}
-UNION ALL
-${otherRows}
+      text: grant({
+        queued: true,
+        condition: 'NOT EXISTS (SELECT FROM looked WHERE NOT free)',
+        onConflict: takeUnderLock(
+          `CASE WHEN ${isFree} THEN EXCLUDED.worker_name ELSE (1 / (lock.token - lock.token))::text END`,
+        ),
+        told: `
   AND NOT looked.free`,
+      }),
     },
 
     /**
