@@ -48,12 +48,22 @@ const FAULTS: Fault[] = [
       replacement: '$1 true',
     },
     async play(scene, session) {
-      await (await scene.ann.acquire(NAME)).release();
+      await scene.ann.acquire(NAME, { ttl: 300 });
+      await expired(session);
       await session.lockRow(NAME);
       const acquiring = [scene.ann, scene.bob].map((client) => client.tryAcquire(NAME, { ttl: '60s' }));
       await waiters(session, 2);
       await session.letGo();
       await Promise.all(acquiring);
+    },
+  },
+  {
+    rule: 'overlap',
+    when: 'the shortcut to released locks does not look whether they are released',
+    tampering: { pattern: /AND lock\.grant_id IS NULL(\s+AND \(lock\.expire_time <=)/, replacement: '$1' },
+    async play({ ann, bob }) {
+      await ann.acquire(NAME, { ttl: '60s' });
+      await bob.tryAcquire(NAME, { ttl: '60s' });
     },
   },
   {
@@ -72,7 +82,7 @@ const FAULTS: Fault[] = [
   {
     rule: 'token',
     when: 'a grant leaves the token as it was',
-    tampering: { pattern: /greatest\(lock\.token \+ 1,.+?\) END/, replacement: 'lock.token END' },
+    tampering: { pattern: /greatest\(lock\.token \+ 1, .+?::bigint\)/, replacement: 'lock.token' },
     async play({ ann, bob }) {
       await (await ann.acquire(NAME)).release();
       await (await bob.acquire(NAME)).release();

@@ -70,6 +70,28 @@ describe('while somebody else has locked the row of a lock', () => {
     }
   });
 
+  it.each([
+    { meanwhile: 'taken', grantId: randomUUID(), timeLeft: '1 minute', outcome: 'busy' },
+    { meanwhile: 'taken and released', grantId: null, timeLeft: '0', outcome: 'granted' },
+  ])('a released lock that was $meanwhile is $outcome', async ({ meanwhile, grantId, timeLeft, outcome }) => {
+    const lockName = `shortcut:${meanwhile}`;
+    for (let times = 0; times < 100; times++) await (await locks.acquire(lockName)).release();
+    await session.lockRow(lockName);
+    const acquiring = store.acquire([request(lockName)]);
+    await session.awaitWaiter();
+    const [changed] = await session.query<{ token: string }>(
+      `UPDATE dblock_lock SET token = token + 1000000000, grant_id = $2, worker_name = 'bob',
+        expire_time = clock_timestamp() + $3::interval WHERE lock_name = $1 RETURNING token`,
+      [lockName, grantId, timeLeft],
+    );
+    const letGo = await session.letGo();
+    const answer = (await acquiring)[0]!;
+    expect(answer.outcome).toBe(outcome);
+    if (answer.outcome !== 'granted') return;
+    expect(answer.lease.fencingToken).toBeGreaterThan(Number(changed!.token));
+    expect(answer.lease.lockTime.getTime()).toBeGreaterThanOrEqual(letGo.getTime() - 1);
+  });
+
   it('a lease that expires while its renewal waits is lost', async () => {
     const { lockName, grantId } = request('expiring');
     await store.acquire([{ ...request('expiring', 300), grantId }]);

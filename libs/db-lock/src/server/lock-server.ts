@@ -68,8 +68,11 @@ export type AcquireResult = Granted<AcquireAnswer> | { outcome: 'busy'; holder: 
 /** What an acquire of several locks comes to: all `granted`, or `busy` with the holder of one. */
 export type AcquireSetResult = Granted<AcquireSetAnswer> | { outcome: 'busy'; holder: HolderRecord };
 
-/** The most requests that one statement takes. */
-const MAX_BATCH = 256;
+/**
+ * The most requests that one statement takes. Few enough that, where more wait, this process works on the answers of one
+ * while the database works on the next: with 256 callers, twice 128 are a seventh faster than once 256.
+ */
+const MAX_BATCH = 128;
 
 /** All leases of a process that are due, if there aren't more. */
 const MAX_RENEWALS = 1_000;

@@ -317,6 +317,48 @@ ${otherRows}${told}`;
   WHERE (${repeats}) OR ${isFree}`,
     });
 
+  /**
+   * Takes the locks that were released and are kept for nobody, with the clock read once each row is locked. All others
+   * cost a plain read. TID for the update: nothing is looked up twice, and a row that somebody has changed since the
+   * statement's start is passed over.
+   */
+  const acquireReleased = `
+WITH ${acquireRequests(false)}
+UPDATE ${locks} AS lock
+SET worker_name = released.worker_name,
+    grant_id = released.grant_id,
+    token = greatest(lock.token + 1, ${tokenAt('released.now')}),
+    lock_time = released.now,
+    expire_time = released.now + released.ttl,
+    metadata = released.metadata
+FROM (
+  SELECT locked.*, clock_timestamp() AS now
+  FROM (
+    SELECT request.*, lock.place
+    FROM request
+    CROSS JOIN LATERAL (
+      SELECT lock.ctid AS place
+      FROM ${locks} AS lock
+      WHERE lock.lock_name = request.lock_name
+        AND lock.grant_id IS NULL
+        AND (lock.expire_time <= statement_timestamp() - ${TURN} * ${MILLISECOND}
+          OR NOT EXISTS (SELECT ${aliveWaiters('lock.lock_name')}))
+      OFFSET 0
+      FOR NO KEY UPDATE
+    ) AS lock
+    OFFSET 0
+  ) AS locked
+  OFFSET 0
+) AS released
+WHERE lock.ctid = released.place
+RETURNING
+  lock.xmin::text AS version,
+  lock.lock_name,
+  lock.token::text AS token,
+  ${timeColumn('lock.lock_time')} AS lock_time,
+  ${timeColumn('lock.expire_time')} AS expire_time,
+  ${timeColumn('clock_timestamp()')} AS server_time`;
+
   /** The clock after the row lock: a CTE of its own, as a select list may be computed before its rows are locked. */
   const seenRows = `
 seen AS MATERIALIZED (
@@ -365,6 +407,9 @@ RETURNING lock.lock_name, request.grant_id::text AS grant_id, ${nextInLine('lock
      * as the plain read saw it: also one whose expired lease a grant came after.
      */
     acquire: { name: 'db_lock_acquire', text: acquire(false) },
+
+    /** A shortcut of `acquire`, with its parameters. What does not come back is to be asked of that one. */
+    acquireReleased: { name: 'db_lock_acquire_released', text: acquireReleased },
 
     /** The same for requests of which some wait in a queue: $6 tickets, or nulls. Who gets the lock leaves the queue. */
     acquireQueued: { name: 'db_lock_acquire_queued', text: acquire(true) },

@@ -1,0 +1,25 @@
+/** How much the last try counts for, against all before. */
+const WEIGHT = 0.25;
+
+/** The share of requests that a shortcut must answer: the others cost a statement more than without it. */
+const WORTH_IT = 0.5;
+
+/** A shortcut that was not worth it is tried again every so many times. */
+const AGAIN = 32;
+
+/** Whether it is worth trying a shortcut first that answers some requests only, going by what it answered lately. */
+export class Shortcut {
+  #share = 1;
+  #passedBy = 0;
+
+  isWorthTrying(): boolean {
+    if (this.#share < WORTH_IT && ++this.#passedBy < AGAIN) return false;
+    this.#passedBy = 0;
+    return true;
+  }
+
+  /** @param share the share of requests that it answered, 0 to 1 */
+  tried(share: number): void {
+    this.#share += WEIGHT * (share - this.#share);
+  }
+}
