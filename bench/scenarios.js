@@ -10,6 +10,7 @@ export const SCENARIOS = [
   'decorator',
   'growth',
   'churn',
+  'watched',
 ];
 
 /** @param {string} scenario @returns {Promise<import('./contest/stage.js').Scenario>} */

@@ -33,6 +33,7 @@ import { readdirSync } from 'node:fs';
  * @property {(lockName: string) => Promise<unknown>} [cycle] - acquires and releases, where that can't be told apart
  * @property {(lockName: string) => Promise<unknown>} [plainCycle] - likewise, without the decorator
  * @property {number} [size] - how many locks a cycle takes, when it is more than one
+ * @property {string} [origin] - where it is served, when that is what it is about
  * @property {() => Promise<unknown>} close - also while somebody waits
  */
 

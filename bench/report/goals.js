@@ -2,6 +2,7 @@ import { COMMIT } from '../scenarios/hot-lock.js';
 import { plainKey } from '../scenarios/decorator.js';
 import { FEW, MANY } from '../scenarios/growth.js';
 import { httpKey } from '../scenarios/http.js';
+import { watchedKey } from '../scenarios/watched.js';
 import { REDIS_LIBRARIES } from '../systems.js';
 import { spreadOf } from './statistics.js';
 import { figuresOf, ratiosOf, roundsOf } from './summary.js';
@@ -192,6 +193,14 @@ export const GOALS = [
     measure: ratio({ condition: {}, ours: MANY, theirs: FEW }),
     bound: 0.85,
     aim: 0.95,
+  },
+  {
+    what: "ten open admin pages, % of the database's CPU",
+    against: '-',
+    scenario: 'watched',
+    measure: own(watchedKey(10), {}, 'share'),
+    bound: 5,
+    atMost: true,
   },
 ];
 
