@@ -13,7 +13,7 @@ import { buildTarball, checkContents, checkManifest } from './check-package/tarb
 const workshop = await mkdtemp(join(tmpdir(), 'check-package-'));
 try {
   const tarball = await check('builds and packs', () => buildTarball(workshop));
-  await check('holds its documents, code, types and source maps, and nothing else', () =>
+  await check('holds its documents, code, types, source maps and admin page, and nothing else', () =>
     checkContents(tarball),
   );
   await checkManifest(tarball);

@@ -6,7 +6,7 @@ export interface Addresses {
   api: string;
   docs: string;
   health: string;
-  /** Absent where the admin is not served. */
+  /** The admin's page. Absent where the admin is not served. */
   admin?: string;
 }
 
@@ -18,7 +18,7 @@ export function addressesOf(configuration: Configuration, port: number): Address
     api: `${origin}/${feature}`,
     docs: `${origin}/docs`,
     health: `${origin}/health/ready`,
-    ...(servesAdmin(configuration) && { admin: `${origin}/${feature}/admin/api` }),
+    ...(servesAdmin(configuration) && { admin: `${origin}/${feature}/admin` }),
   };
 }
 
@@ -33,7 +33,7 @@ export function banner(
     '  nestjs-db-lock: the lock server is ready',
     '',
     `  Lock API   ${api}`,
-    `  Admin API  ${admin ?? 'not served: set DB_LOCK_ADMIN_PASSWORD'}`,
+    `  Admin      ${admin ?? 'not served: set DB_LOCK_ADMIN_PASSWORD'}`,
     `  API docs   ${docs}`,
     `  Health     ${health}`,
     `  Database   ${database}`,

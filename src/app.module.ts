@@ -26,12 +26,12 @@ export class AppModule {
           createTables,
           redis: redisUrl === undefined ? undefined : { url: redisUrl },
           guards: [
-            new SameSiteGuard(apiToken === undefined),
+            new SameSiteGuard({ loopbackOnly: apiToken === undefined, links: false }),
             ...(apiToken ? [new BearerTokenGuard(apiToken)] : []),
           ],
           autoRegisterAdmin: servesAdmin(configuration),
           adminGuards: [
-            new SameSiteGuard(adminPassword === undefined && loopback),
+            new SameSiteGuard({ loopbackOnly: adminPassword === undefined && loopback, links: true }),
             ...(adminPassword ? [new AdminPasswordGuard(adminPassword)] : []),
           ],
           isGlobal: true,

@@ -29,7 +29,7 @@ export async function checkApplication(tarball, workshop) {
     await check(`has sound types for ${name}`, () =>
       compile(application, { sources: 'application', type, entryPoints }),
     );
-    await check(`locks, shows and serves locks on PGlite, from ${name}`, () =>
+    await check(`locks, shows and serves locks on PGlite, and the admin page, from ${name}`, () =>
       run(application, process.execPath, 'dist/main.js'),
     );
   }

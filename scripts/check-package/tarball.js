@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { filesOfFirstLoad } from '../admin-page.js';
 import { check } from './check.js';
 import { run } from './command.js';
 
@@ -27,12 +28,13 @@ const DOCUMENTS = ['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json'];
 /** @typedef {{ filename: string, files: Array<{ path: string }> }} Packed what `npm pack` tells of a tarball */
 
 /**
- * Builds the library and packs it.
+ * Builds the library with its admin page, and packs it.
  * @param {string} directory where the tarball comes
  * @returns {Promise<Tarball>}
  */
 export async function buildTarball(directory) {
   await run(ROOT, 'npm', 'run', 'build:lib');
+  await run(ROOT, 'npm', 'run', 'build:admin');
   const pack = [
     'pack',
     '--workspace',
@@ -50,9 +52,12 @@ export async function buildTarball(directory) {
 /** @param {Tarball} tarball */
 export async function checkContents({ files, manifest }) {
   const code = files.filter((path) => /^dist\/.*\.js$/.test(path));
+  const loadedLater = files.filter((path) => /^admin-page\/assets\/[\w-]+\.(js|css|svg)$/.test(path));
   const expected = [
     ...DOCUMENTS,
     ...code.flatMap((path) => [path, `${path}.map`, path.replace(/js$/, 'd.ts')]),
+    ...(await filesOfFirstLoad()).map((path) => `admin-page/${path}`),
+    ...loadedLater,
     ...Object.values(manifest.bin),
     ...Object.values(manifest.exports).flatMap((target) =>
       typeof target === 'string' ? [] : Object.values(target),

@@ -159,7 +159,7 @@ describe('A work inside a work', () => {
 
   it('does not enter a lease that is lost', async () => {
     await locks.withLock(lockName, async (lease) => {
-      await app.get(LockServer).forceRelease({ lockName, actor: 'test', reason: 'test' });
+      await app.get(LockServer).desk.forceRelease({ lockName, actor: 'test', reason: 'test' });
       await expect(lease.renew()).rejects.toThrow(/lost/);
       await using _successor = await locks.acquire(lockName);
       await expect(locks.withLock(lockName, REENTRANT, () => 'in')).rejects.toThrow(LockBusyError);
@@ -328,7 +328,7 @@ describe('A work inside a work', () => {
 
     it('is still there when it is lost, with its signal aborted', async () => {
       await locks.withLock(lockName, async (lease) => {
-        await app.get(LockServer).forceRelease({ lockName, actor: 'test', reason: 'test' });
+        await app.get(LockServer).desk.forceRelease({ lockName, actor: 'test', reason: 'test' });
         await expect(lease.renew()).rejects.toThrow(/lost/);
         expect(currentLease()).toBe(lease);
         expect(currentLease()!.signal.aborted).toBe(true);

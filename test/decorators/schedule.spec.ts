@@ -96,7 +96,9 @@ describe('43 @UseLock on scheduled methods of two instances', () => {
 
   /** The lock is free again, as after its `minHold`. */
   const freeAgain = (lockName: string) =>
-    instances[0]!.get(LockServer).forceRelease({ lockName, actor: 'test', reason: 'An hour has passed.' });
+    instances[0]!
+      .get(LockServer)
+      .desk.forceRelease({ lockName, actor: 'test', reason: 'An hour has passed.' });
 
   const stateOf = async (lockName: string) => (await instances[0]!.get(LockClient).inspect(lockName))?.state;
 

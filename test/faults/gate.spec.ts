@@ -245,7 +245,7 @@ describeWithRedisServer('locks with a Redis gate before PostgreSQL', () => {
 
   it('come free in a moment when they were released behind the gate’s back', async () => {
     const lease = await grant(one);
-    await app.get(LockServer).forceRelease({ lockName: name, actor: 'admin', reason: 'stuck' });
+    await app.get(LockServer).desk.forceRelease({ lockName: name, actor: 'admin', reason: 'stuck' });
     await until('the key is found out', PATIENCE, () => isGranted(other));
     expect(await release(one, lease)).toEqual({ outcome: 'lost' });
     expect(await refusesAlone(one)).toBe(true);

@@ -38,11 +38,11 @@ describe("The admin's reads", () => {
       metadata,
     });
     origin = await listen(app);
-    const server = app.get(LockServer);
+    const { desk } = app.get(LockServer);
     return {
       locks: app.get(LockClient),
-      list: jest.spyOn(server, 'list'),
-      countByState: jest.spyOn(server, 'countByState'),
+      list: jest.spyOn(desk, 'list'),
+      countByState: jest.spyOn(desk, 'countByState'),
     };
   }
 
@@ -130,7 +130,7 @@ describe("The admin's reads", () => {
     stopTheClock();
     await get('admin/api/locks');
     jest
-      .spyOn(app!.get(LockServer), 'forceRelease')
+      .spyOn(app!.get(LockServer).desk, 'forceRelease')
       .mockRejectedValue(new StoreUnavailableError('no answer'));
     await expect(post('locks/unknown/force-release', { reason: 'test' })).rejects.toThrow();
     await get('admin/api/locks');
@@ -165,6 +165,8 @@ describe("The admin's reads", () => {
     await get('admin/api/locks');
     await get('admin/api/locks');
     expect(bare.list).toHaveBeenCalledTimes(2);
+    await Promise.all(Array.from({ length: 10 }, () => get('admin/api/locks?search=together')));
+    expect(bare.list.mock.calls.length).toBeLessThan(2 + 10); // those at the same time share one read
     await app!.close();
     const cached = await start({ imports: [CacheModule.register({ isGlobal: true })] });
     await get('locks');

@@ -133,7 +133,7 @@ describe('LockEvents', () => {
     const lockName = randomUUID();
     const lease = await app.get(LockClient).acquire(lockName);
     const { fencingToken } = lease;
-    await app.get(LockServer).forceRelease({ lockName, actor: 'root', reason: 'it hangs' });
+    await app.get(LockServer).desk.forceRelease({ lockName, actor: 'root', reason: 'it hangs' });
     await expect(lease.renew()).rejects.toThrow(/lost/);
     const told = { feature: 'dblock', lockName, workerName: 'ann', fencingToken };
     expect(heard.slice(1)).toMatchObject([
@@ -186,7 +186,7 @@ describe('LockEvents', () => {
     expect(JSON.stringify(here)).not.toContain(lease.grantId);
 
     const forced = await locks.acquire(lockName);
-    await app.get(LockServer).forceRelease({ lockName, actor: 'root', reason: 'test' });
+    await app.get(LockServer).desk.forceRelease({ lockName, actor: 'root', reason: 'test' });
     await expect(forced.renew()).rejects.toThrow(/lost/);
     expect(here.slice(11)).toMatchObject([{ ...told, type: 'lost', reason: 'refused' }]);
     expect(types(there).slice(11)).toEqual(['forced']);

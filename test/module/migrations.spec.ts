@@ -23,11 +23,11 @@ describe('migrations', () => {
       ...options,
     }).initialize();
 
-  const startsWith = async (feature: string) => {
+  const startsWith = async (feature: string, url = database.url, options: object = {}) => {
     const module = await Test.createTestingModule({
       imports: [
-        TypeOrmModule.forRoot({ type: 'postgres', url: database.url, autoLoadEntities: true }),
-        DbLockModule.forRoot({ feature, isGlobal: true }),
+        TypeOrmModule.forRoot({ type: 'postgres', url, autoLoadEntities: true }),
+        DbLockModule.forRoot({ feature, isGlobal: true, ...options }),
       ],
     }).compile();
     await module.init();
@@ -40,15 +40,36 @@ describe('migrations', () => {
     expect(run.map(({ name }) => name)).toEqual([
       'CreateDblockLock1763900000000',
       'CreateBillingEuLock1763900000000',
+      'AddDblockLockHistory1764000000000',
+      'AddBillingEuLockHistory1764000000000',
     ]);
     const { upQueries } = await dataSource.driver.createSchemaBuilder().log();
     expect(upQueries.map(({ query }) => query)).toEqual([]);
     await startsWith('dblock');
     await startsWith('billing_eu');
-    await dataSource.undoLastMigration();
-    await dataSource.undoLastMigration();
+    for (let undone = 0; undone < run.length; undone++) await dataSource.undoLastMigration();
     await expect(startsWith('dblock')).rejects.toThrow('does not exist');
     await dataSource.destroy();
+  });
+
+  it('bring tables of before the history up to date, and back, without losing what operators did', async () => {
+    const second = await createTestDatabase();
+    const dataSource = await open({ url: second.url });
+    await dataSource.runMigrations();
+    for (const _ of ['billing_eu', 'dblock']) await dataSource.undoLastMigration();
+    await dataSource.query(
+      `INSERT INTO dblock_history (lock_name, event, worker_name, token, actor, reason, event_time)
+      VALUES ('old', 'forced', 'ann', 1, 'eve', 'it hung', now())`,
+    );
+    await expect(startsWith('dblock', second.url)).rejects.toThrow('AddDblockLockHistory1764000000000');
+    await startsWith('dblock', second.url, { createTables: true });
+    await dataSource.runMigrations();
+    const { upQueries } = await dataSource.driver.createSchemaBuilder().log();
+    expect(upQueries.map(({ query }) => query)).toEqual([]);
+    await startsWith('dblock', second.url);
+    expect(await dataSource.query('SELECT reason FROM dblock_history')).toEqual([{ reason: 'it hung' }]);
+    await dataSource.destroy();
+    await second.drop();
   });
 
   it('print as SQL that a DBA can run', async () => {

@@ -43,7 +43,8 @@ await app.close();
 `;
 
 const blocks = blocksOf(README);
-const example = (name: string) => blocks.filter((block) => block.example === name);
+const examples = [...blocks, ...blocksOf(new URL('docs/http.md', ROOT))];
+const example = (name: string) => examples.filter((block) => block.example === name);
 
 /** Runs a program, and returns what it printed. */
 function run(
@@ -81,7 +82,7 @@ describe('the README', () => {
       'application',
       'application',
       'curl',
-      'python',
+      'admin',
     ]);
   });
 
@@ -143,6 +144,22 @@ describe('the README', () => {
       expect((await server.call('/dblock/locks/report')).body['state']).toBe('released');
     }, 120_000);
 
+    it("with curl, as the admin's page does", async () => {
+      await server.call('/dblock/locks/import/lease', {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ ttl: '1m', workerName: 'old' }),
+      });
+      const { text } = example('admin')[0]!;
+      const output = await run('bash', ['-e'], here(text), { CURL_HOME: directory });
+      const answers = output.split('\n').filter((line) => line.startsWith('{'));
+      expect(answers.map((answer) => JSON.parse(answer) as object)).toMatchObject([
+        { total: 1, items: [{ lockName: 'import', workerName: 'old' }] },
+        { lockName: 'import', ended: { workerName: 'old' } },
+      ]);
+      expect((await server.call('/dblock/locks/import')).body['state']).toBe('released');
+    }, 120_000);
+
     it('from Python', async () => {
       requireProgram('python3');
       const { text } = example('python')[0]!;
@@ -173,6 +190,7 @@ describe('the README', () => {
       'docs/waiting.md',
       'docs/decorator.md',
       'docs/gate.md',
+      'docs/admin.md',
       'docs/http.md',
       'docs/operations.md',
       'docs/extending.md',

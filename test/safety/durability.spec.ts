@@ -22,7 +22,10 @@ describe('what a lock costs in the write-ahead log', () => {
     server = await startPostgres({
       settings: { autovacuum: 'off', synchronous_commit: 'off', wal_writer_delay: '10s' },
     });
-    app = await createLockApplication({ database: { type: 'postgres', url: server.url } });
+    app = await createLockApplication({
+      database: { type: 'postgres', url: server.url },
+      features: [{ history: false }], // it is written beside the locks, some time later
+    });
     locks = app.get(LockServer);
     session = await BlockingSession.open(server.url);
     const [row] = await session.query<{ pid: number }>(

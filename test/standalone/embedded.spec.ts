@@ -30,8 +30,8 @@ describe('the standalone server on its embedded database', () => {
   const start = () => StandaloneServer.start({ DB_LOCK_DATA_DIR: join(directory, 'data') });
 
   it('says where everything is', () => {
-    for (const address of ['/dblock', '/dblock/admin/api', '/docs', '/health/ready'])
-      expect(server.stderr).toContain(server.origin + address);
+    for (const address of ['/dblock', '/dblock/admin', '/docs', '/health/ready'])
+      expect(server.stderr).toContain(`${server.origin}${address}\n`);
     expect(existsSync(join(directory, 'data'))).toBe(true);
   });
 
@@ -102,9 +102,27 @@ describe('the standalone server on its embedded database', () => {
     for (const path of ['/dblock/acquireLock?lockName=p&workerName=w&timeout=10', '/dblock/admin/api/counts'])
       expect((await server.call(path, fromPage)).status).toBe(403);
     expect((await server.call('/dblock/locks/p')).status).toBe(404);
-    expect(await statusFor(server, '/dblock/locks', 'evil.example.com')).toBe(403);
-    expect(await statusFor(server, '/dblock/admin/api/counts', 'evil.example.com')).toBe(403);
-    expect(await statusFor(server, '/dblock/locks', 'localhost')).toBe(200);
+    expect(await statusFor(server, '/dblock/locks', { host: 'evil.example.com' })).toBe(403);
+    expect(await statusFor(server, '/dblock/admin/api/counts', { host: 'evil.example.com' })).toBe(403);
+    expect(await statusFor(server, '/dblock/locks', { host: 'localhost' })).toBe(200);
+  });
+
+  it('lets people follow links to the admin, but not to what changes something', async () => {
+    const link = {
+      'sec-fetch-site': 'cross-site',
+      'sec-fetch-mode': 'navigate',
+      'sec-fetch-dest': 'document',
+    };
+    const locks = '/dblock/admin/api/locks';
+    const acquire = '/dblock/acquireLock?lockName=link&workerName=w&timeout=10';
+    expect(await statusFor(server, locks, { headers: link })).toBe(200);
+    expect(await statusFor(server, locks, { headers: { ...link, 'sec-fetch-dest': 'iframe' } })).toBe(403);
+    expect(await statusFor(server, locks, { headers: { ...link, 'sec-fetch-mode': 'cors' } })).toBe(403);
+    expect(await statusFor(server, locks, { headers: link, host: 'evil.example.com' })).toBe(403);
+    expect(await statusFor(server, acquire, { headers: link })).toBe(403);
+    const clear = '/dblock/admin/api/clear-expired';
+    expect(await statusFor(server, clear, { headers: link, method: 'POST' })).toBe(403);
+    expect((await server.call('/dblock/locks/link')).status).toBe(404);
   });
 
   it('refuses a second server on its data', async () => {
@@ -144,10 +162,28 @@ describe('the standalone server on its embedded database', () => {
   });
 });
 
-/** The status of a request that names another host. */
-function statusFor({ port }: StandaloneServer, path: string, host: string): Promise<number | undefined> {
+interface Sender {
+  /** By what name it calls the server. */
+  host?: string;
+  method?: string;
+  headers?: Record<string, string>;
+}
+
+/** The status of a request as only browsers send it: fetch() sets some headers by itself. */
+function statusFor(
+  { port }: StandaloneServer,
+  path: string,
+  { host = '127.0.0.1', method = 'GET', headers = {} }: Sender,
+): Promise<number | undefined> {
   return new Promise((resolve, reject) => {
-    request({ host: '127.0.0.1', port, path, headers: { host: `${host}:${port}` } }, (response) => {
+    const options = {
+      host: '127.0.0.1',
+      port,
+      path,
+      method,
+      headers: { ...headers, host: `${host}:${port}` },
+    };
+    request(options, (response) => {
       response.resume();
       resolve(response.statusCode);
     })

@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { buildPage } from '#support/built-page';
 import { hasProgram } from '#support/system-program';
 import { startPostgres, type PostgresServer } from '#support/postgres-server';
 
@@ -17,7 +18,8 @@ export default async function setUp(): Promise<void> {
     : await startServer();
   process.env.DB_LOCK_TEST_ADMIN_URL = url;
   process.stderr.write(`The tests use ${origin}.\n`);
-  for (const program of ['redis-server', 'pgbouncer']) provide(program);
+  for (const program of ['redis-server', 'pgbouncer', 'chromium']) provide(program);
+  buildPage();
 }
 
 /** Suites start servers of their own; the program is installed once, before the workers of jest would do it twice. */

@@ -15,24 +15,30 @@ export interface LockApplicationOptions {
   platform?: Platform;
   globalPrefix?: string;
   metadata?: ModuleMetadata;
+  /** What to inject instead, by token. */
+  overrides?: Array<[token: unknown, value: unknown]>;
+  /** Options of Fastify's router. */
+  routerOptions?: object;
   logger?: LoggerService;
 }
 
 /** A Nest application that holds locks. */
 export async function createLockApplication(options: LockApplicationOptions): Promise<INestApplication> {
   const { database, features = [{}], platform = 'express', globalPrefix, metadata = {}, logger } = options;
-  const module = await Test.createTestingModule({
+  const builder = Test.createTestingModule({
     ...metadata,
     imports: [
       TypeOrmModule.forRoot({ ...database, autoLoadEntities: true }),
       ...features.map((feature) => DbLockModule.forRoot({ createTables: true, public: true, ...feature })),
       ...(metadata.imports ?? []),
     ],
-  }).compile();
+  });
+  for (const [token, value] of options.overrides ?? []) builder.overrideProvider(token).useValue(value);
+  const module = await builder.compile();
   const app = module.createNestApplication(
     platform === 'express'
       ? new ExpressAdapter()
-      : new FastifyAdapter({ routerOptions: { maxParamLength: 510 } }),
+      : new FastifyAdapter({ routerOptions: { maxParamLength: 510, ...options.routerOptions } }),
     { logger: logger ?? ['error', 'fatal'] },
   );
   if (globalPrefix !== undefined) app.setGlobalPrefix(globalPrefix);

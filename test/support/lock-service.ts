@@ -2,7 +2,7 @@ import type { INestApplication } from '@nestjs/common';
 import { LockServer } from 'nestjs-db-lock';
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
-import { Agent } from 'undici';
+import { Agent, type Dispatcher } from 'undici';
 import { createLockApplication, listen, type LockApplicationOptions } from './lock-application.js';
 import { until } from './patience.js';
 import { createTestDatabase } from './test-database.js';
@@ -98,7 +98,7 @@ export class LockService implements AsyncDisposable {
       headers,
       body,
     });
-    const text = await response.body.text();
+    const text = await textOf(response);
     return {
       status: response.statusCode,
       headers: response.headers as Record<string, string>,
@@ -153,6 +153,17 @@ function encode({ json, form, body, headers = {} }: Message) {
       headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers },
     };
   return { body, headers };
+}
+
+/** All of it; of events, which have no end, the first one. */
+async function textOf({ headers, body }: Dispatcher.ResponseData): Promise<string> {
+  if (headers['content-type'] !== 'text/event-stream') return body.text();
+  let text = '';
+  for await (const chunk of body.setEncoding('utf8')) {
+    text += chunk as string;
+    if (/\S\n\n/.test(text)) break;
+  }
+  return text;
 }
 
 function toSearch(parameters: NonNullable<Message['query']>): string {

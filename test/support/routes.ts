@@ -19,6 +19,11 @@ export function routesBelow(app: INestApplication, path: string): Route[] {
     .filter((route) => route.path.startsWith(`${path}/`));
 }
 
+/** Whether a route serves the admin's page or its files: they are there for browsers, and no API. */
+export function isOfPage({ path }: Route): boolean {
+  return /\/admin(\/assets\/:file)?$/.test(path);
+}
+
 /** The path with a value for each of its parameters. */
 export function pathOf(route: Route, values: Record<string, string>): string {
   return route.path.replaceAll(/:(\w+)/g, (_, name: string) => values[name]!);
@@ -29,9 +34,13 @@ function routesOf(controller: Type): Route[] {
   return new MetadataScanner().getAllMethodNames(prototype).flatMap((name) => {
     const method = Reflect.getMetadata(METHOD_METADATA, prototype[name]!) as RequestMethod | undefined;
     if (method === undefined) return [];
-    const path = [controller, prototype[name]!]
-      .map((target) => String(Reflect.getMetadata(PATH_METADATA, target)))
-      .join('/');
-    return [{ method: RequestMethod[method], path: path.replace(/\/+$/, '') }];
+    const [base, path] = [controller, prototype[name]!].map(pathOfTarget);
+    return [{ method: RequestMethod[method], path: `${base}/${path}`.replace(/\/+$/, '') }];
   });
+}
+
+/** The first one: the others only add slashes. */
+function pathOfTarget(target: object): string {
+  const path = Reflect.getMetadata(PATH_METADATA, target) as string | string[];
+  return String([path].flat()[0]);
 }

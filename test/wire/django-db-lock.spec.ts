@@ -366,7 +366,7 @@ describe.each(PLATFORMS)("django-db-lock's contract on %s", (platform) => {
     it('tells the leases of one worker apart: a late release spares the successor', async () => {
       const lockName = uniqueName();
       const late = await ann.client.acquire(lockName);
-      await service.locks.forceRelease({ lockName, actor: 'olga', reason: 'test' });
+      await service.locks.desk.forceRelease({ lockName, actor: 'olga', reason: 'test' });
       await using successor = await ann.client.acquire(lockName);
       await late.release();
       expect(await service.locks.inspect(lockName)).toMatchObject({

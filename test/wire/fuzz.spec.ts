@@ -7,7 +7,7 @@ import { AWKWARD_NAMES } from '../support/lock-names.js';
 import { LockService, type Answer, type LockRow, type Message } from '../support/lock-service.js';
 import { until } from '../support/patience.js';
 import { PLATFORMS } from '../support/platforms.js';
-import { pathOf, routesBelow, type Route } from '../support/routes.js';
+import { isOfPage, pathOf, routesBelow, type Route } from '../support/routes.js';
 
 /** `FUZZ_SEED=… FUZZ_RUNS=… npm test -- test/wire/fuzz` looks elsewhere, and for longer. */
 const SEED = Number(process.env['FUZZ_SEED'] ?? 1_763_900_000);
@@ -178,6 +178,12 @@ const FIELDS = [
   'order',
   'page',
   'pageSize',
+  'prefix',
+  'range',
+  'limit',
+  'before',
+  'fencingToken',
+  'locks',
   'constructor',
   '__proto__',
 ];
@@ -266,7 +272,10 @@ function toForm(parameters: Record<string, unknown>): string {
     .join('&');
 }
 
-/** What the routes take, by the last step of their path. */
+/** The fencing token of the lock `held`. */
+const HELD_TOKEN = 7;
+
+/** What the routes take, by method and path or by the last step of their path. */
 const GOOD: Record<string, object> = {
   lease: { ttl: 60_000 },
   'lease-sets': { lockNames: ['job', 'free', 'expired'], ttl: 60_000 },
@@ -281,6 +290,14 @@ const GOOD: Record<string, object> = {
   },
   ':grantId': { ttl: 60_000 },
   'force-release': { reason: 'stuck' },
+  'POST dblock/admin/api/locks': { lockName: 'free', ttl: 60_000 },
+  'PATCH dblock/admin/api/locks/:lockName': { fencingToken: HELD_TOKEN, ttl: 60_000 },
+  'POST dblock/admin/api/force-release': {
+    reason: 'stuck',
+    locks: [{ lockName: 'held', fencingToken: HELD_TOKEN }, { lockName: 'free' }],
+  },
+  'delete-released': { lockNames: ['free', 'expired', 'job'] },
+  inspect: { lockNames: ['held', 'free', 'job'] },
   acquireLock: { lockName: 'django', workerName: 'ann', timeout: 60 },
   releaseLock: { lockName: 'held', workerName: 'ann' },
   getLockInfo: { lockName: 'held' },
@@ -303,7 +320,8 @@ function messageOf(
   const headers = { 'content-type': type };
   if ('query' in payload) return { headers, query: payload.query, body: payload.body ?? undefined };
   if (route.method === 'DELETE') return { query: toForm({ minHold: 1, ...payload.changes }) };
-  const parameters = { ...GOOD[route.path.split('/').at(-1)!], ...payload.changes };
+  const good = GOOD[`${route.method} ${route.path}`] ?? GOOD[route.path.split('/').at(-1)!];
+  const parameters = { ...good, ...payload.changes };
   if (route.method === 'GET') return { query: toForm(parameters) };
   return { headers, body: type === FORM_TYPE ? toForm(parameters) : JSON.stringify(parameters) };
 }
@@ -316,20 +334,16 @@ describe.each(PLATFORMS)('whatever is thrown at %s', (platform) => {
   beforeAll(async () => {
     const providers = [{ provide: APP_FILTER, useClass: ProblemFilter }];
     service = await LockService.open({ platform, metadata: { providers } });
-    routes = routesBelow(service.app, 'dblock');
-    await service.leaveExpired('expired');
-    await service.query(
-      `INSERT INTO dblock_lock (lock_name, token, lock_time, expire_time) VALUES ('free', 1, now(), now())`,
-    );
+    routes = routesBelow(service.app, 'dblock').filter((route) => !isOfPage(route));
   });
   afterAll(() => service.close());
 
-  /** All that is stored, as one text. */
+  /** All that is stored, as one text; of the history what comes with the requests, and not a moment later. */
   async function stored(): Promise<string> {
     const [row] = await service.query<{ everything: string }>(
       `SELECT json_build_array(
          (SELECT json_agg(lock ORDER BY lock_name) FROM dblock_lock AS lock),
-         (SELECT json_agg(history ORDER BY id) FROM dblock_history AS history)
+         (SELECT json_agg(history ORDER BY id) FROM dblock_history AS history WHERE actor IS NOT NULL)
        )::text AS everything`,
     );
     return row!.everything;
@@ -340,11 +354,12 @@ describe.each(PLATFORMS)('whatever is thrown at %s', (platform) => {
     await service.query(`DELETE FROM dblock_history`);
     await service.query(`DELETE FROM dblock_lock WHERE lock_name NOT IN ('held', 'expired', 'free')`);
     await service.query(
-      `UPDATE dblock_lock
-       SET expire_time = clock_timestamp() - interval '1 hour',
-           grant_id = CASE lock_name WHEN 'expired' THEN gen_random_uuid() END,
-           worker_name = CASE lock_name WHEN 'expired' THEN 'late' END
-       WHERE lock_name IN ('expired', 'free')`,
+      `INSERT INTO dblock_lock (lock_name, token, worker_name, grant_id, lock_time, expire_time)
+       VALUES
+         ('expired', 1, 'late', gen_random_uuid(), now(), clock_timestamp() - interval '1 hour'),
+         ('free', 1, NULL, NULL, now(), clock_timestamp() - interval '1 hour')
+       ON CONFLICT (lock_name) DO UPDATE
+       SET expire_time = EXCLUDED.expire_time, grant_id = EXCLUDED.grant_id, worker_name = EXCLUDED.worker_name`,
     );
     await service.locks.acquire({
       lockName: 'held',
@@ -352,6 +367,7 @@ describe.each(PLATFORMS)('whatever is thrown at %s', (platform) => {
       grantId: secret,
       ttl: 60 * 60 * 1000,
     });
+    await service.query(`UPDATE dblock_lock SET token = ${HELD_TOKEN} WHERE lock_name = 'held'`);
     return stored();
   }
 
@@ -592,7 +608,8 @@ describe.each(PLATFORMS)('whatever is thrown at %s', (platform) => {
         if (answer.status === 201 || granted) {
           for (const lease of granted ?? leases ?? [answer.json as Lease])
             expect(await rowOf(lease.lockName)).toMatchObject({
-              grant_id: lease.grantId,
+              // Operators get no key to what they take by hand.
+              grant_id: route.path.startsWith('dblock/admin/') ? expect.any(String) : lease.grantId,
               token: String(lease.fencingToken),
             });
         }

@@ -6,6 +6,7 @@ export type {
   DbLockStaticOptions,
   Guard,
 } from './module/options.js';
+export type { AdminAccess, AdminRequest, ResolvedAccess } from './admin/access.js';
 export { LockTableMissingError } from './module/feature-tables.js';
 export {
   getDjangoDbLockClientToken,
@@ -38,6 +39,9 @@ export type { LockKey, UseLockOptions } from './decorators/use-lock-options.js';
 export { LockEvents, type LockEvent, type LockEventType } from './events/lock-events.js';
 
 export { LockServer } from './server/lock-server.js';
+export { OperatorDesk, type ForcedLock, type HistoryPage, type Overview } from './server/operator-desk.js';
+export type { HistoryOptions } from './history/options.js';
+export type { Percentiles } from './history/histogram.js';
 export { ProblemFilter } from './server/problem.filter.js';
 
 export * from './lease/errors.js';
@@ -50,8 +54,9 @@ export type { RedisClient } from './gate/redis-client.js';
 
 export { LockBase } from './model/lock-base.js';
 export { LockHistoryBase } from './model/lock-history-base.js';
+export { LockStatisticsBase } from './model/lock-statistics-base.js';
 export { LockWaiterBase } from './model/lock-waiter-base.js';
-export { dbLockEntities, Lock, LockHistory, LockWaiter } from './model/lock.entity.js';
+export { dbLockEntities, Lock, LockHistory, LockStatistics, LockWaiter } from './model/lock.entity.js';
 export { dbLockMigrations, dbLockSchemaSql, type MigrationOptions } from './model/migrations.js';
 
 export type {
@@ -59,22 +64,42 @@ export type {
   AcquireSetAnswer,
   ErrorAnswer,
   ExpiredLease,
-  ForceReleaseAnswer,
-  ForceReleaseRequest,
-  HistoryRecord,
   HolderRecord,
   InspectedLock,
   LeaseRecord,
-  ListQuery,
-  LockPage,
   LockRecord,
   LockState,
   LockStore,
   ReleaseAnswer,
   RenewAnswer,
+} from './store/lock-store.js';
+export type {
+  EditAnswer,
+  EditRequest,
+  ForceReleaseAnswer,
+  ForceReleaseRequest,
+  HoldAnswer,
+  HoldRequest,
+  ListQuery,
+  LockDesk,
+  LockFilter,
+  LockGroup,
+  LockPage,
   SortField,
   StateCounts,
-} from './store/lock-store.js';
+} from './store/lock-desk.js';
+export type {
+  Changes,
+  ContendedName,
+  Counts,
+  HistoryEntry,
+  HistoryEvent,
+  HistoryQuery,
+  HistoryRecord,
+  HistoryStore,
+  Statistics,
+  Tally,
+} from './store/history-store.js';
 export type {
   NextInLine,
   PassAnswer,

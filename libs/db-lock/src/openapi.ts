@@ -3,11 +3,13 @@ import {
   ApiConflictResponse,
   ApiConsumes,
   ApiCreatedResponse,
+  ApiForbiddenResponse,
   ApiGoneResponse,
   ApiNoContentResponse,
   ApiNotFoundResponse,
   ApiOkResponse,
   ApiOperation,
+  ApiProduces,
   ApiServiceUnavailableResponse,
   ApiTags,
   type ApiResponseSchemaHost,
@@ -15,12 +17,30 @@ import {
 import type { Type } from '@nestjs/common';
 import { z } from 'zod';
 import { LocksAdminController } from './admin/locks-admin.controller.js';
-import { clearedJson, countsJson, endedLeaseJson, historyJson } from './admin/schemas.js';
+import {
+  clearedJson,
+  countsJson,
+  deletedJson,
+  endedLeaseJson,
+  forcedLocksJson,
+  groupsJson,
+  historyJson,
+  inspectedLocksJson,
+  overviewJson,
+  sessionJson,
+} from './admin/schemas.js';
 import { bulkJson } from './server/bulk.schemas.js';
 import { DjangoDbLockController } from './server/django-db-lock.controller.js';
 import { doneJson, failureJson, grantedJson, lockInfoEnvelopeJson } from './server/django-db-lock.schemas.js';
 import { LocksController } from './server/locks.controller.js';
-import { inspectedLockJson, leaseJson, leaseSetJson, lockPageJson, problemJson } from './server/schemas.js';
+import {
+  inspectedLockJson,
+  leaseJson,
+  leaseSetJson,
+  lockJson,
+  lockPageJson,
+  problemJson,
+} from './server/schemas.js';
 
 type ResponseDecorator = typeof ApiConflictResponse;
 type Decorators = MethodDecorator[];
@@ -132,54 +152,81 @@ function describeLocks(): void {
   );
 }
 
+const FORBIDDEN = problem(
+  ApiForbiddenResponse,
+  'You may not do this, or a page of another site has asked for it. Nothing was done.',
+);
+
+const CHANGED = problem(
+  ApiConflictResponse,
+  'The lease that was meant is over; `lock` says how things are now. Nothing was done.',
+);
+
 function describeAdmin(): void {
   ApiTags('Admin')(LocksAdminController);
-  describe(
-    LocksAdminController,
-    'list',
-    'List locks',
-    ok('A page of locks.', lockPageJson),
+  const guarded = (method: keyof LocksAdminController & string, summary: string, ...decorators: Decorators) =>
+    describe(LocksAdminController, method, summary, ...decorators, FORBIDDEN);
+  const admin: typeof guarded = (method, summary, ...decorators) =>
+    guarded(method, summary, ...decorators, UNAVAILABLE);
+
+  guarded('session', 'Who you are and what you may do', ok('You.', sessionJson));
+  admin('list', 'List locks', ok('A page of locks.', lockPageJson), BAD_REQUEST);
+  admin('groups', 'Group locks by their names', ok('The groups, by name.', groupsJson), BAD_REQUEST);
+  admin(
+    'csv',
+    'All locks that match, as CSV',
+    ApiProduces('text/csv'),
+    ApiOkResponse({ description: 'By name.', content: { 'text/csv': { schema: { type: 'string' } } } }),
     BAD_REQUEST,
-    UNAVAILABLE,
   );
-  describe(
-    LocksAdminController,
+  admin(
     'inspect',
     'Inspect a lock',
     ok('The lock, with those who wait for it.', inspectedLockJson),
     BAD_REQUEST,
     UNKNOWN,
-    UNAVAILABLE,
   );
-  describe(
-    LocksAdminController,
-    'history',
-    'What operators did to a lock',
-    ok('The newest first.', historyJson),
+  admin('inspectAll', 'Inspect several locks', ok('Those that there are.', inspectedLocksJson), BAD_REQUEST);
+  admin('history', 'What happened to a lock', ok('The newest first.', historyJson), BAD_REQUEST);
+  admin(
+    'hold',
+    'Take a lock by hand, past all who wait',
+    ApiCreatedResponse({ description: 'Held.', standardSchema: lockJson }),
     BAD_REQUEST,
-    UNAVAILABLE,
+    problem(ApiConflictResponse, 'Busy: `holder` has it.'),
   );
-  describe(
-    LocksAdminController,
-    'forceRelease',
-    'Free a lock by force',
-    ok('What was ended.', endedLeaseJson),
+  admin(
+    'edit',
+    "Change a live lease's end or metadata",
+    ok('Changed.', lockJson),
     BAD_REQUEST,
-    UNAVAILABLE,
+    UNKNOWN,
+    CHANGED,
   );
-  describe(
-    LocksAdminController,
-    'counts',
-    'Count locks by state',
-    ok('The counts.', countsJson),
-    UNAVAILABLE,
+  admin('forceRelease', 'Free a lock by force', ok('What was ended.', endedLeaseJson), BAD_REQUEST, CHANGED);
+  guarded(
+    'forceReleaseAll',
+    'Free several locks by force, each by itself',
+    ok('What became of each, in their order. `error`: it is unknown.', forcedLocksJson),
+    BAD_REQUEST,
   );
-  describe(
-    LocksAdminController,
-    'clearExpired',
-    'Mark expired leases as released',
-    ok('How many.', clearedJson),
-    UNAVAILABLE,
+  admin('deleteReleased', 'Remove released locks', ok('Which were removed.', deletedJson), BAD_REQUEST);
+  admin('clearExpired', 'Mark expired leases as released', ok('How many.', clearedJson));
+  admin('counts', 'Count locks by state', ok('The counts.', countsJson));
+  admin(
+    'overview',
+    'What happened in a range, and how things are now',
+    ok('The overview.', overviewJson),
+    BAD_REQUEST,
+  );
+  guarded(
+    'changes',
+    'Watch what changes: events `hello`, `changes`, `many`, `refresh` and `tick`',
+    ApiProduces('text/event-stream'),
+    ApiOkResponse({
+      description: 'As it changes.',
+      content: { 'text/event-stream': { schema: { type: 'string' } } },
+    }),
   );
 }
 

@@ -1,6 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { createHash, randomUUID } from 'node:crypto';
+import { BoundedMap } from '../history/bounded-map.js';
+import { monotonicNow } from '../lease/deadline.js';
 
 /** As much of a cache-manager Cache as is needed. */
 interface Cache {
@@ -13,6 +15,9 @@ const CACHE_MANAGER = 'CACHE_MANAGER';
 /** How old what an operator sees may be, in milliseconds. */
 const TTL = 1_000;
 
+/** So many values are remembered at a time. */
+const MOST_REMEMBERED = 100;
+
 /** How long the cache may take to say what it has, in milliseconds. */
 const PATIENCE = 250;
 
@@ -24,19 +29,36 @@ const PATIENCE = 250;
 export class CachedReads {
   /** Makes the keys of this process and of the time since its last write: a cache may be shared with other databases. */
   #generation = randomUUID();
+  readonly #underWay = new Map<string, Promise<unknown>>();
+  readonly #remembered = new BoundedMap<string, { value: Promise<unknown>; since: number }>(MOST_REMEMBERED);
 
   constructor(@Inject(ModuleRef) private readonly application: ModuleRef) {}
 
-  /** The value, in its JSON form (a store may keep JSON), as it was at most a second ago. */
-  async read<Value>(name: string, query: object, read: () => Promise<Value>): Promise<Value> {
-    const cache = this.#cache();
-    if (!cache) return read();
-    let reading: Promise<Value> | undefined;
-    try {
-      return await inTime(cache.wrap(this.#key(name, query), () => (reading = read()), TTL, 0));
-    } catch {
-      return reading ?? read();
-    }
+  /**
+   * The value, in its JSON form (a store may keep JSON), as it was at most a second ago. Those who ask for the same at the same
+   * time, as all do who watch the same page, share one read.
+   */
+  read<Value>(name: string, query: object, read: () => Promise<Value>): Promise<Value> {
+    const key = this.#key(name, query);
+    const underWay = this.#underWay.get(key) as Promise<Value> | undefined;
+    if (underWay) return underWay;
+    const reading = this.#read(key, read).finally(() => this.#underWay.delete(key));
+    this.#underWay.set(key, reading);
+    return reading;
+  }
+
+  /**
+   * A value that costs much and need not be young, as it was at most `age` milliseconds ago; where the application has no
+   * CacheModule, too.
+   */
+  remember<Value>(name: string, query: object, age: number, read: () => Promise<Value>): Promise<Value> {
+    const key = this.#key(name, query);
+    const known = this.#remembered.get(key);
+    if (known && monotonicNow() - known.since < age) return known.value as Promise<Value>;
+    const value = read();
+    this.#remembered.set(key, { value, since: monotonicNow() });
+    value.catch(() => this.#remembered.delete(key));
+    return value;
   }
 
   /** Writes; what was read before is not shown any more, also when the write's outcome is unknown. */
@@ -45,6 +67,17 @@ export class CachedReads {
       return await write();
     } finally {
       this.#generation = randomUUID();
+    }
+  }
+
+  async #read<Value>(key: string, read: () => Promise<Value>): Promise<Value> {
+    const cache = this.#cache();
+    if (!cache) return read();
+    let reading: Promise<Value> | undefined;
+    try {
+      return await inTime(cache.wrap(key, () => (reading = read()), TTL, 0));
+    } catch {
+      return reading ?? read();
     }
   }
 

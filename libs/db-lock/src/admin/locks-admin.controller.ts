@@ -5,37 +5,70 @@ import {
   Header,
   HttpCode,
   HttpStatus,
+  Inject,
   Param,
+  Patch,
   Post,
   Query,
   Req,
+  Sse,
+  StreamableFile,
   UseFilters,
   UsePipes,
+  type MessageEvent,
 } from '@nestjs/common';
+import type { Observable } from 'rxjs';
 import type { z } from 'zod';
 import { LockNotFoundError } from '../lease/errors.js';
-import { listQuerySchema } from '../server/list-query.js';
+import {
+  groupsQuerySchema,
+  historyQuerySchema,
+  listQuerySchema,
+  lockFilterSchema,
+} from '../server/list-query.js';
 import { LockServer } from '../server/lock-server.js';
 import { ProblemFilter } from '../server/problem.filter.js';
 import {
   lockParams,
   toInspectedLockJson,
   toLockJson,
+  toPageJson,
   type inspectedLockJson,
+  type lockJson,
   type lockPageJson,
 } from '../server/schemas.js';
 import { validationPipe } from '../server/validation.pipe.js';
+import { accessOf, RequiresAccess } from './access.js';
 import { actorOf } from './actor.js';
+import { AdminFeature } from './admin-feature.js';
 import { CachedReads } from './cached-reads.js';
+import { lockCsv } from './lock-csv.js';
 import {
   clearedJson,
+  deleteReleasedBody,
+  editBody,
+  forceReleaseAllBody,
   forceReleaseBody,
+  holdBody,
+  inspectAllBody,
+  overviewQuery,
   toEndedLeaseJson,
+  toForcedLocksJson,
   toHistoryJson,
+  toOverviewJson,
   type countsJson,
+  type deletedJson,
   type endedLeaseJson,
+  type forcedLocksJson,
+  type groupsJson,
   type historyJson,
+  type inspectedLocksJson,
+  type overviewJson,
+  type sessionJson,
 } from './schemas.js';
+
+/** How old the number of locks that match may be, in milliseconds: counting them is what costs most. */
+const COUNT_AGE = 10_000;
 
 /** What operators see and do. Each feature serves a subclass of its own, under `admin/api` of its path. */
 @Controller()
@@ -45,16 +78,64 @@ export class LocksAdminController {
   constructor(
     private readonly server: LockServer,
     private readonly reads: CachedReads,
+    @Inject(AdminFeature) private readonly admin: AdminFeature,
   ) {}
+
+  /** Who you are and what you may do. */
+  @Get('session')
+  @Header('Cache-Control', 'no-store')
+  session(@Req() request: object): z.input<typeof sessionJson> {
+    const { feature, history } = this.admin;
+    return { feature, actor: actorOf(request), access: accessOf(request), history };
+  }
 
   @Get('locks')
   @Header('Cache-Control', 'no-store')
   async list(
     @Query({ schema: listQuerySchema }) query: z.output<typeof listQuerySchema>,
   ): Promise<z.input<typeof lockPageJson>> {
-    return this.reads.read('list', query, async () => {
-      const { items, total } = await this.server.list(query);
-      return { items: items.map(toLockJson), total };
+    const { desk } = this.server;
+    const { search, state, prefix } = query;
+    const filter = { search, state, prefix };
+    const page = await this.reads.read('page', query, async () => toPageJson(await desk.page(query)));
+    const before = (query.page - 1) * query.pageSize;
+    const isLast = page.items.length < query.pageSize && (page.items.length > 0 || before === 0);
+    // A page that isn't full says by itself how many there are.
+    if (isLast) return { ...page, total: before + page.items.length };
+    const total = await this.reads.remember('count', filter, COUNT_AGE, () => desk.count(filter));
+    return { ...page, total: Math.max(total, page.items.length && before + page.items.length) };
+  }
+
+  /** Several locks as they are now, for who shows them already. */
+  @Post('inspect')
+  @HttpCode(HttpStatus.OK)
+  @Header('Cache-Control', 'no-store')
+  async inspectAll(
+    @Body({ schema: inspectAllBody }) { lockNames }: z.output<typeof inspectAllBody>,
+  ): Promise<z.input<typeof inspectedLocksJson>> {
+    return this.reads.read('inspect', lockNames, async () => {
+      const { locks, unknown, serverTime } = await this.server.desk.inspectAll(lockNames);
+      return { locks: locks.map(toLockJson), unknown, serverTime: serverTime.toISOString() };
+    });
+  }
+
+  @Get('groups')
+  @Header('Cache-Control', 'no-store')
+  groups(
+    @Query({ schema: groupsQuerySchema }) query: z.output<typeof groupsQuerySchema>,
+  ): Promise<z.input<typeof groupsJson>> {
+    return this.reads.read('groups', query, () => this.server.desk.groups(query));
+  }
+
+  /** All that match, by name; as fast as they are taken. */
+  @Get('locks.csv')
+  @Header('Cache-Control', 'no-store')
+  async csv(
+    @Query({ schema: lockFilterSchema }) filter: z.output<typeof lockFilterSchema>,
+  ): Promise<StreamableFile> {
+    return new StreamableFile(await lockCsv(this.server.desk.listAll(filter)), {
+      type: 'text/csv; charset=utf-8; header=present',
+      disposition: `attachment; filename="${this.admin.feature}-locks.csv"`,
     });
   }
 
@@ -72,34 +153,109 @@ export class LocksAdminController {
   @Header('Cache-Control', 'no-store')
   async history(
     @Param({ schema: lockParams }) { lockName }: z.output<typeof lockParams>,
+    @Query({ schema: historyQuerySchema }) query: z.output<typeof historyQuerySchema>,
   ): Promise<z.input<typeof historyJson>> {
-    return { items: (await this.server.history(lockName)).map(toHistoryJson) };
+    return toHistoryJson(await this.server.desk.history(lockName, query));
+  }
+
+  /** Takes a lock by hand, past all who wait. */
+  @Post('locks')
+  @RequiresAccess('edit')
+  @Header('Cache-Control', 'no-store')
+  async hold(
+    @Body({ schema: holdBody }) body: z.output<typeof holdBody>,
+    @Req() request: object,
+  ): Promise<z.input<typeof lockJson>> {
+    const actor = actorOf(request);
+    return toLockJson(await this.reads.write(() => this.server.desk.hold({ ...body, actor })));
+  }
+
+  /** Gives a live lease another end or other metadata. */
+  @Patch('locks/:lockName')
+  @RequiresAccess('edit')
+  @Header('Cache-Control', 'no-store')
+  async edit(
+    @Param({ schema: lockParams }) { lockName }: z.output<typeof lockParams>,
+    @Body({ schema: editBody }) body: z.output<typeof editBody>,
+    @Req() request: object,
+  ): Promise<z.input<typeof lockJson>> {
+    const actor = actorOf(request);
+    return toLockJson(await this.reads.write(() => this.server.desk.edit({ ...body, lockName, actor })));
   }
 
   /** Ends the lease against its holder's will. The old holder may still be running. */
   @Post('locks/:lockName/force-release')
+  @RequiresAccess('release')
   @HttpCode(HttpStatus.OK)
   @Header('Cache-Control', 'no-store')
   async forceRelease(
     @Param({ schema: lockParams }) { lockName }: z.output<typeof lockParams>,
-    @Body({ schema: forceReleaseBody }) { reason }: z.output<typeof forceReleaseBody>,
+    @Body({ schema: forceReleaseBody }) body: z.output<typeof forceReleaseBody>,
     @Req() request: object,
   ): Promise<z.input<typeof endedLeaseJson>> {
     const actor = actorOf(request);
-    const answer = await this.reads.write(() => this.server.forceRelease({ lockName, reason, actor }));
-    return toEndedLeaseJson(lockName, answer.outcome === 'forced' ? answer.holder : null);
+    return toEndedLeaseJson(
+      lockName,
+      await this.reads.write(() => this.server.desk.forceRelease({ ...body, lockName, actor })),
+    );
+  }
+
+  /** The same for several, each by itself. */
+  @Post('force-release')
+  @RequiresAccess('release')
+  @HttpCode(HttpStatus.OK)
+  @Header('Cache-Control', 'no-store')
+  async forceReleaseAll(
+    @Body({ schema: forceReleaseAllBody }) body: z.output<typeof forceReleaseAllBody>,
+    @Req() request: object,
+  ): Promise<z.input<typeof forcedLocksJson>> {
+    const actor = actorOf(request);
+    return toForcedLocksJson(
+      await this.reads.write(() => this.server.desk.forceReleaseAll({ ...body, actor })),
+    );
+  }
+
+  /** Removes locks that are free and that nobody waits for. */
+  @Post('delete-released')
+  @RequiresAccess('edit')
+  @HttpCode(HttpStatus.OK)
+  @Header('Cache-Control', 'no-store')
+  async deleteReleased(
+    @Body({ schema: deleteReleasedBody }) { lockNames }: z.output<typeof deleteReleasedBody>,
+    @Req() request: object,
+  ): Promise<z.input<typeof deletedJson>> {
+    const actor = actorOf(request);
+    const deleted = await this.reads.write(() => this.server.desk.deleteReleased({ lockNames, actor }));
+    return { deleted, kept: lockNames.filter((name) => !deleted.includes(name)) };
+  }
+
+  @Post('clear-expired')
+  @RequiresAccess('edit')
+  @HttpCode(HttpStatus.OK)
+  @Header('Cache-Control', 'no-store')
+  async clearExpired(@Req() request: object): Promise<z.input<typeof clearedJson>> {
+    return { cleared: await this.reads.write(() => this.server.desk.clearExpired(actorOf(request))) };
   }
 
   @Get('counts')
   @Header('Cache-Control', 'no-store')
   counts(): Promise<z.input<typeof countsJson>> {
-    return this.reads.read('counts', {}, () => this.server.countByState());
+    return this.reads.read('counts', {}, () => this.server.desk.countByState());
   }
 
-  @Post('clear-expired')
-  @HttpCode(HttpStatus.OK)
+  @Get('overview')
   @Header('Cache-Control', 'no-store')
-  async clearExpired(): Promise<z.input<typeof clearedJson>> {
-    return { cleared: await this.reads.write(() => this.server.clearExpired()) };
+  overview(
+    @Query({ schema: overviewQuery }) { range }: z.output<typeof overviewQuery>,
+  ): Promise<z.input<typeof overviewJson>> {
+    return this.reads.read('overview', { range }, async () =>
+      toOverviewJson(await this.server.desk.overview(range), this.admin.history),
+    );
+  }
+
+  /** What changes, as it changes. */
+  @Sse('changes')
+  changes(): Observable<MessageEvent> {
+    return this.admin.changes.watch();
   }
 }

@@ -1,58 +1,228 @@
 import { z } from 'zod';
-import { forceReleaseRequestSchema } from '../server/lock-server.js';
-import type { HistoryRecord, LeaseRecord } from '../store/lock-store.js';
+import { COUNTED } from '../store/history-store.js';
+import type { LeaseRecord } from '../store/lock-store.js';
+import { BODY, lockJson, time, toLockJson } from '../server/schemas.js';
+import {
+  deleteReleasedSchema,
+  editRequestSchema,
+  forceReleaseAllSchema,
+  forceReleaseRequestSchema,
+  holdRequestSchema,
+  inspectAllSchema,
+  MAX_GROUPS,
+  RANGES,
+  type ForcedLock,
+  type HistoryPage,
+  type Overview,
+  type Range,
+} from '../server/operator-desk.js';
+
+/** What callers send; the actor is who they are. */
+const byCaller = { actor: true } as const;
 
 export const forceReleaseBody = z.strictObject(
-  { reason: forceReleaseRequestSchema.shape.reason },
-  { error: 'must be a JSON object' },
+  forceReleaseRequestSchema.omit({ ...byCaller, lockName: true }).shape,
+  BODY,
 );
 
-const time = z.iso.datetime();
+export const forceReleaseAllBody = z.strictObject(forceReleaseAllSchema.omit(byCaller).shape, BODY);
+
+export const holdBody = z.strictObject(holdRequestSchema.omit(byCaller).shape, BODY);
+
+export const editBody = z.strictObject(editRequestSchema.omit({ ...byCaller, lockName: true }).shape, BODY);
+
+export const inspectAllBody = z.strictObject(inspectAllSchema.shape, BODY);
+
+export const deleteReleasedBody = z.strictObject(deleteReleasedSchema.omit(byCaller).shape, BODY);
+
+const ranges = Object.keys(RANGES) as [Range, ...Range[]];
+
+export const overviewQuery = z.strictObject({
+  range: z.enum(ranges, { error: `must be one of ${ranges.join(', ')}` }).default('1h'),
+});
+
+export const sessionJson = z.object({
+  feature: z.string(),
+  actor: z.string().meta({ description: 'Who you are in the history' }),
+  access: z.enum(['view', 'release', 'edit']).meta({ description: 'What you may do' }),
+  history: z.boolean().meta({ description: 'Whether what happens to locks is recorded' }),
+});
+
+export const inspectedLocksJson = z.object({
+  locks: z.array(lockJson),
+  unknown: z.array(z.string()).meta({ description: 'There are no such locks (any more)' }),
+  serverTime: time,
+});
+
+const endedLease = z.object({
+  workerName: z.string(),
+  fencingToken: z.int(),
+  lockTime: time,
+  expireTime: time,
+});
 
 /** What a force release ended; null when nobody held the lock. */
 export const endedLeaseJson = z.object({
   lockName: z.string(),
-  ended: z
-    .object({ workerName: z.string(), fencingToken: z.int(), lockTime: time, expireTime: time })
-    .nullable()
-    .meta({
-      description: 'The lease that was ended; its holder may still be running. Null: nobody held the lock.',
-    }),
+  ended: endedLease.nullable().meta({
+    description: 'The lease that was ended; its holder may still be running. Null: nobody held the lock.',
+  }),
 });
 
-export const historyJson = z.object({
-  items: z.array(
+export const forcedLocksJson = z.object({
+  answers: z.array(
     z.object({
-      event: z.literal('forced'),
-      workerName: z.string(),
-      fencingToken: z.int(),
-      actor: z.string(),
-      reason: z.string(),
-      eventTime: time,
+      lockName: z.string(),
+      outcome: z.enum(['forced', 'free', 'changed', 'error']),
+      ended: endedLease.nullable(),
+      lock: lockJson.nullable().meta({ description: 'Where it has changed: the lock as it is now' }),
     }),
   ),
 });
 
-export const countsJson = z.object({ held: z.int(), expired: z.int(), released: z.int() });
+const events = [
+  'acquired',
+  'renewed',
+  'waited',
+  'released',
+  'lost',
+  'expired',
+  'forced',
+  'created',
+  'edited',
+  'cleared',
+  'deleted',
+] as const;
+
+export const historyJson = z.object({
+  items: z.array(
+    z.object({
+      id: z.string(),
+      event: z.enum(events),
+      workerName: z.string().nullable(),
+      grantId: z
+        .string()
+        .nullable()
+        .meta({ description: 'Null while that lease is live: it is the key to it' }),
+      fencingToken: z.int().nullable(),
+      actor: z.string().nullable().meta({ description: 'The operator who did it' }),
+      reason: z.string().nullable(),
+      details: z.record(z.string(), z.unknown()).nullable(),
+      eventTime: time,
+    }),
+  ),
+  next: z.string().nullable().meta({ description: 'The `before` of the next page' }),
+});
+
+export const groupsJson = z.object({
+  items: z.array(
+    z.object({
+      prefix: z.string(),
+      total: z.int(),
+      held: z.int(),
+      expired: z.int(),
+      released: z.int(),
+      waiting: z.int(),
+    }),
+  ),
+  truncated: z.boolean().meta({ description: `Whether there are more than ${MAX_GROUPS}` }),
+});
+
+export const countsJson = z.object({
+  held: z.int(),
+  expired: z.int(),
+  released: z.int(),
+  contended: z.int().meta({ description: 'Locks that somebody waits for' }),
+  waiting: z.int().meta({ description: 'Those who wait' }),
+});
+
+const percentiles = z.object({
+  count: z.int(),
+  p50: z.number().nullable(),
+  p90: z.number().nullable(),
+  p99: z.number().nullable(),
+});
+
+const counts = Object.fromEntries(COUNTED.map((counted) => [counted, z.int()])) as Record<
+  (typeof COUNTED)[number],
+  z.ZodInt
+>;
+
+export const overviewJson = z.object({
+  serverTime: time,
+  history: z.boolean().meta({ description: 'Whether anything is counted' }),
+  now: countsJson,
+  series: z.object({
+    step: z.int().meta({ description: 'Milliseconds' }),
+    points: z.array(z.object({ time, ...counts })),
+  }),
+  hold: percentiles.meta({ description: 'How long leases lasted, in milliseconds' }),
+  wait: percentiles.meta({ description: 'How long grants were waited for, in milliseconds' }),
+  contended: z.array(z.object({ lockName: z.string(), refused: z.int(), waited: z.int(), waiting: z.int() })),
+});
+
+export const deletedJson = z.object({
+  deleted: z.array(z.string()),
+  kept: z.array(z.string()).meta({ description: 'Held, expired, waited for, or unknown' }),
+});
 
 export const clearedJson = z.object({ cleared: z.int() });
+
+function toEnded({
+  workerName,
+  fencingToken,
+  lockTime,
+  expireTime,
+}: LeaseRecord): z.input<typeof endedLease> {
+  return {
+    workerName,
+    fencingToken,
+    lockTime: lockTime.toISOString(),
+    expireTime: expireTime.toISOString(),
+  };
+}
 
 export function toEndedLeaseJson(
   lockName: string,
   holder: LeaseRecord | null,
 ): z.input<typeof endedLeaseJson> {
+  return { lockName, ended: holder && toEnded(holder) };
+}
+
+export function toForcedLocksJson(locks: readonly ForcedLock[]): z.input<typeof forcedLocksJson> {
   return {
-    lockName,
-    ended: holder && {
-      workerName: holder.workerName,
-      fencingToken: holder.fencingToken,
-      lockTime: holder.lockTime.toISOString(),
-      expireTime: holder.expireTime.toISOString(),
-    },
+    answers: locks.map((forced) => ({
+      lockName: forced.lockName,
+      outcome: forced.outcome,
+      ended: forced.outcome === 'forced' ? toEnded(forced.ended) : null,
+      lock: forced.outcome === 'changed' && forced.lock ? toLockJson(forced.lock) : null,
+    })),
   };
 }
 
-export function toHistoryJson(record: HistoryRecord): z.input<typeof historyJson>['items'][number] {
-  const { event, workerName, fencingToken, actor, reason, eventTime } = record;
-  return { event, workerName, fencingToken, actor, reason, eventTime: eventTime.toISOString() };
+export function toHistoryJson({ items, next }: HistoryPage): z.input<typeof historyJson> {
+  return {
+    items: items.map(({ cursor, lockName: _, eventTime, ...event }) => ({
+      id: cursor,
+      ...event,
+      eventTime: eventTime.toISOString(),
+    })),
+    next,
+  };
+}
+
+export function toOverviewJson(overview: Overview, history: boolean): z.input<typeof overviewJson> {
+  const { serverTime, now, step, points, hold, wait, contended } = overview;
+  return {
+    serverTime: serverTime.toISOString(),
+    history,
+    now,
+    series: {
+      step,
+      points: points.map(({ time, ...counts }) => ({ time: time.toISOString(), ...counts })),
+    },
+    hold,
+    wait,
+    contended,
+  };
 }

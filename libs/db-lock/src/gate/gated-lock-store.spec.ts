@@ -8,18 +8,23 @@ import { describeWithRedis, openRedis, type SharedRedis } from '../../../../test
 import type { AcquireRequest, ReleaseRequest, RenewRequest } from '../lease/requests.js';
 import type {
   AcquireAnswer,
-  ForceReleaseRequest,
   HolderRecord,
   InspectedLock,
   LeaseRecord,
   LockStore,
 } from '../store/lock-store.js';
+import type { ForceReleaseRequest, LockDesk } from '../store/lock-desk.js';
+import type { HistoryStore } from '../store/history-store.js';
 import type { PassAnswer, PassRequest, WaitQueue } from '../store/wait-queue.js';
 import { readEntry, writeEntry } from './entry.js';
 import { openGate } from './gate.js';
 import { redisOptionsSchema } from './options.js';
 
 Logger.overrideLogger(false);
+
+const NOTHING = { items: [], serverTime: new Date() };
+
+const NONE = { held: 0, expired: 0, released: 0, contended: 0, waiting: 0 };
 
 /** A store in memory, which counts what it is asked, and fails when a test says so. */
 class MemoryStore implements LockStore {
@@ -77,14 +82,40 @@ class MemoryStore implements LockStore {
     });
   }
 
-  async forceRelease(requests: readonly ForceReleaseRequest[]) {
-    this.#note('forceRelease', requests);
-    return requests.map(({ lockName }) => {
-      const holder = this.#live(lockName);
-      this.leases.delete(lockName);
-      return holder ? { outcome: 'forced' as const, holder, next: null } : { outcome: 'free' as const };
-    });
-  }
+  readonly desk: LockDesk = {
+    forceRelease: async (requests: readonly ForceReleaseRequest[]) => {
+      this.#note('forceRelease', requests);
+      return requests.map(({ lockName }) => {
+        const holder = this.#live(lockName);
+        this.leases.delete(lockName);
+        return holder ? { outcome: 'forced' as const, holder, next: null } : { outcome: 'free' as const };
+      });
+    },
+    hold: async (request) =>
+      this.#live(request.lockName) ? { outcome: 'busy' } : { outcome: 'held', lease: this.grant(request) },
+    edit: async ({ lockName, ttl = 0 }) => {
+      const lease = this.#live(lockName);
+      if (!lease) return { outcome: 'changed' };
+      return { outcome: 'edited', lease: this.#keep({ ...lease, ...times(ttl) }), next: null };
+    },
+    deleteReleased: async (lockNames) => [...lockNames],
+    clearExpired: async () => 1,
+    page: async () => NOTHING,
+    count: async () => 0,
+    async *listAll() {},
+    groups: async () => [],
+    countByState: async () => ({ ...NONE, held: this.leases.size }),
+  };
+
+  readonly history: HistoryStore = {
+    of: async () => [],
+    record: async () => {},
+    count: async () => {},
+    statistics: () => Promise.reject(new Error('Nothing is counted.')),
+    changes: () => Promise.reject(new Error('Nothing is recorded.')),
+    now: async () => new Date(),
+    trim: async () => 0,
+  };
 
   async inspect(lockNames: readonly string[]): Promise<Array<InspectedLock | null>> {
     this.asked.push(`inspect ${lockNames.join()}`);
@@ -107,10 +138,6 @@ class MemoryStore implements LockStore {
       }),
   };
 
-  list = async () => ({ items: [], total: 0 });
-  countByState = async () => ({ held: this.leases.size, expired: 0, released: 0 });
-  history = async () => [];
-  clearExpired = async () => 1;
   removeIdle = async () => 2;
   ping = async () => {};
   close = async () => void (this.isClosed = true);
@@ -357,7 +384,22 @@ describeWithRedis('a store with a gate', () => {
 
   it('lets the next one through after a force release', async () => {
     await grant();
-    await store.forceRelease([{ lockName: 'a', actor: 'admin', reason: 'stuck' }]);
+    await store.desk.forceRelease([{ lockName: 'a', actor: 'admin', reason: 'stuck' }]);
+    await grant();
+  });
+
+  it('refuses who comes after a lock was taken by hand', async () => {
+    const answer = await store.desk.hold({ ...request('a', { ttl: 60_000 }), actor: 'admin', reason: null });
+    expect(answer.outcome).toBe('held');
+    inner.asked.length = 0;
+    expect((await acquire(request())).outcome).toBe('busy');
+    expect(inner.asked.filter((asked) => asked.startsWith('acquire'))).toEqual([]);
+  });
+
+  it('lets the next one through when a lease was cut short', async () => {
+    const { lockName, fencingToken } = await grant(request('a', { ttl: 60_000 }));
+    await store.desk.edit({ lockName, fencingToken, ttl: 1, actor: 'admin', reason: null });
+    await sleep(5);
     await grant();
   });
 
@@ -446,14 +488,14 @@ describeWithRedis('a store with a gate', () => {
   it('passes on what does not concern it', async () => {
     inner.degraded = ['the database is slow'];
     expect(store.degraded).toEqual(['the database is slow']);
-    expect(await store.countByState()).toEqual({ held: 0, expired: 0, released: 0 });
-    expect(await store.list({ sort: 'lockName', order: 'asc', page: 1, pageSize: 1 })).toEqual({
-      items: [],
-      total: 0,
-    });
-    expect(await store.history('a', 1)).toEqual([]);
+    expect(await store.desk.countByState()).toEqual(NONE);
+    expect(await store.desk.page({ sort: 'lockName', order: 'asc', page: 1, pageSize: 1 })).toBe(NOTHING);
+    expect(await store.desk.count({})).toBe(0);
+    expect(await store.desk.groups({}, 1)).toEqual([]);
+    expect(await store.desk.deleteReleased(['a'], 'admin')).toEqual(['a']);
+    expect(await store.history.of('a', { limit: 1 })).toEqual([]);
     expect(await store.inspect(['a'])).toEqual([null]);
-    expect([await store.clearExpired(), await store.removeIdle(60_000)]).toEqual([1, 2]);
+    expect([await store.desk.clearExpired(), await store.removeIdle(60_000)]).toEqual([1, 2]);
     const server = randomUUID();
     expect(await store.queue!.join(server, [{ ...request(), ticket: null }])).toEqual([1]);
     expect(await store.queue!.stay(server)).toEqual([]);

@@ -3,19 +3,16 @@ import type { AcquireRequest, ReleaseRequest, RenewRequest } from '../lease/requ
 import type {
   AcquireAnswer,
   AcquireSetAnswer,
-  ForceReleaseAnswer,
-  ForceReleaseRequest,
-  HistoryRecord,
   HolderRecord,
   InspectedLock,
-  ListQuery,
-  LockPage,
   LockStore,
   ReleaseAnswer,
   RenewAnswer,
-  StateCounts,
 } from '../store/lock-store.js';
 import type { WaitQueue } from '../store/wait-queue.js';
+import type { LockDesk } from '../store/lock-desk.js';
+import type { HistoryStore } from '../store/history-store.js';
+import { gatedDesk } from './gated-desk.js';
 import { GatedWaitQueue } from './gated-wait-queue.js';
 import type { News, RedisGate, Rival } from './redis-gate.js';
 import { Suspects } from './suspects.js';
@@ -26,6 +23,8 @@ import { Suspects } from './suspects.js';
  */
 export class GatedLockStore implements LockStore {
   readonly queue?: WaitQueue;
+  readonly desk: LockDesk;
+  readonly history: HistoryStore;
   readonly #suspects: Suspects;
 
   /** @param hangUp ends what the gate has opened for itself */
@@ -35,6 +34,8 @@ export class GatedLockStore implements LockStore {
     private readonly hangUp?: () => Promise<void>,
   ) {
     this.queue = inner.queue && new GatedWaitQueue(inner.queue, gate);
+    this.desk = gatedDesk(inner.desk, gate);
+    this.history = inner.history;
     this.#suspects = new Suspects({
       inspect: (lockNames) => inner.inspect(lockNames),
       onUntrue: (suspects) => gate.tell(suspects.map(({ lockName, entry }) => gate.untrue(lockName, entry))),
@@ -89,34 +90,8 @@ export class GatedLockStore implements LockStore {
     return answers;
   }
 
-  async forceRelease(requests: readonly ForceReleaseRequest[]): Promise<ForceReleaseAnswer[]> {
-    const answers = await this.inner.forceRelease(requests);
-    await this.gate.tell(
-      answers.flatMap((answer) =>
-        answer.outcome === 'forced' ? [this.gate.ended(answer.holder.lockName, answer.holder.grantId)] : [],
-      ),
-    );
-    return answers;
-  }
-
   inspect(lockNames: readonly string[]): Promise<Array<InspectedLock | null>> {
     return this.inner.inspect(lockNames);
-  }
-
-  list(query: ListQuery): Promise<LockPage> {
-    return this.inner.list(query);
-  }
-
-  countByState(): Promise<StateCounts> {
-    return this.inner.countByState();
-  }
-
-  history(lockName: string, limit: number): Promise<HistoryRecord[]> {
-    return this.inner.history(lockName, limit);
-  }
-
-  clearExpired(): Promise<number> {
-    return this.inner.clearExpired();
   }
 
   removeIdle(retention: number): Promise<number> {

@@ -4,6 +4,7 @@ export type DbLockErrorCode =
   | 'LOCK_BUSY'
   | 'LEASE_LOST'
   | 'LOCK_NOT_FOUND'
+  | 'LOCK_CHANGED'
   | 'STORE_UNAVAILABLE'
   | 'OVERLOADED'
   | 'ACCESS_DENIED'
@@ -61,6 +62,31 @@ export class LockBusyError extends DbLockError {
     const by = holder.workerName === null ? 'somebody else' : JSON.stringify(holder.workerName);
     const until = holder.expireTime === null ? '' : ` until ${holder.expireTime.toISOString()}`;
     super(`Lock ${JSON.stringify(lockName)} is held by ${by}${until}.`);
+  }
+}
+
+/** A lock as it is now, to those who meant another lease of it. */
+export interface ChangedLock {
+  lockName: string;
+  state: 'held' | 'expired' | 'released';
+  workerName: string | null;
+  fencingToken: number;
+  lockTime: Date;
+  expireTime: Date;
+}
+
+/** The lease that was meant is over, and somebody else may have the lock; nothing was done. HTTP 409. */
+export class LockChangedError extends DbLockError {
+  readonly code = 'LOCK_CHANGED';
+
+  /** @param lock as it is now; it may have more fields */
+  constructor(readonly lock: ChangedLock) {
+    const { lockName, state, workerName, lockTime } = lock;
+    super(
+      state === 'held'
+        ? `Lock ${JSON.stringify(lockName)} has changed hands: ${JSON.stringify(workerName)} holds it since ${lockTime.toISOString()}.`
+        : `Lock ${JSON.stringify(lockName)} is ${state} by now.`,
+    );
   }
 }
 

@@ -20,8 +20,11 @@ export function checkFeature(feature: string): string {
 /** `billing` → `billing_lock`, the table of the feature's locks. */
 export const lockTableName = (feature: string): string => `${feature}_lock`;
 
-/** `billing` → `billing_history`, the table of what operators did to them. */
+/** `billing` → `billing_history`, the table of what happened to them. */
 export const historyTableName = (feature: string): string => `${feature}_history`;
 
 /** `billing` → `billing_waiter`, the table of those who wait for them. */
 export const waiterTableName = (feature: string): string => `${feature}_waiter`;
+
+/** `billing` → `billing_statistics`, the table of how often it happened. */
+export const statisticsTableName = (feature: string): string => `${feature}_statistics`;

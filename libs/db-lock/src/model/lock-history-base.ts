@@ -1,7 +1,7 @@
 import { Column, PrimaryGeneratedColumn } from 'typeorm';
 import { MAX_NAME_LENGTH } from '../lease/names.js';
 
-/** What operators did to a lock. Append-only. */
+/** Something that happened to a lock. Append-only, trimmed from its old end. */
 export abstract class LockHistoryBase {
   @PrimaryGeneratedColumn('identity', { name: 'id', type: 'bigint', generatedIdentity: 'ALWAYS' })
   id!: string;
@@ -9,23 +9,31 @@ export abstract class LockHistoryBase {
   @Column({ name: 'lock_name', type: 'varchar', length: MAX_NAME_LENGTH, collation: 'C' })
   lockName!: string;
 
-  /** `forced`: an operator freed the lock against its holder's will. */
+  /** What happened: `acquired`, `forced`, …; see `HistoryEvent`. */
   @Column({ name: 'event', type: 'varchar', length: 16 })
   event!: string;
 
-  /** Whose lease it was. */
+  /** Whose lease it is or was, or who waits. */
   @Column({ name: 'worker_name', type: 'varchar', length: MAX_NAME_LENGTH, nullable: true })
   workerName!: string | null;
 
-  /** The token of the lease that was ended. */
-  @Column({ name: 'token', type: 'bigint' })
-  fencingToken!: string;
+  /** The key to the lease. */
+  @Column({ name: 'grant_id', type: 'uuid', nullable: true, select: false })
+  grantId!: string | null;
 
-  @Column({ name: 'actor', type: 'varchar', length: MAX_NAME_LENGTH })
-  actor!: string;
+  /** The token of the lease. */
+  @Column({ name: 'token', type: 'bigint', nullable: true })
+  fencingToken!: string | null;
 
-  @Column({ name: 'reason', type: 'text' })
-  reason!: string;
+  /** The operator who did it; null where it was the holder, or time. */
+  @Column({ name: 'actor', type: 'varchar', length: MAX_NAME_LENGTH, nullable: true })
+  actor!: string | null;
+
+  @Column({ name: 'reason', type: 'text', nullable: true })
+  reason!: string | null;
+
+  @Column({ name: 'details', type: 'jsonb', nullable: true })
+  details!: Record<string, unknown> | null;
 
   @Column({ name: 'event_time', type: 'timestamptz' })
   eventTime!: Date;

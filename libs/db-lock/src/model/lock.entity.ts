@@ -5,34 +5,41 @@ import {
   DEFAULT_FEATURE,
   historyTableName,
   lockTableName,
+  statisticsTableName,
   waiterTableName,
 } from './feature.js';
 import { LockBase } from './lock-base.js';
 import { LockHistoryBase } from './lock-history-base.js';
+import { LockStatisticsBase } from './lock-statistics-base.js';
 import { LockWaiterBase } from './lock-waiter-base.js';
 
 /** The locks of the default feature: table `dblock_lock`. */
 @Entity({ name: lockTableName(DEFAULT_FEATURE) })
 export class Lock extends LockBase {}
 
-/** What operators did to the locks of the default feature: table `dblock_history`. */
+/** What happened to the locks of the default feature: table `dblock_history`. */
 @Entity({ name: historyTableName(DEFAULT_FEATURE) })
-@Index(`${historyTableName(DEFAULT_FEATURE)}_by_name`, ['lockName', 'id'])
+@Index(`${historyTableName(DEFAULT_FEATURE)}_by_time`, ['lockName', 'eventTime', 'id'])
 export class LockHistory extends LockHistoryBase {}
 
 /** Who waits for the locks of the default feature: table `dblock_waiter`. */
 @Entity({ name: waiterTableName(DEFAULT_FEATURE) })
 export class LockWaiter extends LockWaiterBase {}
 
+/** How often it happened: table `dblock_statistics`. */
+@Entity({ name: statisticsTableName(DEFAULT_FEATURE) })
+export class LockStatistics extends LockStatisticsBase {}
+
 /** A feature's entity classes. */
 export interface FeatureEntities {
   lock: Type<LockBase>;
   history: Type<LockHistoryBase>;
   waiter: Type<LockWaiterBase>;
+  statistics: Type<LockStatisticsBase>;
 }
 
 const entitiesByFeature = new Map<string, FeatureEntities>([
-  [DEFAULT_FEATURE, { lock: Lock, history: LockHistory, waiter: LockWaiter }],
+  [DEFAULT_FEATURE, { lock: Lock, history: LockHistory, waiter: LockWaiter, statistics: LockStatistics }],
 ]);
 
 /** A feature's entity classes, the same ones for every caller: TypeORM knows an entity by its class. */
@@ -43,6 +50,7 @@ export function featureEntities(feature: string = DEFAULT_FEATURE): FeatureEntit
     lock: lockEntityOf(feature),
     history: historyEntityOf(feature),
     waiter: waiterEntityOf(feature),
+    statistics: statisticsEntityOf(feature),
   };
   entitiesByFeature.set(feature, entities);
   return entities;
@@ -56,7 +64,7 @@ function lockEntityOf(feature: string): Type<LockBase> {
 
 function historyEntityOf(feature: string): Type<LockHistoryBase> {
   @Entity({ name: historyTableName(feature) })
-  @Index(`${historyTableName(feature)}_by_name`, ['lockName', 'id'])
+  @Index(`${historyTableName(feature)}_by_time`, ['lockName', 'eventTime', 'id'])
   class FeatureLockHistory extends LockHistoryBase {}
   return named(FeatureLockHistory, `${feature}_LockHistory`);
 }
@@ -67,6 +75,12 @@ function waiterEntityOf(feature: string): Type<LockWaiterBase> {
   return named(FeatureLockWaiter, `${feature}_LockWaiter`);
 }
 
+function statisticsEntityOf(feature: string): Type<LockStatisticsBase> {
+  @Entity({ name: statisticsTableName(feature) })
+  class FeatureLockStatistics extends LockStatisticsBase {}
+  return named(FeatureLockStatistics, `${feature}_LockStatistics`);
+}
+
 function named<Class extends object>(target: Class, name: string): Class {
   return Object.defineProperty(target, 'name', { value: name });
 }
@@ -74,6 +88,7 @@ function named<Class extends object>(target: Class, name: string): Class {
 /** What a DataSource must know of a feature: `new DataSource({ entities: [...dbLockEntities('billing')] })`. */
 export function dbLockEntities(
   feature: string = DEFAULT_FEATURE,
-): Array<Type<LockBase | LockHistoryBase | LockWaiterBase>> {
-  return Object.values(featureEntities(feature)) as Array<Type<LockBase | LockHistoryBase | LockWaiterBase>>;
+): Array<FeatureEntities[keyof FeatureEntities]> {
+  const { lock, history, waiter, statistics } = featureEntities(feature);
+  return [lock, history, waiter, statistics];
 }

@@ -3,6 +3,7 @@ export interface TableNames {
   lock: string;
   history: string;
   waiter: string;
+  statistics: string;
 }
 
 /** `billing.locks` → `"billing"."locks"`. */
@@ -40,13 +41,16 @@ export function createTablesSql(tables: TableNames): string[] {
   "lock_name" character varying(255) COLLATE "C" NOT NULL,
   "event" character varying(16) NOT NULL,
   "worker_name" character varying(255),
-  "token" bigint NOT NULL,
-  "actor" character varying(255) NOT NULL,
-  "reason" text NOT NULL,
+  "grant_id" uuid,
+  "token" bigint,
+  "actor" character varying(255),
+  "reason" text,
+  "details" jsonb,
   "event_time" TIMESTAMP WITH TIME ZONE NOT NULL,
   PRIMARY KEY ("id")
 )`,
-    `CREATE INDEX ${ifMissing} "${bareName(tables.history)}_by_name" ON ${quoteTable(tables.history)} ("lock_name", "id")`,
+    historyIndexSql(tables),
+    statisticsTableSql(tables),
     `CREATE UNLOGGED TABLE ${ifMissing} ${quoteTable(tables.waiter)} (
   "lock_name" character varying(255) COLLATE "C" NOT NULL,
   "ticket" bigint NOT NULL,
@@ -59,11 +63,69 @@ export function createTablesSql(tables: TableNames): string[] {
   ];
 }
 
+const historyIndexSql = ({ history }: TableNames) =>
+  `CREATE INDEX IF NOT EXISTS "${bareName(history)}_by_time" ON ${quoteTable(history)} ("lock_name", "event_time", "id")`;
+
+const statisticsTableSql = ({
+  statistics,
+}: TableNames) => `CREATE TABLE IF NOT EXISTS ${quoteTable(statistics)} (
+  "period" TIMESTAMP WITH TIME ZONE NOT NULL,
+  "acquired" bigint NOT NULL DEFAULT 0,
+  "refused" bigint NOT NULL DEFAULT 0,
+  "waited" bigint NOT NULL DEFAULT 0,
+  "released" bigint NOT NULL DEFAULT 0,
+  "lost" bigint NOT NULL DEFAULT 0,
+  "expired" bigint NOT NULL DEFAULT 0,
+  "forced" bigint NOT NULL DEFAULT 0,
+  "hold" bigint array NOT NULL,
+  "wait" bigint array NOT NULL,
+  "contended" jsonb NOT NULL,
+  PRIMARY KEY ("period")
+) WITH (fillfactor = 50)`;
+
+/** The statements that make the first migration's history, which knew force releases only, one of all that happens. */
+export function addHistorySql(tables: TableNames): string[] {
+  const history = quoteTable(tables.history);
+  const schema = tables.history.slice(0, -bareName(tables.history).length);
+  return [
+    `ALTER TABLE ${history}
+  ADD COLUMN IF NOT EXISTS "grant_id" uuid,
+  ADD COLUMN IF NOT EXISTS "details" jsonb,
+  ALTER COLUMN "token" DROP NOT NULL,
+  ALTER COLUMN "actor" DROP NOT NULL,
+  ALTER COLUMN "reason" DROP NOT NULL`,
+    `DROP INDEX IF EXISTS ${quoteTable(`${schema}${bareName(tables.history)}_by_name`)}`,
+    historyIndexSql(tables),
+    statisticsTableSql(tables),
+  ];
+}
+
+/** The statements that undo it. What the older table has no room for is deleted. */
+export function dropHistorySql(tables: TableNames): string[] {
+  const history = quoteTable(tables.history);
+  const schema = tables.history.slice(0, -bareName(tables.history).length);
+  return [
+    `DROP TABLE ${quoteTable(tables.statistics)}`,
+    `DELETE FROM ${history} WHERE "event" <> 'forced'`,
+    `ALTER TABLE ${history}
+  DROP COLUMN "grant_id",
+  DROP COLUMN "details",
+  ALTER COLUMN "token" SET NOT NULL,
+  ALTER COLUMN "actor" SET NOT NULL,
+  ALTER COLUMN "reason" SET NOT NULL`,
+    `DROP INDEX ${quoteTable(`${schema}${bareName(tables.history)}_by_time`)}`,
+    `CREATE INDEX "${bareName(tables.history)}_by_name" ON ${history} ("lock_name", "id")`,
+  ];
+}
+
 /** Leaves room on each page for new versions of its rows, in a table that others have created. */
 export const pageRoomSql = (tables: TableNames): string =>
   `ALTER TABLE ${quoteTable(tables.lock)} SET (fillfactor = 50)`;
 
-/** The statements that drop them. */
+/** The statements that drop them. The last one may be gone before, with its own migration. */
 export function dropTablesSql(tables: TableNames): string[] {
-  return [tables.waiter, tables.history, tables.lock].map((table) => `DROP TABLE ${quoteTable(table)}`);
+  return [
+    ...[tables.waiter, tables.history, tables.lock].map((table) => `DROP TABLE ${quoteTable(table)}`),
+    `DROP TABLE IF EXISTS ${quoteTable(tables.statistics)}`,
+  ];
 }

@@ -13,10 +13,12 @@ import { EventEmitterBridge } from '../events/event-emitter-bridge.js';
 import { LockEvents } from '../events/lock-events.js';
 import { openGate } from '../gate/gate.js';
 import { defaultWorkerName } from '../lease/worker.js';
+import { HistoryRecorder } from '../history/history-recorder.js';
 import { LockServer } from '../server/lock-server.js';
 import type { LockStore } from '../store/lock-store.js';
 import { SqlLockStore } from '../store/sql-lock-store.js';
 import { featureControllers } from './feature-controllers.js';
+import { featurePage } from './feature-page.js';
 import { featureSetUp, type FeatureSetUp } from './feature-set-up.js';
 import { featureTables } from './feature-tables.js';
 import { Lifecycle } from './lifecycle.js';
@@ -30,6 +32,7 @@ import {
   CHECKED_OPTIONS,
   FEATURE_CONTROLLERS,
   FEATURE_SET_UP,
+  HISTORY_RECORDER,
   LOCK_EVENTS,
   LOCK_STORE,
   MODULE_OPTIONS,
@@ -51,10 +54,11 @@ export function withFeature(definition: DynamicModule, options: DbLockStaticOpti
   const tables = TypeOrmModule.forFeature(Object.values(entities), dataSource);
   const shared = [eventsProvider(setUp), ...(model ? localProviders(setUp) : [remoteClient(setUp)])];
   const controllers = featureControllers(setUp);
+  const page = featurePage(setUp, controllers);
   return {
     ...definition,
     global: options.isGlobal ?? false,
-    imports: model ? [...imports, tables] : imports,
+    imports: [...imports, ...(model ? [tables] : []), ...page.imports],
     controllers,
     providers: [
       ...(definition.providers ?? []),
@@ -67,6 +71,7 @@ export function withFeature(definition: DynamicModule, options: DbLockStaticOpti
       },
       { provide: LOCK_EVENTS, useExisting: getLockEventsToken(setUp.feature) },
       ...shared,
+      ...page.providers,
       EventEmitterBridge,
       LockExplorer,
       CachedReads,
@@ -74,7 +79,7 @@ export function withFeature(definition: DynamicModule, options: DbLockStaticOpti
       Lifecycle,
     ],
     exports: [
-      ...shared.map(tokenOf).filter((token) => token !== LOCK_STORE),
+      ...shared.map(tokenOf).filter((token) => token !== LOCK_STORE && token !== HISTORY_RECORDER),
       ...(model ? [TypeOrmModule] : []),
     ],
   };
@@ -104,13 +109,20 @@ function localProviders({ feature, entities, dataSource }: FeatureSetUp): Provid
       },
     },
     {
+      provide: HISTORY_RECORDER,
+      inject: [LOCK_STORE, CHECKED_OPTIONS],
+      useFactory: (store: LockStore, { history }: CheckedOptions) =>
+        history ? new HistoryRecorder(store.history, history) : undefined,
+    },
+    {
       provide: getLockServerToken(feature),
-      inject: [LOCK_STORE, CHECKED_OPTIONS, LOCK_EVENTS],
+      inject: [LOCK_STORE, CHECKED_OPTIONS, LOCK_EVENTS, HISTORY_RECORDER],
       useFactory: (
         store: LockStore,
         { statementTimeout, knownBusy, maxQueued }: CheckedOptions,
         events: LockEvents,
-      ) => new LockServer(store, { queueTimeout: statementTimeout, knownBusy, maxQueued, events }),
+        recorder: HistoryRecorder | undefined,
+      ) => new LockServer(store, { queueTimeout: statementTimeout, knownBusy, maxQueued, events, recorder }),
     },
     {
       provide: getLockClientToken(feature),

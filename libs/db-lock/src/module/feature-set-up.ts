@@ -1,4 +1,5 @@
 import type { Type } from '@nestjs/common';
+import type { ResolvedAccess } from '../admin/access.js';
 import type { DbLockStaticOptions, Guard } from './options.js';
 import { DbLockConfigurationError } from '../lease/errors.js';
 import { checkFeature, DEFAULT_FEATURE } from '../model/feature.js';
@@ -17,6 +18,7 @@ export interface FeatureSetUp {
   dataSource: string;
   guards: Guard[];
   adminGuards: Guard[];
+  resolveAccess?: (request: object) => ResolvedAccess | Promise<ResolvedAccess>;
   public: boolean;
   protocol: 'rest' | 'django-db-lock';
 }
@@ -40,6 +42,7 @@ export function featureSetUp(options: DbLockStaticOptions): FeatureSetUp {
     dataSource: options.dataSource ?? 'default',
     guards: options.guards ?? [],
     adminGuards: options.adminGuards ?? [],
+    resolveAccess: checkResolver(options),
     public: flag(options, 'public', false),
     protocol: checkProtocol(options.protocol ?? 'rest', model),
   };
@@ -76,6 +79,14 @@ function checkEntity(entity: Type<LockBase>, model: boolean): Type<LockBase> {
   if (!model) throw new DbLockConfigurationError('entity', 'needs the model: set autoRegisterModel to true.');
   if (typeof entity === 'function' && entity.prototype instanceof LockBase) return entity;
   throw new DbLockConfigurationError('entity', 'must be a class that extends LockBase.');
+}
+
+function checkResolver({ resolveAccess }: DbLockStaticOptions): FeatureSetUp['resolveAccess'] {
+  if (resolveAccess === undefined || typeof resolveAccess === 'function') return resolveAccess;
+  throw new DbLockConfigurationError(
+    'resolveAccess',
+    'must be a function that takes a request and returns an access.',
+  );
 }
 
 function checkProtocol(protocol: string, model: boolean): FeatureSetUp['protocol'] {

@@ -2,8 +2,14 @@ import { getMetadataArgsStorage, Table, type DataSource, type EntityMetadata } f
 import { DbLockConfigurationError, DbLockError } from '../lease/errors.js';
 import { LockBase } from '../model/lock-base.js';
 import { featureEntities, type FeatureEntities } from '../model/lock.entity.js';
-import { firstMigrationName } from '../model/migrations.js';
-import { createTablesSql, pageRoomSql, quoteTable, type TableNames } from '../model/schema-sql.js';
+import { migrationNames } from '../model/migrations.js';
+import {
+  addHistorySql,
+  createTablesSql,
+  pageRoomSql,
+  quoteTable,
+  type TableNames,
+} from '../model/schema-sql.js';
 import { CREATION_TURN, TABLE_COLUMNS } from '../store/postgres.dialect.js';
 
 /** A table is missing or lacks a column. Says which migration makes it. */
@@ -34,17 +40,24 @@ export async function featureTables(
   const lock = metadataOf(dataSource, feature, entities.lock);
   const history = metadataOf(dataSource, feature, entities.history);
   const waiter = metadataOf(dataSource, feature, entities.waiter);
-  const tables = { lock: lock.tablePath, history: history.tablePath, waiter: waiter.tablePath };
+  const statistics = metadataOf(dataSource, feature, entities.statistics);
+  const tables = {
+    lock: lock.tablePath,
+    history: history.tablePath,
+    waiter: waiter.tablePath,
+    statistics: statistics.tablePath,
+  };
   const custom = entities.lock !== featureEntities(feature).lock;
   if (createTables) await createMissing(dataSource, tables, custom ? lock : undefined);
 
   const migration =
-    `Run the migration ${firstMigrationName(feature)} (dbLockMigrations({ feature: '${feature}' })), ` +
+    `Run the migrations ${migrationNames(feature).join(' and ')} (dbLockMigrations({ feature: '${feature}' })), ` +
     `or the SQL that "npx db-lock-sql --feature ${feature}" prints, or set createTables: true.`;
   const ownMigration = `Run your migration for ${entities.lock.name} (typeorm migration:generate), or set createTables: true.`;
   const lockColumns = await checkColumns(dataSource, lock, custom ? ownMigration : migration);
   await checkColumns(dataSource, history, migration);
   await checkColumns(dataSource, waiter, migration);
+  await checkColumns(dataSource, statistics, migration);
   checkKey(tables.lock, lockColumns);
   return tables;
 }
@@ -77,7 +90,8 @@ async function createMissing(
       await queryRunner!.createTable(Table.create(custom, dataSource.driver), true);
       await queryRunner!.query(pageRoomSql(tables));
     }
-    for (const statement of createTablesSql(tables)) await queryRunner!.query(statement);
+    for (const statement of [...createTablesSql(tables), ...addHistorySql(tables)])
+      await queryRunner!.query(statement);
   });
 }
 

@@ -7,11 +7,13 @@ import {
   type OnApplicationShutdown,
 } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
+import { AdminFeature } from '../admin/admin-feature.js';
+import type { HistoryRecorder } from '../history/history-recorder.js';
 import type { LockServer } from '../server/lock-server.js';
 import type { LockStore } from '../store/lock-store.js';
 import type { FeatureSetUp } from './feature-set-up.js';
 import type { CheckedOptions } from './options.js';
-import { CHECKED_OPTIONS, FEATURE_SET_UP, LOCK_STORE } from './private-tokens.js';
+import { CHECKED_OPTIONS, FEATURE_SET_UP, HISTORY_RECORDER, LOCK_STORE } from './private-tokens.js';
 import { getDjangoDbLockClientToken, getLockClientToken, getLockServerToken } from './tokens.js';
 
 /** How often idle locks are looked for, in ms; never more often than their retention. */
@@ -36,16 +38,19 @@ export class Lifecycle implements OnApplicationBootstrap, BeforeApplicationShutd
     this.#sweep.unref();
   }
 
-  /** Nest calls this before it waits for the requests in flight: those who wait for a lock would hold it up. */
+  /** Nest calls this before it waits for the requests in flight: those who wait for a lock, or watch, would hold it up. */
   beforeApplicationShutdown(): void {
     if (this.setUp.model) this.#own<LockServer>(getLockServerToken(this.setUp.feature)).stopWaiting();
+    if (this.setUp.admin) this.#own<AdminFeature>(AdminFeature).changes.close();
   }
 
   /** Nest calls this after its HTTP server has answered the requests in flight. */
   async onApplicationShutdown(): Promise<void> {
     clearInterval(this.#sweep);
     await this.#own<{ close(): Promise<void> }>(this.#clientToken()).close();
-    if (this.setUp.model) await this.#own<LockStore>(LOCK_STORE).close();
+    if (!this.setUp.model) return;
+    await this.#own<HistoryRecorder | undefined>(HISTORY_RECORDER)?.close();
+    await this.#own<LockStore>(LOCK_STORE).close();
   }
 
   async #removeIdle(retention: number): Promise<void> {

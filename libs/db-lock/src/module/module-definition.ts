@@ -15,6 +15,7 @@ export const STATIC_OPTIONS: Record<keyof DbLockStaticOptions, undefined> = {
   dataSource: undefined,
   guards: undefined,
   adminGuards: undefined,
+  resolveAccess: undefined,
   public: undefined,
   protocol: undefined,
   isGlobal: undefined,

@@ -1,6 +1,8 @@
 import type { CanActivate, ModuleMetadata, Type } from '@nestjs/common';
 import { z } from 'zod';
+import type { AdminRequest, ResolvedAccess } from '../admin/access.js';
 import { DEFAULT_TTL, durationSchema, ttlSchema, type Duration } from '../lease/duration.js';
+import { historyOptionsSchema, type HistoryOptions } from '../history/options.js';
 import { redisOptionsSchema, type RedisOptions } from '../gate/options.js';
 import { DbLockConfigurationError } from '../lease/errors.js';
 import { workerNameSchema } from '../lease/names.js';
@@ -29,8 +31,15 @@ export interface DbLockStaticOptions {
   dataSource?: string;
   /** Guards of the REST API and of django-db-lock's paths. */
   guards?: Guard[];
-  /** Guards of the admin. */
+  /** Guards of the admin: of its page as of its API. */
   adminGuards?: Guard[];
+  /**
+   * What the sender of a request may do in the admin: `view`, `release` (and view) or `edit` (and both); null or undefined
+   * is refused with 403. Called for each request after `adminGuards`, with the platform's request as these have left it:
+   * `({ user }: { user: User }) => (user.isOperator ? 'edit' : 'view')`. What it throws refuses, too, and is logged; an HttpException
+   * is answered as it is. Default: everybody whom `adminGuards` let in may edit.
+   */
+  resolveAccess?(this: void, request: AdminRequest): ResolvedAccess | Promise<ResolvedAccess>;
   /** In production, serve what has no guard all the same: something else keeps strangers out. Default false. */
   public?: boolean;
   /** The contract that `apiServer` speaks. Default `rest`: our own. */
@@ -51,6 +60,11 @@ export interface DbLockOptions {
   createTables?: boolean;
   /** Remove locks that nobody has used for so long: 1 minute to 10 years, in ms or as '7d'; false keeps them. Default 7 days. */
   retention?: Duration | false;
+  /**
+   * What happens to locks is recorded in a table beside theirs, off the requests' way, and shown in the admin. `false` records
+   * only what operators do, and counts nothing. Default: the last 7 days, at most a million events.
+   */
+  history?: false | HistoryOptions;
   /** How long the database may take for a statement: 100 ms to 1 minute. Default 5 s. */
   statementTimeout?: Duration;
   /**
@@ -108,6 +122,7 @@ export const optionsSchema = z.strictObject({
   workerName: workerNameSchema.optional(),
   createTables: z.boolean({ error: 'must be true or false' }).default(false),
   retention: z.union([z.literal(false), durationSchema(60_000, 3650 * DAY)]).default(7 * DAY),
+  history: historyOptionsSchema,
   statementTimeout: durationSchema(100, 60_000).default(5_000),
   redis: redisOptionsSchema.optional(),
   knownBusy: durationSchema(0, 60_000).default(0),

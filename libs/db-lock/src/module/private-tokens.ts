@@ -5,3 +5,6 @@ export const CHECKED_OPTIONS = Symbol('DbLock options');
 export const LOCK_STORE = Symbol('DbLock store');
 export const MODULE_OPTIONS = Symbol('DbLock unchecked options');
 export const LOCK_EVENTS = Symbol('DbLock events');
+
+/** Who writes down what happens to locks; undefined where nobody does. */
+export const HISTORY_RECORDER = Symbol('HistoryRecorder');

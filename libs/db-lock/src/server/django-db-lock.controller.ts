@@ -109,7 +109,7 @@ export class DjangoDbLockController {
   @Get('clearExpiredLocks')
   @Header('Cache-Control', 'no-store')
   async clearExpiredLocks(@Query({ schema: noParameters }) _query: object): Promise<Envelope<true>> {
-    await this.server.clearExpired();
+    await this.server.desk.clearExpired();
     return envelope(true);
   }
 

@@ -1,10 +1,10 @@
-import { z } from 'zod';
 import { Logger } from '@nestjs/common';
+import type { z } from 'zod';
 import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { monotonicNow } from '../lease/deadline.js';
 import { ClientClosedError, InvalidLockRequestError } from '../lease/errors.js';
-import { lockNameSchema, workerNameSchema } from '../lease/names.js';
+import { lockNameSchema } from '../lease/names.js';
 import {
   acquireSetSchema,
   parseRequest,
@@ -17,6 +17,7 @@ import {
   type RenewRequest,
   type WaitingAcquireRequest,
 } from '../lease/requests.js';
+import type { HistoryRecorder } from '../history/history-recorder.js';
 import type { LockEventSink, LockFact } from '../events/lock-events.js';
 import { Coalescer, type Absence } from '../store/coalescer.js';
 import { acquireOncePerName } from '../store/contention.js';
@@ -24,23 +25,19 @@ import type {
   AcquireAnswer,
   AcquireSetAnswer,
   ErrorAnswer,
-  ForceReleaseAnswer,
-  HistoryRecord,
   HolderRecord,
   InspectedLock,
   LeaseRecord,
-  LockPage,
   LockStore,
   ReleaseAnswer,
   RenewAnswer,
-  StateCounts,
 } from '../store/lock-store.js';
 import type { NextInLine, PassAnswer, PassRequest } from '../store/wait-queue.js';
 import type { QueuedAcquire } from '../waiting/queued-acquire.js';
 import type { WaitingLine } from '../waiting/waiting-line.js';
 import { WaitingRoom } from '../waiting/waiting-room.js';
 import { KnownBusy } from './known-busy.js';
-import { listQuerySchema, wholeNumber } from './list-query.js';
+import { OperatorDesk } from './operator-desk.js';
 
 /** An answer that is not an error; errors are thrown. */
 type Settled<Answer> = Exclude<Answer, ErrorAnswer>;
@@ -57,6 +54,8 @@ export interface LockServerOptions {
   maxQueued?: number;
   /** Where to tell what happens. */
   events?: LockEventSink;
+  /** Who writes down what happens. */
+  recorder?: HistoryRecorder;
 }
 
 /** A grant, and when the store was asked for it, on this process's monotonic clock. */
@@ -68,11 +67,8 @@ export type AcquireResult = Granted<AcquireAnswer> | { outcome: 'busy'; holder: 
 /** What an acquire of several locks comes to: all `granted`, or `busy` with the holder of one. */
 export type AcquireSetResult = Granted<AcquireSetAnswer> | { outcome: 'busy'; holder: HolderRecord };
 
-/**
- * The most requests that one statement takes. Few enough that, where more wait, this process works on the answers of one
- * while the database works on the next: with 256 callers, twice 128 are a seventh faster than once 256.
- */
-const MAX_BATCH = 128;
+/** The most requests that one statement takes. */
+const MAX_BATCH = 256;
 
 /** All leases of a process that are due, if there aren't more. */
 const MAX_RENEWALS = 1_000;
@@ -83,19 +79,6 @@ const MAX_UNDER_WAY = { acquires: 3, renewals: 2, releases: 2 };
 /** How often it is tried to give back what a caller got who had gone, and the pause before the second try in milliseconds. */
 const GIVE_BACK_TRIES = 5;
 const GIVE_BACK_PAUSE = 200;
-
-export const forceReleaseRequestSchema = z.strictObject({
-  lockName: lockNameSchema,
-  actor: workerNameSchema,
-  reason: z
-    .string({ error: 'must be a text of 1 to 1000 characters' })
-    .trim()
-    .min(1, { error: 'must be a text of 1 to 1000 characters' })
-    .max(1000, { error: 'must be a text of 1 to 1000 characters' })
-    .refine((text) => !text.includes('\0') && text.isWellFormed(), { error: 'must be storable text' }),
-});
-
-const historyLimitSchema = wholeNumber(1, 1000);
 
 /**
  * The rules of leases, over a store. Inject it to serve locks by a protocol of your own; to use locks, inject LockClient.
@@ -113,10 +96,14 @@ export class LockServer {
   readonly #room: WaitingRoom;
   readonly #knownBusy: KnownBusy;
   readonly #events?: LockEventSink;
+  readonly #recorder?: HistoryRecorder;
+
+  /** What operators see and do. */
+  readonly desk: OperatorDesk;
 
   constructor(
     private readonly store: LockStore,
-    { queueTimeout = 5_000, knownBusy = 0, maxQueued = 10_000, events }: LockServerOptions = {},
+    { queueTimeout = 5_000, knownBusy = 0, maxQueued = 10_000, events, recorder }: LockServerOptions = {},
   ) {
     const common = { maxBatch: MAX_BATCH, maxAge: queueTimeout };
     this.#acquires = new Coalescer({
@@ -124,6 +111,7 @@ export class LockServer {
       answer: (batch) => acquireOncePerName(store, batch),
       maxQueued,
       maxUnderWay: MAX_UNDER_WAY.acquires,
+      inParts: true,
     });
     this.#renewals = new Coalescer({
       ...common,
@@ -135,6 +123,7 @@ export class LockServer {
       ...common,
       answer: (batch) => store.release(batch),
       maxUnderWay: MAX_UNDER_WAY.releases,
+      inParts: true,
     });
     this.#passes = new Coalescer({
       ...common,
@@ -149,6 +138,18 @@ export class LockServer {
     this.#room = new WaitingRoom(store.queue, queueTimeout);
     this.#knownBusy = new KnownBusy(knownBusy);
     this.#events = events;
+    this.#recorder = recorder;
+    this.desk = new OperatorDesk(store, {
+      onForced: (holder, by) => {
+        const { lockName, workerName, fencingToken } = holder;
+        recorder?.forced(holder);
+        this.#tell({ type: 'forced', lockName, workerName, fencingToken, ...by });
+      },
+      onChanged: (lockName, next) => {
+        this.#knownBusy.forget(lockName);
+        this.#wake(lockName, next);
+      },
+    });
   }
 
   /**
@@ -194,8 +195,8 @@ export class LockServer {
       }
       if (!result.repeated)
         for (const lease of result.leases)
-          this.#tell({ type: 'acquired', ...lease, wait: checked.wait > 0 ? monotonicNow() - began : 0 });
-    } else this.#tell({ type: 'busy', ...checked, lockName: result.holder.lockName, holder: result.holder });
+          this.#tellAcquired(lease, checked.wait > 0 ? monotonicNow() - began : 0);
+    } else this.#tellBusy({ ...checked, lockName: result.holder.lockName }, result.holder);
     return result;
   }
 
@@ -207,7 +208,10 @@ export class LockServer {
   /** @internal For requests that the schema has been applied to. */
   async renewChecked(checked: RenewRequest): Promise<Settled<RenewAnswer>> {
     const answer = settled(await this.#renewals.submit(checked));
-    if (answer.outcome === 'renewed') this.#tell({ type: 'renewed', ...answer.lease });
+    if (answer.outcome === 'renewed') {
+      this.#recorder?.renewed(answer.lease);
+      this.#tell({ type: 'renewed', ...answer.lease });
+    } else this.#recorder?.lost(checked.lockName, checked.grantId);
     return answer;
   }
 
@@ -231,55 +235,17 @@ export class LockServer {
         ? await this.#pass(line, checked.grantId, successor)
         : await this.#release(checked);
     this.#knownBusy.forget(lockName);
-    if (outcome === 'released') this.#tell({ type: 'released', ...checked });
+    if (outcome === 'released') {
+      this.#recorder?.released(checked);
+      this.#tell({ type: 'released', ...checked });
+    } else if ('grantId' in checked) this.#recorder?.lost(lockName, checked.grantId);
     return { outcome };
-  }
-
-  /**
-   * Frees a lock against its holder's will and records who did it and why. The old holder may still be running: it
-   * learns of it at its next renewal, and a resource that checks fencing tokens refuses it.
-   */
-  async forceRelease(
-    request: z.input<typeof forceReleaseRequestSchema>,
-  ): Promise<Settled<ForceReleaseAnswer>> {
-    const checked = parseRequest(forceReleaseRequestSchema, request);
-    const [raw] = await this.store.forceRelease([checked]);
-    const answer = settled(raw!);
-    this.#knownBusy.forget(checked.lockName);
-    if (answer.outcome === 'forced') {
-      const { workerName, fencingToken } = answer.holder;
-      this.#tell({ type: 'forced', ...checked, workerName, fencingToken });
-      this.#wake(checked.lockName, answer.next);
-    }
-    return answer;
   }
 
   /** The lock as it is now, with those who wait for it; null when the store knows no such name. */
   async inspect(lockName: string): Promise<InspectedLock | null> {
     const [record] = await this.store.inspect([parseRequest(lockNameSchema, lockName, 'lockName')]);
     return record!;
-  }
-
-  /** One page of the locks that match; by default the first 50, by name. */
-  async list(query: z.input<typeof listQuerySchema> = {}): Promise<LockPage> {
-    return this.store.list(parseRequest(listQuerySchema, query, 'query'));
-  }
-
-  countByState(): Promise<StateCounts> {
-    return this.store.countByState();
-  }
-
-  /** What operators did to the lock, the newest first: at most `limit` (1 to 1,000) records. */
-  async history(lockName: string, limit = 100): Promise<HistoryRecord[]> {
-    return this.store.history(
-      parseRequest(lockNameSchema, lockName, 'lockName'),
-      parseRequest(historyLimitSchema, limit, 'limit'),
-    );
-  }
-
-  /** Marks expired leases as released and returns how many there were. They are free even before. */
-  clearExpired(): Promise<number> {
-    return this.store.clearExpired();
   }
 
   /** Removes locks that nobody has used for so many milliseconds (at least a minute) and returns how many. */
@@ -346,7 +312,7 @@ export class LockServer {
           : answer;
       },
       giveBack: (granted) => this.giveBack(granted),
-      onQueued: (holder) => this.#tell({ type: 'waiting', ...request, holder }),
+      onQueued: (holder) => this.#tellWaiting(request, holder),
       succession: { request, accept: (lease) => ({ outcome: 'granted', lease, repeated: false }) },
     });
     this.#knownBusy.learn(outcome.outcome === 'granted' ? outcome.granted.lease : outcome.holder);
@@ -385,7 +351,7 @@ export class LockServer {
           return { outcome: 'granted', granted: answer, lease };
         },
         giveBack: (granted) => this.#giveSetBack(granted),
-        onQueued: (holder) => this.#tell({ type: 'waiting', ...common, lockName: holder.lockName, holder }),
+        onQueued: (holder) => this.#tellWaiting({ ...common, lockName: holder.lockName }, holder),
       },
     );
     return outcome.outcome === 'granted' ? { ...outcome.granted, sentAt: outcome.sentAt } : outcome;
@@ -430,13 +396,28 @@ export class LockServer {
   }
 
   #tellGrant({ lease, repeated, expired }: Granted<AcquireAnswer>, wait: number): void {
-    if (repeated || !this.#events?.observed) return;
-    if (expired) this.#tell({ type: 'expired', ...expired, lockName: lease.lockName });
-    this.#tell({ type: 'acquired', ...lease, wait });
+    if (repeated) return;
+    if (expired) {
+      this.#recorder?.expired(lease.lockName, expired);
+      this.#tell({ type: 'expired', ...expired, lockName: lease.lockName });
+    }
+    this.#tellAcquired(lease, wait);
   }
 
-  #tellBusy({ lockName, workerName }: AcquireRequest, holder: HolderRecord): void {
+  #tellAcquired(lease: LeaseRecord, wait: number): void {
+    this.#recorder?.acquired(lease, wait);
+    if (this.#events?.observed) this.#events.emit({ type: 'acquired', ...lease, wait });
+  }
+
+  #tellBusy(request: Pick<AcquireRequest, 'lockName' | 'workerName'>, holder: HolderRecord): void {
+    this.#recorder?.refused(request);
+    const { lockName, workerName } = request;
     if (this.#events?.observed) this.#events.emit({ type: 'busy', lockName, workerName, holder });
+  }
+
+  #tellWaiting(request: Omit<AcquireRequest, 'ticket' | 'ttl'>, holder: HolderRecord): void {
+    this.#recorder?.waiting(request, holder);
+    this.#tell({ type: 'waiting', ...request, holder });
   }
 
   #tell(fact: LockFact): void {

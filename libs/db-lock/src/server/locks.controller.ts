@@ -38,7 +38,7 @@ import {
   renewBody,
   toInspectedLockJson,
   toLeaseJson,
-  toLockJson,
+  toLockPageJson,
 } from './schemas.js';
 import { validationPipe } from './validation.pipe.js';
 
@@ -129,7 +129,6 @@ export class LocksController {
   async list(
     @Query({ schema: listQuerySchema }) query: z.output<typeof listQuerySchema>,
   ): Promise<z.input<typeof lockPageJson>> {
-    const { items, total } = await this.server.list(query);
-    return { items: items.map(toLockJson), total };
+    return toLockPageJson(await this.server.desk.list(query));
   }
 }

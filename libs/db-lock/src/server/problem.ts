@@ -5,6 +5,7 @@ import {
   DbLockError,
   InvalidLockRequestError,
   LockBusyError,
+  LockChangedError,
   OverloadedError,
   StoreUnavailableError,
   type DbLockErrorCode,
@@ -21,6 +22,7 @@ const STATUS_OF: Partial<Record<DbLockErrorCode, HttpStatus>> = {
   INVALID_REQUEST: HttpStatus.BAD_REQUEST,
   LOCK_NOT_FOUND: HttpStatus.NOT_FOUND,
   LOCK_BUSY: HttpStatus.CONFLICT,
+  LOCK_CHANGED: HttpStatus.CONFLICT,
   LEASE_LOST: HttpStatus.GONE,
   STORE_UNAVAILABLE: HttpStatus.SERVICE_UNAVAILABLE,
   OVERLOADED: HttpStatus.SERVICE_UNAVAILABLE,
@@ -46,6 +48,17 @@ export function problemOf(error: unknown): Problem {
       };
       retryAfter(problem, error.retryAfter);
     }
+    if (error instanceof LockChangedError) {
+      const { lockName, state, workerName, fencingToken, lockTime, expireTime } = error.lock;
+      problem.body.lock = {
+        lockName,
+        state,
+        workerName,
+        fencingToken,
+        lockTime: lockTime.toISOString(),
+        expireTime: expireTime.toISOString(),
+      };
+    }
     if (error instanceof StoreUnavailableError) {
       // Why it is unavailable is for the log, not for callers.
       problem.body.detail = 'The lock store does not answer. Whether the request took effect is unknown.';
@@ -66,7 +79,7 @@ function httpProblem(error: HttpException): Problem {
   const status = error.getStatus();
   const bodyRule =
     status === 413 ? 'is too large' : isParserError(error) ? 'is not readable as JSON' : undefined;
-  if (!bodyRule) return newProblem(status, codeOf(status), error.message);
+  if (!bodyRule) return newProblem(status, error.errorCode ?? codeOf(status), error.message);
   return problemOf(new InvalidLockRequestError([{ field: 'body', rule: bodyRule }]));
 }
 

@@ -3,6 +3,7 @@ import { MAX_TTL, MAX_WAIT, minHoldSchema, ttlSchema, waitSchema } from '../leas
 import { metadataSchema } from '../lease/metadata.js';
 import { lockNameSchema, workerNameSchema } from '../lease/names.js';
 import { acquireSetSchema, grantIdSchema } from '../lease/requests.js';
+import type { LockPage } from '../store/lock-desk.js';
 import {
   MAX_QUEUE_SHOWN,
   type InspectedLock,
@@ -54,7 +55,9 @@ export const renewFields = { ttl: ttlSchema };
 
 export const renewBody = z.strictObject(renewFields, BODY);
 
-const time = z.iso.datetime({ error: 'must be a time in UTC' }).meta({ description: 'ISO 8601, in UTC' });
+export const time = z.iso
+  .datetime({ error: 'must be a time in UTC' })
+  .meta({ description: 'ISO 8601, in UTC' });
 
 const fencingToken = z.int().meta({ description: 'Grows with every grant of the lock; below 2^53' });
 
@@ -95,7 +98,7 @@ export const inspectedLockJson = lockJson.extend({
     .meta({ description: `Who waits, in their order: the first ${MAX_QUEUE_SHOWN}` }),
 });
 
-export const lockPageJson = z.object({ items: z.array(lockJson), total: z.int() });
+export const lockPageJson = z.object({ items: z.array(lockJson), total: z.int(), serverTime });
 
 /** An error as JSON: a problem document (RFC 9457) with our code. */
 export const problemJson = z.object({
@@ -112,6 +115,17 @@ export const problemJson = z.object({
     .optional(),
   lockName: z.string().optional().meta({ description: 'The lock that is busy' }),
   retryAfter: z.number().nullable().optional().meta({ description: 'Milliseconds' }),
+  lock: z
+    .object({
+      lockName: z.string(),
+      state: z.enum(['held', 'expired', 'released']),
+      workerName: z.string().nullable(),
+      fencingToken: z.int(),
+      lockTime: time,
+      expireTime: time,
+    })
+    .optional()
+    .meta({ description: 'LOCK_CHANGED: the lock as it is now' }),
 });
 
 export function toLeaseJson(lease: LeaseRecord): z.input<typeof leaseJson> {
@@ -122,6 +136,14 @@ export function toLeaseJson(lease: LeaseRecord): z.input<typeof leaseJson> {
 export function toLockJson(lock: LockRecord): z.input<typeof lockJson> {
   const { lockName, state, workerName, fencingToken, metadata, waiting } = lock;
   return { lockName, state, workerName, fencingToken, ...timesOf(lock), metadata, waiting };
+}
+
+export function toPageJson({ items, serverTime }: Pick<LockPage, 'items' | 'serverTime'>) {
+  return { items: items.map(toLockJson), serverTime: serverTime.toISOString() };
+}
+
+export function toLockPageJson({ total, ...page }: LockPage): z.input<typeof lockPageJson> {
+  return { ...toPageJson(page), total };
 }
 
 export function toInspectedLockJson(lock: InspectedLock): z.input<typeof inspectedLockJson> {

@@ -53,6 +53,27 @@ describe('the coalescer', () => {
     expect(batches).toEqual([[1, 2], [3]]);
   });
 
+  it.each([
+    { took: 30, size: 128, why: 'takes long' },
+    { took: 0, size: 256, why: 'is soon there' },
+  ])('asked for parts, sends $size at a time where an answer $why', async ({ took, size }) => {
+    const sizes: number[] = [];
+    const coalescer = new Coalescer<number, number>({
+      maxBatch: 256,
+      maxAge: 60_000,
+      inParts: true,
+      answer: async (batch) => {
+        sizes.push(batch.length);
+        if (took > 0) await sleep(took);
+        return batch;
+      },
+    });
+    for (let round = 0; round < 8; round++)
+      await Promise.all(Array.from({ length: 256 }, (_, request) => coalescer.submit(request)));
+    expect(sizes[0]).toBe(256);
+    expect(sizes.at(-1)).toBe(size);
+  });
+
   it('passes a failure to all of its batch, and goes on', async () => {
     const { coalescer, gates } = manual();
     const failing = Promise.allSettled([coalescer.submit(1), coalescer.submit(2)]);

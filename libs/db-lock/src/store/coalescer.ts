@@ -12,6 +12,8 @@ export interface CoalescerOptions<Request, Answer> {
   maxQueued?: number;
   /** The most batches under way: more than one only where the next is worth it, or those under way are slow. Default 1. */
   maxUnderWay?: number;
+  /** Whether batches that take long go in parts: so this process works on the answers of one while the store works on the next. */
+  inParts?: boolean;
 }
 
 /** Whether the one who asked has given up; an AbortSignal will do. */
@@ -31,6 +33,16 @@ const WORTH_IT = 16;
 /** A batch that takes longer is taken for slow: those behind it need not wait for it. Milliseconds. */
 const SLOW = 20;
 
+/**
+ * Parts are of so many requests that they take about so long, in milliseconds, but not of fewer than `ENOUGH`: each
+ * costs both sides a third of a millisecond. With 256 callers, twice 128 grants are a third faster than once 256.
+ */
+const PART = 4;
+const ENOUGH = 128;
+
+/** How much the last batch counts for in what is known of their cost, against all before. */
+const WEIGHT = 0.2;
+
 /** The request never left the queue, so it certainly had no effect. */
 export class QueuedTooLongError extends StoreUnavailableError {}
 
@@ -44,6 +56,8 @@ export class Coalescer<Request, Answer> {
   #underWay = 0;
   #newestSince = 0;
   #scheduled = false;
+  /** Milliseconds that a request takes, in batches of a good size. */
+  #cost = 0;
   /** The last batch had one request only. */
   #alone = true;
   /**
@@ -98,10 +112,12 @@ export class Coalescer<Request, Answer> {
     if (batch.length === 0) return this.#next();
     this.#alone = batch.length === 1;
     this.#underWay++;
-    this.#newestSince = performance.now();
+    const began = performance.now();
+    this.#newestSince = began;
     this.#next();
     try {
       const answers = await this.options.answer(batch.map(({ request }) => request));
+      this.#learn(batch.length, performance.now() - began);
       batch.forEach(({ resolve }, index) => resolve(answers[index]!));
     } catch (error) {
       for (const { reject } of batch) reject(error as Error);
@@ -112,11 +128,21 @@ export class Coalescer<Request, Answer> {
     this.#next();
   }
 
+  #learn(size: number, took: number): void {
+    if (size >= ENOUGH) this.#cost += WEIGHT * (took / size - this.#cost);
+  }
+
+  #mostAtOnce(): number {
+    const { maxBatch, inParts } = this.options;
+    return inParts ? Math.min(maxBatch, Math.max(ENOUGH, Math.floor(PART / this.#cost))) : maxBatch;
+  }
+
   #takeBatch(): Array<Queued<Request, Answer>> {
     const oldest = performance.now() - this.options.maxAge;
     const batch: Array<Queued<Request, Answer>> = [];
+    const most = this.#mostAtOnce();
     let taken = 0;
-    for (; taken < this.#queue.length && batch.length < this.options.maxBatch; taken++) {
+    for (; taken < this.#queue.length && batch.length < most; taken++) {
       const queued = this.#queue[taken]!;
       if (queued.absence?.aborted) queued.reject(queued.absence.reason as Error);
       else if (queued.since >= oldest) batch.push(queued);

@@ -1,12 +1,7 @@
 import type { DataSource } from 'typeorm';
 import type { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js';
-import {
-  sessionSettings,
-  transactionStart,
-  type Purpose,
-  type SessionTimeouts,
-  type Statement,
-} from './postgres.dialect.js';
+import { sessionSettings, transactionStart, type Purpose, type SessionTimeouts } from './postgres.dialect.js';
+import type { Statement } from './postgres.fragments.js';
 import type { SessionKind } from './session-kind.js';
 
 /** What we use of a node-pg client. */

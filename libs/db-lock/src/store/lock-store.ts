@@ -1,5 +1,7 @@
 import type { AcquireRequest, ReleaseRequest, RenewRequest } from '../lease/requests.js';
 import type { LockMetadata } from '../lease/metadata.js';
+import type { LockDesk } from './lock-desk.js';
+import type { HistoryStore } from './history-store.js';
 import type { NextInLine, QueuedWaiter, WaitQueue } from './wait-queue.js';
 
 /*
@@ -11,6 +13,7 @@ import type { NextInLine, QueuedWaiter, WaitQueue } from './wait-queue.js';
  * token     the fencing token: grows with every grant of a lock and never falls
  * batch     the requests of one call; each is answered by itself, at its own index
  * waiter    who waits for a busy lock, on whatever server; its ticket is its place in the lock's queue
+ * desk      where operators look at locks, and act on them from outside
  * server    one LockServer: the waiters of a queue belong to one each
  */
 
@@ -103,55 +106,6 @@ export type AcquireSetAnswer =
   | { outcome: 'busy'; holder: HolderRecord }
   | ErrorAnswer;
 
-/** An operator frees a lock against its holder's will. */
-export interface ForceReleaseRequest {
-  lockName: string;
-  /** Who does it. */
-  actor: string;
-  /** Why. */
-  reason: string;
-}
-
-export type ForceReleaseAnswer =
-  /** `holder` is the lease that was ended; its holder may still be running. */
-  | { outcome: 'forced'; holder: LeaseRecord; next: NextInLine | null }
-  /** Nobody held it. */
-  | { outcome: 'free' }
-  | ErrorAnswer;
-
-/** What happened to a lock, kept for ever in a table of its own. */
-export interface HistoryRecord {
-  lockName: string;
-  event: 'forced';
-  workerName: string;
-  /** The token of the lease that was ended. */
-  fencingToken: number;
-  actor: string;
-  reason: string;
-  eventTime: Date;
-}
-
-export type SortField = 'lockName' | 'workerName' | 'lockTime' | 'expireTime' | 'fencingToken';
-
-export interface ListQuery {
-  /** Part of the lock's or the worker's name, whatever the case. */
-  search?: string;
-  state?: LockState;
-  sort: SortField;
-  order: 'asc' | 'desc';
-  /** From 1. */
-  page: number;
-  pageSize: number;
-}
-
-export interface LockPage {
-  items: LockRecord[];
-  /** How many locks match, on all pages. */
-  total: number;
-}
-
-export type StateCounts = Record<LockState, number>;
-
 /**
  * Where leases live. It takes many requests in one call and answers each one by itself, at the same index.
  * The store's clock decides; an application's clock never does.
@@ -173,18 +127,8 @@ export interface LockStore {
    * `version`, only if the lease is still the one of that version.
    */
   release(requests: readonly ReleaseRequest[]): Promise<ReleaseAnswer[]>;
-  /** Ends whatever lease is live and records who did it and why, in one transaction. The token grows. */
-  forceRelease(requests: readonly ForceReleaseRequest[]): Promise<ForceReleaseAnswer[]>;
-
   /** The lock of each name, null where there never was one. */
   inspect(lockNames: readonly string[]): Promise<Array<InspectedLock | null>>;
-  list(query: ListQuery): Promise<LockPage>;
-  countByState(): Promise<StateCounts>;
-  /** The newest first, at most `limit`. */
-  history(lockName: string, limit: number): Promise<HistoryRecord[]>;
-
-  /** Marks expired leases as released. Needed by nobody but the eye: an expired lock is free anyway. Returns how many. */
-  clearExpired(): Promise<number>;
   /** Removes rows that nobody has used for `retention` milliseconds (at least a minute). Returns how many. */
   removeIdle(retention: number): Promise<number>;
 
@@ -197,5 +141,9 @@ export interface LockStore {
    * different servers look again from time to time.
    */
   readonly queue?: WaitQueue;
+  /** What operators see and do. */
+  readonly desk: LockDesk;
+  /** What has happened. */
+  readonly history: HistoryStore;
   close(): Promise<void>;
 }

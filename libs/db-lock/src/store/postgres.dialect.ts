@@ -1,12 +1,17 @@
 import { quoteTable, type TableNames } from '../model/schema-sql.js';
-import { MAX_QUEUE_SHOWN, type ListQuery, type SortField } from './lock-store.js';
-import { ALIVE, TURN } from './wait-queue.js';
-
-/** A statement with the name under which a connection keeps it prepared. */
-export interface Statement {
-  name: string;
-  text: string;
-}
+import {
+  ALIVE_TIME,
+  aliveWaiters as aliveWaitersIn,
+  leaseColumns,
+  lockedRows as lockedRowsIn,
+  MILLISECOND,
+  nextInLine as nextInLineOf,
+  rowOf as rowOfIn,
+  timeColumn,
+  tokenAt,
+  type Statement,
+} from './postgres.fragments.js';
+import { TURN } from './wait-queue.js';
 
 /** What a connection is for. Each purpose has its own connection, with its own settings. */
 export type Purpose =
@@ -29,42 +34,6 @@ export interface SessionTimeouts {
 /** Every statement of a store, each written once. */
 export type LockStatements = ReturnType<typeof postgresStatements>;
 
-const SORT_COLUMNS: Record<SortField, string> = {
-  lockName: 'lock_name',
-  workerName: 'worker_name',
-  lockTime: 'lock_time',
-  expireTime: 'expire_time',
-  fencingToken: 'token',
-};
-
-const MILLISECOND = `interval '1 millisecond'`;
-
-/** Microseconds since 1970. By way of a double, which is exact to a fraction of one and far faster than `numeric`. */
-const microseconds = (time: string) => `(date_part('epoch', ${time}) * 1000000)::bigint`;
-
-/** Times and tokens leave as whole numbers in text: no driver's parser, JS Date or session time zone can bend them. */
-const timeColumn = (time: string) => `${microseconds(time)}::text`;
-
-const leaseColumns = (row: string) => `
-    ${row}.lock_name,
-    ${row}.worker_name,
-    ${row}.grant_id::text AS grant_id,
-    ${row}.token::text AS token,
-    ${timeColumn(`${row}.lock_time`)} AS lock_time,
-    ${timeColumn(`${row}.expire_time`)} AS expire_time,
-    ${timeColumn('clock_timestamp()')} AS server_time,
-    ${row}.metadata::text AS metadata`;
-
-/** The fencing token of a grant at a time: grows even when the row was removed or a failover lost the last grant. */
-const tokenAt = microseconds;
-
-const stateOf = (row: string) => `
-    CASE
-      WHEN ${row}.grant_id IS NULL THEN 'released'
-      WHEN ${row}.expire_time <= statement_timestamp() THEN 'expired'
-      ELSE 'held'
-    END`;
-
 /**
  * PostgreSQL 14 and later, and PGlite. What all statements keep to:
  * - one statement, autocommit, READ COMMITTED;
@@ -74,37 +43,15 @@ const stateOf = (row: string) => `
  */
 export function postgresStatements(tables: TableNames) {
   const locks = quoteTable(tables.lock);
-  const history = quoteTable(tables.history);
   const waiters = quoteTable(tables.waiter);
 
-  /**
-   * Looks each requested name up by the primary key. OFFSET 0 keeps it one look a name: a plan that was made while the
-   * table was empty could otherwise turn it into a scan.
-   */
-  const rowOf = (lockName: string, columns: string, locking = '') => `(
-    SELECT ${columns} FROM ${locks} AS lock WHERE lock.lock_name = ${lockName} OFFSET 0 ${locking}
-  )`;
+  const rowOf = (lockName: string, columns: string) => rowOfIn(locks, lockName, columns);
 
-  /** Locks the rows of the requested names, in the requests' order, and reads them as they are then, whatever the statement's snapshot says. */
-  const lockedRows = (requestColumns: string) => `
-  SELECT lock.*, ${requestColumns}
-  FROM request
-  CROSS JOIN LATERAL ${rowOf('request.lock_name', 'lock.*', 'FOR NO KEY UPDATE')} AS lock`;
+  const lockedRows = (requestColumns: string) => lockedRowsIn(locks, requestColumns);
 
-  /** Those who wait for a lock and whose server has been heard of; `"C"` on both sides, so that the index serves. */
-  const aliveWaiters = (lockName: string) => `
-  FROM ${waiters} AS waiter
-  WHERE waiter.lock_name = ${lockName} AND waiter.alive_until > clock_timestamp()`;
+  const aliveWaiters = (lockName: string) => aliveWaitersIn(waiters, lockName);
 
-  /**
-   * The server and the grantId of the first in a lock's queue, with a space between; null when nobody waits.
-   * @param ended the grantId of the lease that was ended: its holder waits no longer, though it may still stand there
-   */
-  const nextInLine = (lockName: string, ended: string) => `(
-    SELECT waiter.server || ' ' || waiter.grant_id ${aliveWaiters(lockName)} AND waiter.grant_id <> ${ended}
-    ORDER BY waiter.ticket
-    LIMIT 1
-  ) AS next`;
+  const nextInLine = (lockName: string, ended: string) => nextInLineOf(waiters, lockName, ended);
 
   /** $1 names, $2 worker names, $3 grant ids, $4 TTLs in ms, $5 metadata as JSON; with a queue, $6 tickets or nulls. */
   const acquireRequests = (queued: boolean) => `
@@ -390,14 +337,6 @@ WHERE lock.lock_name = request.lock_name
 RETURNING lock.lock_name, request.grant_id::text AS grant_id, ${nextInLine('lock.lock_name', 'request.grant_id')}`;
   };
 
-  const matching = `
-  ($1::text IS NULL
-    OR lock.lock_name COLLATE "default" ILIKE $1
-    OR lock.worker_name COLLATE "default" ILIKE $1)
-  AND ($2::text IS NULL OR ${stateOf('lock')} = $2)`;
-
-  const waitingFor = (lockName: string) => `(SELECT count(*) ${aliveWaiters(lockName)})::int AS waiting`;
-
   return {
     /**
      * Names are unique in one batch. A live lease of another grant is seen by the plain read first. What looks free is
@@ -547,7 +486,7 @@ FROM ended`,
 INSERT INTO ${waiters} AS waiter (lock_name, ticket, grant_id, worker_name, server, alive_until)
 SELECT
   item.lock_name, coalesce(item.ticket, ${tokenAt('statement_timestamp()')} + item.place), item.grant_id::uuid,
-  item.worker_name, $1::uuid, clock_timestamp() + ${ALIVE} * ${MILLISECOND}
+  item.worker_name, $1::uuid, clock_timestamp() + ${ALIVE_TIME}
 FROM unnest($2::text[], $3::text[], $4::text[], $5::bigint[])
   WITH ORDINALITY AS item (lock_name, grant_id, worker_name, ticket, place)
 ON CONFLICT (lock_name, ticket, grant_id) DO UPDATE SET alive_until = EXCLUDED.alive_until
@@ -578,7 +517,7 @@ WITH forgotten AS (
   ))
 )
 UPDATE ${waiters}
-SET alive_until = clock_timestamp() + ${ALIVE} * ${MILLISECOND}
+SET alive_until = clock_timestamp() + ${ALIVE_TIME}
 WHERE ctid = ANY (ARRAY(
   SELECT ctid FROM ${waiters}
   WHERE server = $1::uuid
@@ -593,120 +532,11 @@ RETURNING lock_name, ticket::text AS ticket, grant_id::text AS grant_id`,
       text: 'SELECT pg_notify($1, item.payload) FROM unnest($2::text[]) AS item (payload)',
     },
 
-    /**
-     * $1 names, $2 actors, $3 reasons. A row that does not come back was free. The token grows, so that a resource
-     * which has seen it refuses the old holder; the history row commits with it.
-     */
-    forceRelease: {
-      name: 'db_lock_force_release',
-      text: `
-WITH request AS MATERIALIZED (
-  SELECT item.lock_name COLLATE "C" AS lock_name, item.actor, item.reason
-  FROM unnest($1::text[], $2::text[], $3::text[]) AS item (lock_name, actor, reason)
-  ORDER BY item.lock_name COLLATE "C"
-),
-locked AS MATERIALIZED (${lockedRows('request.actor, request.reason')}
-),
-freed AS (
-  UPDATE ${locks} AS lock
-  SET worker_name = NULL, grant_id = NULL, metadata = NULL, expire_time = clock_timestamp(),
-      token = greatest(lock.token + 1, ${tokenAt('clock_timestamp()')})
-  FROM locked
-  WHERE lock.lock_name = locked.lock_name
-    AND locked.grant_id IS NOT NULL
-    AND locked.expire_time > clock_timestamp()
-  RETURNING locked.*
-),
-recorded AS (
-  INSERT INTO ${history} (lock_name, event, worker_name, token, actor, reason, event_time)
-  SELECT lock_name, 'forced', worker_name, token, actor, reason, clock_timestamp()
-  FROM freed
-)
-SELECT ${nextInLine('freed.lock_name', 'freed.grant_id')},${leaseColumns('freed')}
-FROM freed`,
-    },
-
-    /** $1 names. */
-    inspect: {
-      name: 'db_lock_inspect',
-      text: `
-SELECT
-    ${stateOf('lock')} AS state,
-    ${waitingFor('lock.lock_name')},
-    (
-      SELECT json_agg(json_build_object('workerName', first.worker_name, 'since', first.ticket / 1000) ORDER BY first.ticket)
-      FROM (
-        SELECT waiter.worker_name, waiter.ticket ${aliveWaiters('lock.lock_name')}
-        ORDER BY waiter.ticket
-        LIMIT ${MAX_QUEUE_SHOWN}
-      ) AS first
-    )::text AS queue,${leaseColumns('lock')}
-FROM unnest($1::text[]) AS item (lock_name)
-JOIN ${locks} AS lock ON lock.lock_name = item.lock_name COLLATE "C"`,
-    },
-
-    /** $1 search pattern or null, $2 state or null, $3 limit, $4 offset. */
-    list: ({ sort, order }: Pick<ListQuery, 'sort' | 'order'>): Statement => ({
-      name: `db_lock_list_${sort}_${order}`,
-      text: `
-SELECT
-    ${stateOf('lock')} AS state,
-    ${waitingFor('lock.lock_name')},${leaseColumns('lock')}
-FROM ${locks} AS lock
-WHERE ${matching}
-ORDER BY lock.${SORT_COLUMNS[sort]} ${order} NULLS LAST${sort === 'lockName' ? '' : ', lock.lock_name'}
-LIMIT $3 OFFSET $4`,
-    }),
-
-    /** $1 search pattern or null, $2 state or null. */
-    listTotal: {
-      name: 'db_lock_list_total',
-      text: `
-SELECT count(*)::text AS total
-FROM ${locks} AS lock
-WHERE ${matching}`,
-    },
-
-    countByState: {
-      name: 'db_lock_count_by_state',
-      text: `
-SELECT ${stateOf('lock')} AS state, count(*)::text AS total
-FROM ${locks} AS lock
-GROUP BY 1`,
-    },
-
-    /** $1 name, $2 limit. */
-    history: {
-      name: 'db_lock_history',
-      text: `
-SELECT lock_name, event, worker_name, token::text AS token, actor, reason, ${timeColumn('event_time')} AS event_time
-FROM ${history}
-WHERE lock_name = $1
-ORDER BY id DESC
-LIMIT $2`,
-    },
-
     /** How many pages the table has, for going through it in chunks without an index on time. */
     pages: {
       name: 'db_lock_pages',
       text: `
 SELECT (pg_relation_size('${locks.replaceAll("'", "''")}') / current_setting('block_size')::bigint)::text AS pages`,
-    },
-
-    /** $1 first page, $2 page after the last. Never waits for a row that somebody works on. */
-    clearExpired: {
-      name: 'db_lock_clear_expired',
-      text: `
-UPDATE ${locks}
-SET worker_name = NULL, grant_id = NULL, metadata = NULL
-WHERE ctid = ANY (ARRAY(
-  SELECT ctid FROM ${locks}
-  WHERE ctid >= format('(%s,0)', $1::bigint)::tid AND ctid < format('(%s,0)', $2::bigint)::tid
-    AND grant_id IS NOT NULL
-    AND expire_time <= clock_timestamp()
-  FOR NO KEY UPDATE SKIP LOCKED
-))
-RETURNING 1 AS cleared`,
     },
 
     /**
@@ -725,6 +555,11 @@ WHERE ctid = ANY (ARRAY(
   FOR UPDATE SKIP LOCKED
 ))
 RETURNING 1 AS removed`,
+    },
+
+    clock: {
+      name: 'db_lock_clock',
+      text: `SELECT ${timeColumn('clock_timestamp()')} AS server_time`,
     },
 
     ping: { name: 'db_lock_ping', text: 'SELECT 1 AS pong' },

@@ -1,6 +1,7 @@
 import type { LockMetadata } from '../lease/metadata.js';
 import type { AcquireRequest } from '../lease/requests.js';
-import type { HistoryRecord, InspectedLock, LeaseRecord, LockRecord, LockState } from './lock-store.js';
+import type { HistoryEvent, HistoryRecord } from './history-store.js';
+import type { InspectedLock, LeaseRecord, LockRecord, LockState } from './lock-store.js';
 import type { NextInLine } from './wait-queue.js';
 
 /** Microseconds since 1970, as text. */
@@ -20,19 +21,22 @@ export interface LockRow {
 }
 
 export interface HistoryRow {
+  id: string;
   lock_name: string;
-  event: 'forced';
-  worker_name: string;
-  token: string;
-  actor: string;
-  reason: string;
+  event: HistoryEvent;
+  worker_name: string | null;
+  grant_id: string | null;
+  token: string | null;
+  actor: string | null;
+  reason: string | null;
+  details: string | null;
   event_time: Microseconds;
 }
 
 /** Whole milliseconds: exact until the year 2255. */
 const milliseconds = (time: Microseconds) => Math.floor(Number(time) / 1000);
 
-const time = (microseconds: Microseconds) => new Date(milliseconds(microseconds));
+export const toTime = (microseconds: Microseconds) => new Date(milliseconds(microseconds));
 
 /** Milliseconds from the store's clock to the end of the lease; 0 when it is over. */
 export const timeLeft = ({ expire_time, server_time }: LockRow) =>
@@ -61,10 +65,10 @@ function leaseOf(
     workerName,
     grantId,
     fencingToken: Number(row.token),
-    lockTime: time(row.lock_time),
-    expireTime: time(row.expire_time),
+    lockTime: toTime(row.lock_time),
+    expireTime: toTime(row.expire_time),
     metadata,
-    serverTime: time(row.server_time),
+    serverTime: toTime(row.server_time),
     timeLeft: timeLeft(row),
     version: row.version ?? undefined,
   };
@@ -82,10 +86,10 @@ export function toLock(row: LookRow): LockRecord {
     state: row.state,
     workerName: row.worker_name,
     fencingToken: Number(row.token),
-    lockTime: time(row.lock_time),
-    expireTime: time(row.expire_time),
+    lockTime: toTime(row.lock_time),
+    expireTime: toTime(row.expire_time),
     metadata: metadata(row.metadata),
-    serverTime: time(row.server_time),
+    serverTime: toTime(row.server_time),
     waiting: row.waiting,
   };
 }
@@ -108,12 +112,15 @@ export function toNext({ next }: { next: string | null }): NextInLine | null {
 
 export function toHistory(row: HistoryRow): HistoryRecord {
   return {
+    cursor: `${row.event_time}-${row.id}`,
     lockName: row.lock_name,
     event: row.event,
     workerName: row.worker_name,
-    fencingToken: Number(row.token),
+    grantId: row.grant_id,
+    fencingToken: row.token === null ? null : Number(row.token),
     actor: row.actor,
     reason: row.reason,
-    eventTime: time(row.event_time),
+    details: metadata(row.details),
+    eventTime: toTime(row.event_time),
   };
 }

@@ -1,41 +1,29 @@
 import type { DataSource } from 'typeorm';
 import type { AcquireRequest, ReleaseRequest, RenewRequest } from '../lease/requests.js';
 import type { TableNames } from '../model/schema-sql.js';
-import { answerEach, errorAnswer, repeatConflicts, repeatRaces, unavailable } from './batch.js';
+import { answerEach, errorAnswer, repeatConflicts, repeatRaces } from './batch.js';
 import { Lanes } from './lanes.js';
 import type {
   AcquireAnswer,
   AcquireSetAnswer,
-  ForceReleaseAnswer,
-  ForceReleaseRequest,
-  HistoryRecord,
   InspectedLock,
   LeaseRecord,
-  ListQuery,
-  LockPage,
-  LockState,
   LockStore,
   ReleaseAnswer,
   RenewAnswer,
-  StateCounts,
 } from './lock-store.js';
 import { Notifications } from './notifications.js';
 import { CONNECTIONS, ownDataSource } from './own-data-source.js';
-import { postgresStatements, type LockStatements, type Purpose, type Statement } from './postgres.dialect.js';
-import {
-  timeLeft,
-  toGrant,
-  toHistory,
-  toInspectedLock,
-  toLease,
-  toLock,
-  toNext,
-  type HistoryRow,
-  type LockRow,
-  type LookRow,
-} from './rows.js';
+import { deskStatements, type DeskStatements } from './postgres.desk.js';
+import { postgresStatements, type LockStatements, type Purpose } from './postgres.dialect.js';
+import type { Statement } from './postgres.fragments.js';
+import { historyStatements } from './postgres.history.js';
+import { timeLeft, toGrant, toInspectedLock, toLease, toNext, type LockRow, type LookRow } from './rows.js';
 import { sessionKindOf, type Pooler, type SessionKind } from './session-kind.js';
 import { Shortcut } from './shortcut.js';
+import { SqlDesk } from './sql-desk.js';
+import { SqlHistory } from './sql-history.js';
+import { SqlReader } from './sql-reader.js';
 import { SqlWaitQueue } from './sql-wait-queue.js';
 import {
   acquireValues,
@@ -61,16 +49,17 @@ const ROW_LOCK_TIMEOUT = 1000;
 /** How often an acquire asks that lost a race for a lock which had looked free. */
 const RACE_TRIES = 5;
 
-/** Pages of the table that one clean-up statement goes through: a few thousand rows, a few milliseconds. */
-const CHUNK = 128;
-
 /** Locks in a table of a TypeORM DataSource, over connections of the store's own. */
 export class SqlLockStore implements LockStore {
   readonly #lanes: Record<Purpose, Lanes>;
   readonly #sql: LockStatements;
+  readonly #deskSql: DeskStatements;
+  readonly #reader: SqlReader;
   readonly #patience: number;
   readonly #shortcut = new Shortcut();
   readonly queue: SqlWaitQueue;
+  readonly desk: SqlDesk;
+  readonly history: SqlHistory;
 
   private constructor(
     private readonly connections: DataSource,
@@ -78,6 +67,7 @@ export class SqlLockStore implements LockStore {
     sessions: SessionKind,
   ) {
     this.#sql = postgresStatements(tables);
+    this.#deskSql = deskStatements(tables);
     this.#patience = statementTimeout;
     const lanes = (purpose: Purpose) =>
       new Lanes(
@@ -95,6 +85,9 @@ export class SqlLockStore implements LockStore {
       queue: lanes('queue'),
       desk: lanes('desk'),
     };
+    this.#reader = new SqlReader(this.#lanes.desk, this.#sql);
+    this.desk = new SqlDesk(this.#deskSql, this.#reader, statementTimeout);
+    this.history = new SqlHistory(historyStatements(tables), this.#reader);
     this.queue = new SqlWaitQueue(
       this.#sql,
       this.#lanes,
@@ -218,80 +211,26 @@ export class SqlLockStore implements LockStore {
     });
   }
 
-  forceRelease(requests: readonly ForceReleaseRequest[]): Promise<ForceReleaseAnswer[]> {
-    return answerEach(requests, this.#patience, async (batch) => {
-      const rows = await this.#lanes.desk.run<LockRow & { next: string | null }>(this.#sql.forceRelease, [
-        batch.map((request) => request.lockName),
-        batch.map((request) => request.actor),
-        batch.map((request) => request.reason),
-      ]);
-      const byName = new Map(rows.map((row) => [row.lock_name, row]));
-      return batch.map(({ lockName }): ForceReleaseAnswer => {
-        const row = byName.get(lockName);
-        return row ? { outcome: 'forced', holder: toLease(row), next: toNext(row) } : { outcome: 'free' };
-      });
-    });
-  }
-
   async inspect(lockNames: readonly string[]): Promise<Array<InspectedLock | null>> {
-    const rows = await this.#ask<LookRow & { queue: string | null }>(this.#sql.inspect, [lockNames]);
+    const rows = await this.#reader.ask<LookRow & { queue: string | null }>(this.#deskSql.inspect, [
+      lockNames,
+    ]);
     const byName = new Map(rows.map((row) => [row.lock_name, toInspectedLock(row)]));
     return lockNames.map((lockName) => byName.get(lockName) ?? null);
   }
 
-  async list({ search, state, sort, order, page, pageSize }: ListQuery): Promise<LockPage> {
-    const filter = [search ? containing(search) : null, state ?? null];
-    const [rows, totals] = await Promise.all([
-      this.#ask<LookRow>(this.#sql.list({ sort, order }), [...filter, pageSize, (page - 1) * pageSize]),
-      this.#ask<{ total: string }>(this.#sql.listTotal, filter),
-    ]);
-    return { items: rows.map(toLock), total: Number(totals[0]!.total) };
-  }
-
-  async countByState(): Promise<StateCounts> {
-    const rows = await this.#ask<{ state: LockState; total: string }>(this.#sql.countByState, []);
-    const counts: StateCounts = { held: 0, expired: 0, released: 0 };
-    for (const { state, total } of rows) counts[state] = Number(total);
-    return counts;
-  }
-
-  async history(lockName: string, limit: number): Promise<HistoryRecord[]> {
-    return (await this.#ask<HistoryRow>(this.#sql.history, [lockName, limit])).map(toHistory);
-  }
-
-  clearExpired(): Promise<number> {
-    return this.#inChunks((from, to) => this.#ask(this.#sql.clearExpired, [from, to]));
-  }
-
   removeIdle(retention: number): Promise<number> {
-    return this.#inChunks((from, to) => this.#ask(this.#sql.removeIdle, [from, to, retention]));
+    return this.#reader.inChunks((from, to) => this.#reader.ask(this.#sql.removeIdle, [from, to, retention]));
   }
 
   async ping(): Promise<void> {
-    await this.#ask(this.#sql.ping, []);
+    await this.#reader.ask(this.#sql.ping, []);
   }
 
   async close(): Promise<void> {
     await this.queue.close();
     await Promise.all(Object.values(this.#lanes).map((lane) => lane.close()));
     await this.connections.destroy();
-  }
-
-  async #ask<Row>(statement: Statement, values: readonly unknown[]): Promise<Row[]> {
-    try {
-      return await repeatConflicts(() => this.#lanes.desk.run<Row>(statement, values));
-    } catch (error) {
-      throw unavailable(error);
-    }
-  }
-
-  /** Goes through the table page by page, each chunk in a transaction of its own. */
-  async #inChunks(work: (fromPage: number, toPage: number) => Promise<unknown[]>): Promise<number> {
-    const [size] = await this.#ask<{ pages: string }>(this.#sql.pages, []);
-    let total = 0;
-    for (let page = 0; page < Number(size!.pages); page += CHUNK)
-      total += (await work(page, page + CHUNK)).length;
-    return total;
   }
 }
 
@@ -343,9 +282,4 @@ function acquireAnswer(request: AcquireRequest, { decided, kept, holder }: Seen 
 /** A lease as it was granted; a repeat may have asked for it otherwise. */
 function grantOf(row: SeenRow, request: AcquireRequest): LeaseRecord {
   return row.repeated ? toLease({ ...row, grant_id: request.grantId }) : toGrant(row, request);
-}
-
-/** An ILIKE pattern that finds the text anywhere. */
-function containing(text: string): string {
-  return `%${text.replaceAll(/[\\%_]/g, '\\$&')}%`;
 }

@@ -1,4 +1,5 @@
 import type { AcquireRequest, ReleaseRequest, RenewRequest } from '../lease/requests.js';
+import type { LockFilter } from './lock-desk.js';
 import type { PassRequest } from './wait-queue.js';
 
 /** A release that names one lease. */
@@ -58,4 +59,14 @@ export function passValues(server: string, batch: readonly PassRequest[]): unkno
   );
   const ended = batch.map(({ grantId }) => grantId);
   return [lockNames, ended, workerNames, grantIds, ttls, metadata, tickets, server];
+}
+
+/** The first parameters of the statements that list locks. */
+export function filterValues({ search, state, prefix }: LockFilter): unknown[] {
+  return [search ? containing(search) : null, state ?? null, prefix ?? null];
+}
+
+/** An ILIKE pattern that finds the text anywhere. */
+function containing(text: string): string {
+  return `%${text.replaceAll(/[\\%_]/g, '\\$&')}%`;
 }

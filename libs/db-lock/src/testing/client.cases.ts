@@ -26,7 +26,7 @@ export function clientCases({ it }: TestRunner, context: CaseContext): void {
   it('33 keeps the result of the work when the lease was lost meanwhile', async () => {
     const name = uniqueName('kept');
     const result = await context.client.withLock(name, async (lease) => {
-      await context.server.forceRelease({ lockName: name, actor: 'eve', reason: 'test' });
+      await context.server.desk.forceRelease({ lockName: name, actor: 'eve', reason: 'test' });
       return lease.fencingToken;
     });
     assert.equal(typeof result, 'number');
@@ -55,7 +55,7 @@ export function clientCases({ it }: TestRunner, context: CaseContext): void {
     await nobody?.release();
     {
       await using forced = await context.client.acquire(name);
-      await context.server.forceRelease({ lockName: forced.lockName, actor: 'eve', reason: 'test' });
+      await context.server.desk.forceRelease({ lockName: forced.lockName, actor: 'eve', reason: 'test' });
     }
   });
 

@@ -45,7 +45,7 @@ export function fencingCases({ it }: TestRunner, context: CaseContext, grants = 
     tokens.push(await briefGrant(name));
     await eventually(async () => (await context.client.inspect(name))?.state === 'expired');
     await grant(60_000);
-    await context.server.forceRelease({ lockName: name, actor: 'operator', reason: 'test' });
+    await context.server.desk.forceRelease({ lockName: name, actor: 'operator', reason: 'test' });
     tokens.push((await context.client.inspect(name))!.fencingToken);
     await (await grant(60_000)).release();
     await eventually(async () => {
@@ -115,8 +115,12 @@ export function fencingCases({ it }: TestRunner, context: CaseContext, grants = 
   it('frees a lock by force, makes the old token stale and records who and why', async () => {
     const name = uniqueName('forced');
     const lease = await context.client.acquire(name, { ttl: '60s', workerName: 'ann' });
-    const forced = await context.server.forceRelease({ lockName: name, actor: 'eve', reason: 'it hangs' });
-    assert.equal(forced.outcome, 'forced');
+    const forced = await context.server.desk.forceRelease({
+      lockName: name,
+      actor: 'eve',
+      reason: 'it hangs',
+    });
+    assert.equal(forced?.grantId, lease.grantId);
     const freed = await context.client.inspect(name);
     assert.equal(freed?.state, 'released');
     assert.ok(freed.fencingToken > lease.fencingToken);
@@ -129,23 +133,30 @@ export function fencingCases({ it }: TestRunner, context: CaseContext, grants = 
     assert.equal((await context.client.inspect(name))?.state, 'held');
     await successor.release();
 
-    const [record, ...others] = await context.server.history(name);
+    const forcedEvents = async () => {
+      const { items } = await context.server.desk.history(name);
+      return items.filter(({ event }) => event === 'forced');
+    };
+    const [record, ...others] = await forcedEvents();
     assert.equal(others.length, 0);
     assert.deepEqual(
-      { ...record, eventTime: null },
+      { ...record, cursor: null, eventTime: null },
       {
+        cursor: null,
         lockName: name,
         event: 'forced',
         workerName: 'ann',
+        grantId: lease.grantId,
         fencingToken: lease.fencingToken,
         actor: 'eve',
         reason: 'it hangs',
+        details: null,
         eventTime: null,
       },
     );
-    const again = await context.server.forceRelease({ lockName: name, actor: 'eve', reason: 'again' });
-    assert.equal(again.outcome, 'free');
-    assert.equal((await context.server.history(name)).length, 1);
+    const again = await context.server.desk.forceRelease({ lockName: name, actor: 'eve', reason: 'again' });
+    assert.equal(again, null);
+    assert.equal((await forcedEvents()).length, 1);
   });
 
   it('names the holder to whom it refuses', async () => {

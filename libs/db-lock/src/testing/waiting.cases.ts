@@ -92,7 +92,7 @@ export function waitingCases({ it }: TestRunner, context: CaseContext): void {
     const name = uniqueName('force');
     await context.client.acquire(name, { ttl: '1h' });
     const { lease: waiting } = await waitFor(name, 'bob');
-    await context.server.forceRelease({ lockName: name, actor: 'eve', reason: 'test' });
+    await context.server.desk.forceRelease({ lockName: name, actor: 'eve', reason: 'test' });
     await (await waiting).release();
   });
 

@@ -29,6 +29,12 @@ async function main(): Promise<void> {
   const response = await fetch(`${await app.getUrl()}/dblock/locks/invoice:42`);
   assert.equal(response.status, 200);
   assert.equal(((await response.json()) as { state: string }).state, 'released');
+
+  const admin = `${await app.getUrl()}/dblock/admin`;
+  const page = await fetch(admin);
+  assert.equal(page.status, 200);
+  const script = /src="\.\/(assets\/[^"]+\.js)"/.exec(await page.text())?.[1];
+  assert.equal((await fetch(`${admin}/${script}`)).status, 200);
   await app.close();
 }
 

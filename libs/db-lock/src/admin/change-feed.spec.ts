@@ -1,0 +1,173 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { Logger, type MessageEvent } from '@nestjs/common';
+import type { Subscription } from 'rxjs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { OperatorDesk } from '../server/operator-desk.js';
+import type { Changes } from '../store/history-store.js';
+import type { LockRecord } from '../store/lock-store.js';
+import { ChangeFeed } from './change-feed.js';
+
+const TIME = new Date('2026-01-02T03:04:05.678Z');
+
+const lock = (lockName: string, members: Partial<LockRecord> = {}): LockRecord => ({
+  lockName,
+  state: 'held',
+  workerName: 'ann',
+  fencingToken: 7,
+  lockTime: TIME,
+  expireTime: TIME,
+  metadata: null,
+  serverTime: TIME,
+  waiting: 0,
+  ...members,
+});
+
+type Look = Partial<Changes> | Error;
+
+/** Answers each look as it is told. */
+class ScriptedDesk {
+  readonly asked: Array<[cursor: string | undefined, watched: readonly string[], limit: number]> = [];
+  readonly looks: Look[] = [];
+
+  async changes(cursor: string | undefined, watched: readonly string[], limit: number): Promise<Changes> {
+    this.asked.push([cursor, watched, limit]);
+    const look = this.looks.shift() ?? {};
+    if (look instanceof Error) throw look;
+    return {
+      serverTime: TIME,
+      cursor: String(this.asked.length),
+      locks: [],
+      removed: [],
+      truncated: false,
+      ...look,
+    };
+  }
+}
+
+describe('ChangeFeed', () => {
+  let desk: ScriptedDesk;
+  let feed: ChangeFeed;
+  const subscriptions: Subscription[] = [];
+
+  beforeEach(() => {
+    Logger.overrideLogger(false);
+    desk = new ScriptedDesk();
+    feed = new ChangeFeed(desk as unknown as OperatorDesk, true);
+  });
+
+  afterEach(() => {
+    jest.restoreAllMocks();
+    for (const subscription of subscriptions.splice(0)) subscription.unsubscribe();
+  });
+
+  function watch() {
+    const messages: MessageEvent[] = [];
+    const watcher = { messages, isOver: false };
+    const subscription = feed.watch().subscribe({
+      next: (message) => messages.push(message),
+      complete: () => (watcher.isOver = true),
+    });
+    subscriptions.push(subscription);
+    return Object.assign(watcher, { leave: () => subscription.unsubscribe() });
+  }
+
+  /** So many looks, the first one included. */
+  async function looks(count: number): Promise<void> {
+    while (desk.asked.length < count) await sleep(10);
+    await sleep(0);
+  }
+
+  const changesOf = ({ messages }: { messages: MessageEvent[] }) =>
+    messages
+      .filter(({ type }) => type === 'changes')
+      .map(({ data }) => data as { locks: LockRecord[]; removed: string[] })
+      .map(({ locks, removed }) => [locks.map(({ lockName, waiting }) => `${lockName} ${waiting}`), removed]);
+
+  it('greets when it knows from where on it tells what changes', async () => {
+    const order: string[] = [];
+    const changes = desk.changes.bind(desk);
+    jest.spyOn(desk, 'changes').mockImplementation(async (...values) => {
+      await sleep(50);
+      order.push('place found');
+      return changes(...values);
+    });
+    subscriptions.push(feed.watch().subscribe(({ type }) => order.push(type!)));
+    while (order.length < 2) await sleep(10);
+    expect(order).toEqual(['place found', 'hello']);
+  });
+
+  it('greets also when the first look fails, and goes on', async () => {
+    desk.looks.push(new Error('no database'), { cursor: '5' }, { locks: [lock('a')] });
+    const watcher = watch();
+    await looks(3);
+    expect(watcher.messages.map(({ type }) => type)).toEqual(['hello', 'changes']);
+    expect(desk.asked.map(([cursor]) => cursor)).toEqual([undefined, undefined, '5']);
+  });
+
+  it('looks from where the look before the last one ended, and tells of each change once', async () => {
+    desk.looks.push(
+      {},
+      { locks: [lock('a')] },
+      { locks: [lock('a'), lock('b')], removed: ['c'] },
+      { locks: [lock('b', { waiting: 1 })], removed: ['c'] },
+      {},
+      { locks: [lock('a')] },
+    );
+    const watcher = watch();
+    await looks(6);
+    expect(desk.asked.map(([cursor]) => cursor)).toEqual([undefined, '1', '1', '2', '3', '4']);
+    expect(desk.asked[4]![1]).toEqual(['b']);
+    expect(changesOf(watcher)).toEqual([
+      [['a 0'], []],
+      [['b 0'], ['c']],
+      [['b 1'], []],
+      [['a 0'], []],
+    ]);
+  });
+
+  it('says that there is too much to tell, and goes on from there', async () => {
+    desk.looks.push({}, { truncated: true, locks: [lock('a')] }, { locks: [lock('b')] });
+    const watcher = watch();
+    await looks(3);
+    expect(watcher.messages.map(({ type }) => type)).toEqual(['hello', 'many', 'changes']);
+    expect(desk.asked.map(([cursor]) => cursor)).toEqual([undefined, '1', '2']);
+  });
+
+  it('gives a sign of life every fifteen seconds', async () => {
+    let now = Date.now();
+    jest.spyOn(Date, 'now').mockImplementation(() => now);
+    const watcher = watch();
+    await looks(1);
+    now += 14_999;
+    await looks(2);
+    expect(watcher.messages.map(({ type }) => type)).toEqual(['hello']);
+    now += 1;
+    await looks(3);
+    expect(watcher.messages.map(({ type }) => type)).toEqual(['hello', 'tick']);
+    await looks(4);
+    expect(watcher.messages).toHaveLength(2);
+  });
+
+  it('looks once for all who watch, and not at all for nobody', async () => {
+    desk.looks.push({}, { locks: [lock('a')] });
+    const watchers = [watch(), watch(), watch()];
+    await looks(2);
+    expect(watchers.map((watcher) => changesOf(watcher).length)).toEqual([1, 1, 1]);
+    for (const { leave } of watchers) leave();
+    await sleep(1_500);
+    expect(desk.asked).toHaveLength(2);
+    watch();
+    await looks(3);
+    expect(desk.asked[2]![0]).toBeUndefined();
+  });
+
+  it('ends for all when it is closed, also for those who come then', async () => {
+    const watcher = watch();
+    await looks(1);
+    feed.close();
+    expect(watcher.isOver).toBe(true);
+    expect(watch().isOver).toBe(true);
+    await sleep(1_500);
+    expect(desk.asked.length).toBeLessThanOrEqual(2);
+  });
+});

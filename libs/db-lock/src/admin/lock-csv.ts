@@ -1,0 +1,59 @@
+import { stringify } from 'csv-stringify';
+import { pipeline } from 'node:stream';
+import { Readable } from 'node:stream';
+import type { LockRecord } from '../store/lock-store.js';
+
+const COLUMNS = {
+  lockName: 'lock_name',
+  state: 'state',
+  workerName: 'worker_name',
+  fencingToken: 'fencing_token',
+  lockTime: 'lock_time',
+  expireTime: 'expire_time',
+  waiting: 'waiting',
+  metadata: 'metadata',
+};
+
+/**
+ * Locks as CSV (RFC 4180). A cell that a spreadsheet would take for a formula gets an apostrophe in front.
+ * @param chunks many locks, some at a time; read as fast as the reader of the CSV takes them
+ * @throws what reading the first of them throws: until then, another answer can be given
+ */
+export async function lockCsv(chunks: AsyncIterable<readonly LockRecord[]>): Promise<Readable> {
+  const csv = stringify({
+    header: true,
+    columns: COLUMNS,
+    escape_formulas: true,
+    quoted_match: /[\r\n]/, // by itself it quotes only whole record delimiters
+    record_delimiter: 'windows',
+    bom: true,
+  });
+  // Errors reach the reader by the destroyed stream.
+  return pipeline(Readable.from(rowsOf(await begun(chunks))), csv, () => undefined);
+}
+
+/** The same, when its first value is there. */
+async function begun<Value>(values: AsyncIterable<Value>): Promise<AsyncIterable<Value>> {
+  const rest = values[Symbol.asyncIterator]();
+  const first = await rest.next();
+  return (async function* () {
+    try {
+      if (first.done) return;
+      yield first.value;
+      yield* { [Symbol.asyncIterator]: () => rest };
+    } finally {
+      await rest.return?.(); // who stops reading after the first has not come to the others
+    }
+  })();
+}
+
+async function* rowsOf(chunks: AsyncIterable<readonly LockRecord[]>) {
+  for await (const locks of chunks)
+    for (const { lockTime, expireTime, metadata, ...lock } of locks)
+      yield {
+        ...lock,
+        lockTime: lockTime.toISOString(),
+        expireTime: expireTime.toISOString(),
+        metadata: metadata && JSON.stringify(metadata),
+      };
+}

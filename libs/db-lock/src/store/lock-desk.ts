@@ -1,0 +1,121 @@
+import type { AcquireRequest } from '../lease/requests.js';
+import type { LockMetadata } from '../lease/metadata.js';
+import type { ErrorAnswer, LeaseRecord, LockRecord, LockState } from './lock-store.js';
+import type { NextInLine } from './wait-queue.js';
+
+/** An operator frees a lock against its holder's will. */
+export interface ForceReleaseRequest {
+  lockName: string;
+  /** Who does it. */
+  actor: string;
+  /** Why. */
+  reason: string;
+  /** The token of the lease that is meant; without it, whatever lease is live. */
+  fencingToken?: number;
+}
+
+export type ForceReleaseAnswer =
+  /** `holder` is the lease that was ended; its holder may still be running. */
+  | { outcome: 'forced'; holder: LeaseRecord; next: NextInLine | null }
+  /** Nobody held it. */
+  | { outcome: 'free' }
+  /** Another lease holds it than was meant. */
+  | { outcome: 'changed' }
+  | ErrorAnswer;
+
+/** An operator takes a lock by hand, past all who wait. */
+export interface HoldRequest extends Omit<AcquireRequest, 'ticket'> {
+  actor: string;
+  reason: string | null;
+}
+
+export type HoldAnswer = { outcome: 'held'; lease: LeaseRecord } | { outcome: 'busy' } | ErrorAnswer;
+
+/** An operator changes a live lease. */
+export interface EditRequest {
+  lockName: string;
+  /** The token of the lease that is meant. */
+  fencingToken: number;
+  /** How long it lives from now, in ms: longer or shorter than before. */
+  ttl?: number;
+  /** Null removes them. */
+  metadata?: LockMetadata | null;
+  actor: string;
+  reason: string | null;
+}
+
+export type EditAnswer =
+  | { outcome: 'edited'; lease: LeaseRecord; next: NextInLine | null }
+  /** That lease is over. */
+  | { outcome: 'changed' }
+  | ErrorAnswer;
+
+export type SortField = 'lockName' | 'workerName' | 'lockTime' | 'expireTime' | 'fencingToken' | 'waiting';
+
+/** Which locks to tell of. */
+export interface LockFilter {
+  /** Part of the lock's or the worker's name, whatever the case. */
+  search?: string;
+  /** `contended`: somebody waits for it. */
+  state?: LockState | 'contended';
+  /** What the lock's name begins with, exactly. */
+  prefix?: string;
+}
+
+export interface ListQuery extends LockFilter {
+  sort: SortField;
+  order: 'asc' | 'desc';
+  /** From 1. */
+  page: number;
+  pageSize: number;
+}
+
+export interface LockPage {
+  items: LockRecord[];
+  /** How many locks match, on all pages. */
+  total: number;
+  serverTime: Date;
+}
+
+/** Names with something in common, up to a `:`. */
+export interface LockGroup extends Record<LockState, number> {
+  prefix: string;
+  total: number;
+  /** How many wait for one of them. */
+  waiting: number;
+}
+
+export interface StateCounts extends Record<LockState, number> {
+  /** Locks that somebody waits for. */
+  contended: number;
+  /** Those who wait. */
+  waiting: number;
+}
+
+/**
+ * Where operators look at locks, and act on them from outside. What somebody did is recorded with it, in one
+ * transaction. Reading methods reject with `StoreUnavailableError`.
+ */
+export interface LockDesk {
+  /** Ends live leases. The token grows. */
+  forceRelease(requests: readonly ForceReleaseRequest[]): Promise<ForceReleaseAnswer[]>;
+  hold(request: HoldRequest): Promise<HoldAnswer>;
+  edit(request: EditRequest): Promise<EditAnswer>;
+  /** Removes locks that are free and that nobody waits for. Returns the names of those. */
+  deleteReleased(lockNames: readonly string[], actor: string): Promise<string[]>;
+  /**
+   * Marks expired leases as released. Needed by nobody but the eye: an expired lock is free anyway. Returns how many.
+   * @param actor the operator who does it; recorded where there is one
+   */
+  clearExpired(actor?: string): Promise<number>;
+
+  /** One page of the locks that match. */
+  page(query: ListQuery): Promise<Pick<LockPage, 'items' | 'serverTime'>>;
+  /** How many match. */
+  count(filter: LockFilter): Promise<number>;
+  /** All that match, by name, so many at a time. */
+  listAll(filter: LockFilter, chunk: number): AsyncIterable<LockRecord[]>;
+  /** The first `limit` groups of names that match, by name. */
+  groups(filter: LockFilter, limit: number): Promise<LockGroup[]>;
+  countByState(): Promise<StateCounts>;
+}

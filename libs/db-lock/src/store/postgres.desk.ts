@@ -1,0 +1,308 @@
+import { quoteTable, type TableNames } from '../model/schema-sql.js';
+import type { SortField } from './lock-desk.js';
+import { MAX_QUEUE_SHOWN } from './lock-store.js';
+import {
+  aliveWaiters,
+  leaseColumns,
+  lockedRows,
+  lookColumns,
+  MILLISECOND,
+  nextInLine,
+  stateOf,
+  tokenAt,
+  type Statement,
+} from './postgres.fragments.js';
+
+const SORT_COLUMNS: Record<SortField, string> = {
+  lockName: 'lock.lock_name',
+  workerName: 'lock.worker_name',
+  lockTime: 'lock.lock_time',
+  expireTime: 'lock.expire_time',
+  fencingToken: 'lock.token',
+  waiting: 'waiting',
+};
+
+const isLive = (row: string) => `${row}.grant_id IS NOT NULL AND ${row}.expire_time > clock_timestamp()`;
+
+/** A time as JSON says it. */
+const isoTime = (time: string) => `to_char(${time} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
+
+/** The statements of those who look at locks, and act on them, from outside. What they do is recorded in the same transaction. */
+export function deskStatements(tables: TableNames) {
+  const locks = quoteTable(tables.lock);
+  const history = quoteTable(tables.history);
+  const waiters = quoteTable(tables.waiter);
+
+  /** @param rows has the lock as it was, and `actor` and `reason` */
+  const record = (event: string, rows: string, details = 'NULL::jsonb') => `
+  INSERT INTO ${history} (lock_name, event, worker_name, grant_id, token, actor, reason, details, event_time)
+  SELECT lock_name, '${event}', worker_name, grant_id, token, actor, reason, ${details}, clock_timestamp()
+  FROM ${rows}`;
+
+  /** $1 search pattern, $2 state, $3 prefix, or nulls. */
+  const matching = `
+  ($1::text IS NULL
+    OR lock.lock_name COLLATE "default" ILIKE $1
+    OR lock.worker_name COLLATE "default" ILIKE $1)
+  AND ($2::text IS NULL
+    OR ${stateOf('lock')} = $2
+    OR ($2 = 'contended' AND queue.waiting > 0))
+  AND ($3::text IS NULL OR starts_with(lock.lock_name, $3))`;
+
+  /** The locks with how many wait for each. */
+  const contendedLocks = `
+FROM ${locks} AS lock
+LEFT JOIN (
+  SELECT waiter.lock_name, count(*)::int AS waiting
+  FROM ${waiters} AS waiter
+  WHERE waiter.alive_until > clock_timestamp()
+  GROUP BY waiter.lock_name
+) AS queue ON queue.lock_name = lock.lock_name`;
+
+  const waiting = 'coalesce(queue.waiting, 0) AS waiting';
+
+  return {
+    /** $1 names. */
+    inspect: {
+      name: 'db_lock_inspect',
+      text: `
+SELECT
+    (
+      SELECT json_agg(json_build_object('workerName', first.worker_name, 'since', first.ticket / 1000) ORDER BY first.ticket)
+      FROM (
+        SELECT waiter.worker_name, waiter.ticket ${aliveWaiters(waiters, 'lock.lock_name')}
+        ORDER BY waiter.ticket
+        LIMIT ${MAX_QUEUE_SHOWN}
+      ) AS first
+    )::text AS queue,${lookColumns('lock', waiters)}
+FROM unnest($1::text[]) AS item (lock_name)
+JOIN ${locks} AS lock ON lock.lock_name = item.lock_name COLLATE "C"`,
+    },
+
+    /** $1 to $3 the filter, $4 limit, $5 offset. */
+    list: ({ sort, order }: { sort: SortField; order: 'asc' | 'desc' }): Statement => ({
+      name: `db_lock_list_${sort}_${order}`,
+      text: `
+SELECT
+    ${stateOf('lock')} AS state,
+    ${waiting},${leaseColumns('lock')}${contendedLocks}
+WHERE ${matching}
+ORDER BY ${SORT_COLUMNS[sort]} ${order} NULLS LAST${sort === 'lockName' ? '' : ', lock.lock_name'}
+LIMIT $4 OFFSET $5`,
+    }),
+
+    /** $1 to $3 the filter, $4 the name to begin after, or '', $5 limit. By name. */
+    listAfter: {
+      name: 'db_lock_list_after',
+      text: `
+SELECT
+    ${stateOf('lock')} AS state,
+    ${waiting},${leaseColumns('lock')}${contendedLocks}
+WHERE ${matching} AND lock.lock_name > $4::text COLLATE "C"
+ORDER BY lock.lock_name
+LIMIT $5`,
+    },
+
+    /** $1 to $3 the filter. */
+    count: {
+      name: 'db_lock_list_count',
+      text: `
+SELECT count(*)::text AS total${contendedLocks}
+WHERE ${matching}`,
+    },
+
+    /** $1 to $3 the filter, $4 limit. Names by what they have in common up to the next ':' after the prefix. */
+    groups: {
+      name: 'db_lock_groups',
+      text: `
+SELECT
+  left(lock.lock_name, length(below.prefix) + below.colon) AS prefix,
+  count(*)::int AS total,
+  count(*) FILTER (WHERE ${stateOf('lock')} = 'held')::int AS held,
+  count(*) FILTER (WHERE ${stateOf('lock')} = 'expired')::int AS expired,
+  count(*) FILTER (WHERE ${stateOf('lock')} = 'released')::int AS released,
+  coalesce(sum(queue.waiting), 0)::int AS waiting${contendedLocks}
+CROSS JOIN LATERAL (
+  SELECT named.prefix, strpos(substr(lock.lock_name, length(named.prefix) + 1), ':') AS colon
+  FROM (SELECT coalesce($3::text, '') AS prefix) AS named
+) AS below
+WHERE ${matching} AND below.colon > 0
+GROUP BY 1
+ORDER BY 1
+LIMIT $4`,
+    },
+
+    /** One row a state; how many wait, and for how many locks, is said in each. */
+    counts: {
+      name: 'db_lock_counts',
+      text: `
+SELECT
+  ${stateOf('lock')} AS state, count(*)::text AS total,
+  count(queue.waiting)::text AS contended, coalesce(sum(queue.waiting), 0)::text AS waiting${contendedLocks}
+GROUP BY 1`,
+    },
+
+    /**
+     * $1 names, $2 actors, $3 reasons, $4 tokens or nulls: then only that lease. A row that does not come back was free; one that is not
+     * `forced` is held by another lease. The token grows, so that a resource which has seen it refuses the old holder.
+     */
+    forceRelease: {
+      name: 'db_lock_force_release',
+      text: `
+WITH request AS MATERIALIZED (
+  SELECT item.lock_name COLLATE "C" AS lock_name, item.actor, item.reason, item.expected
+  FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) AS item (lock_name, actor, reason, expected)
+  ORDER BY item.lock_name COLLATE "C"
+),
+locked AS MATERIALIZED (${lockedRows(locks, 'request.actor, request.reason, request.expected')}
+),
+live AS MATERIALIZED (
+  SELECT locked.*, locked.expected IS NULL OR locked.expected = locked.token AS meant
+  FROM locked
+  WHERE ${isLive('locked')}
+),
+freed AS (
+  UPDATE ${locks} AS lock
+  SET worker_name = NULL, grant_id = NULL, metadata = NULL, expire_time = clock_timestamp(),
+      token = greatest(lock.token + 1, ${tokenAt('clock_timestamp()')})
+  FROM live
+  WHERE lock.lock_name = live.lock_name AND live.meant
+),
+recorded AS (${record('forced', 'live WHERE live.meant')}
+)
+SELECT live.meant AS forced, ${nextInLine(waiters, 'live.lock_name', 'live.grant_id')},${leaseColumns('live')}
+FROM live`,
+    },
+
+    /**
+     * $1 name, $2 worker name, $3 grant id, $4 TTL in ms, $5 metadata as JSON or null, $6 actor, $7 reason or null. Takes the lock
+     * by hand, past all who wait. No row: somebody has it.
+     */
+    hold: {
+      name: 'db_lock_hold',
+      text: `
+WITH held AS (
+  INSERT INTO ${locks} AS lock (lock_name, worker_name, grant_id, token, lock_time, expire_time, metadata)
+  SELECT
+    $1::text COLLATE "C", $2::text, $3::uuid, ${tokenAt('clock.now')},
+    clock.now, clock.now + $4::float8 * ${MILLISECOND}, $5::jsonb
+  FROM (SELECT clock_timestamp() AS now) AS clock
+  ON CONFLICT (lock_name) DO UPDATE
+  SET worker_name = EXCLUDED.worker_name, grant_id = EXCLUDED.grant_id, metadata = EXCLUDED.metadata,
+      (token, lock_time, expire_time) = (
+        SELECT greatest(lock.token + 1, ${tokenAt('clock.now')}), clock.now, clock.now + $4::float8 * ${MILLISECOND}
+        FROM (SELECT clock_timestamp() AS now) AS clock
+      )
+  WHERE lock.grant_id IS NULL OR lock.expire_time <= clock_timestamp()
+  RETURNING lock.*, $6::text AS actor, $7::text AS reason
+),
+recorded AS (${record('created', 'held')}
+)
+SELECT${leaseColumns('held')}
+FROM held`,
+    },
+
+    /**
+     * $1 name, $2 the token of the lease, $3 TTL from now in ms or null, $4 whether the metadata change, $5 metadata as JSON or null,
+     * $6 actor, $7 reason or null. No row: that lease is over.
+     */
+    edit: {
+      name: 'db_lock_edit',
+      text: `
+WITH request AS MATERIALIZED (
+  SELECT
+    $1::text COLLATE "C" AS lock_name, $2::bigint AS expected, $3::float8 * ${MILLISECOND} AS ttl,
+    $4::boolean AS changes, $5::jsonb AS new_metadata, $6::text AS actor, $7::text AS reason
+),
+locked AS MATERIALIZED (${lockedRows(
+        locks,
+        'request.expected, request.ttl, request.changes, request.new_metadata, request.actor, request.reason',
+      )}
+),
+live AS MATERIALIZED (
+  SELECT locked.*, coalesce(clock_timestamp() + locked.ttl, locked.expire_time) AS new_expire_time
+  FROM locked
+  WHERE ${isLive('locked')} AND locked.token = locked.expected
+),
+edited AS (
+  UPDATE ${locks} AS lock
+  SET expire_time = live.new_expire_time,
+      metadata = CASE WHEN live.changes THEN live.new_metadata ELSE live.metadata END
+  FROM live
+  WHERE lock.lock_name = live.lock_name
+  RETURNING lock.*
+),
+recorded AS (${record(
+        'edited',
+        'live',
+        `jsonb_strip_nulls(jsonb_build_object(
+      'expireTime', CASE WHEN live.ttl IS NOT NULL THEN
+        jsonb_build_object('from', ${isoTime('live.expire_time')}, 'to', ${isoTime('live.new_expire_time')}) END
+    )) || CASE WHEN live.changes AND live.new_metadata IS DISTINCT FROM live.metadata THEN
+      jsonb_build_object('metadata', jsonb_build_object('from', live.metadata, 'to', live.new_metadata))
+    ELSE '{}' END`,
+      )}
+)
+SELECT ${nextInLine(waiters, 'edited.lock_name', 'edited.grant_id')},${leaseColumns('edited')}
+FROM edited`,
+    },
+
+    /**
+     * $1 names, $2 actor. A lock that is not free, that somebody waits for, or whose token runs ahead of the clock stays: without
+     * it, the next token would be a smaller one.
+     */
+    deleteReleased: {
+      name: 'db_lock_delete_released',
+      text: `
+WITH request AS MATERIALIZED (
+  SELECT DISTINCT item.lock_name COLLATE "C" AS lock_name
+  FROM unnest($1::text[]) AS item (lock_name)
+  ORDER BY 1
+),
+locked AS MATERIALIZED (${lockedRows(locks, '$2::text AS actor, NULL::text AS reason')}
+),
+deleted AS (
+  DELETE FROM ${locks} AS lock
+  USING locked
+  WHERE lock.lock_name = locked.lock_name
+    AND locked.grant_id IS NULL
+    AND locked.expire_time <= clock_timestamp()
+    AND locked.token < ${tokenAt('clock_timestamp()')}
+    AND NOT EXISTS (SELECT ${aliveWaiters(waiters, 'locked.lock_name')})
+  RETURNING locked.*
+),
+recorded AS (${record('deleted', 'deleted')}
+)
+SELECT deleted.lock_name FROM deleted`,
+    },
+
+    /**
+     * $1 first page, $2 page after the last, $3 the operator who does it, or null: then it is not recorded. Never waits for a
+     * row that somebody works on.
+     */
+    clearExpired: {
+      name: 'db_lock_clear_expired',
+      text: `
+WITH expired AS MATERIALIZED (
+  SELECT lock.ctid AS place, lock.*, $3::text AS actor, NULL::text AS reason
+  FROM ${locks} AS lock
+  WHERE lock.ctid >= format('(%s,0)', $1::bigint)::tid AND lock.ctid < format('(%s,0)', $2::bigint)::tid
+    AND lock.grant_id IS NOT NULL
+    AND lock.expire_time <= clock_timestamp()
+  FOR NO KEY UPDATE SKIP LOCKED
+),
+cleared AS (
+  UPDATE ${locks} AS lock
+  SET worker_name = NULL, grant_id = NULL, metadata = NULL
+  FROM expired
+  WHERE lock.ctid = expired.place
+  RETURNING expired.*
+),
+recorded AS (${record('cleared', 'cleared WHERE cleared.actor IS NOT NULL')}
+)
+SELECT 1 AS cleared FROM cleared`,
+    },
+  } as const satisfies Record<string, Statement | ((query: never) => Statement)>;
+}
+
+export type DeskStatements = ReturnType<typeof deskStatements>;

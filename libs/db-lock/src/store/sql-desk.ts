@@ -1,0 +1,145 @@
+import { answerEach, errorAnswer, repeatConflicts } from './batch.js';
+import type {
+  EditAnswer,
+  EditRequest,
+  ForceReleaseAnswer,
+  ForceReleaseRequest,
+  HoldAnswer,
+  HoldRequest,
+  ListQuery,
+  LockDesk,
+  LockFilter,
+  LockGroup,
+  LockPage,
+  StateCounts,
+} from './lock-desk.js';
+import type { LockRecord, LockState } from './lock-store.js';
+import type { DeskStatements } from './postgres.desk.js';
+import type { SqlReader } from './sql-reader.js';
+import { toLease, toLock, toNext, type LockRow, type LookRow } from './rows.js';
+import { filterValues } from './values.js';
+
+/** A lease that an operator has ended or changed, and who waits for its lock. */
+type ChangedRow = LockRow & { next: string | null };
+
+/** Operators' acts and views as SQL. */
+export class SqlDesk implements LockDesk {
+  constructor(
+    private readonly sql: DeskStatements,
+    private readonly reader: SqlReader,
+    private readonly patience: number,
+  ) {}
+
+  forceRelease(requests: readonly ForceReleaseRequest[]): Promise<ForceReleaseAnswer[]> {
+    return answerEach(requests, this.patience, async (batch) => {
+      const rows = await this.reader.run<ChangedRow & { forced: boolean }>(this.sql.forceRelease, [
+        batch.map(({ lockName }) => lockName),
+        batch.map(({ actor }) => actor),
+        batch.map(({ reason }) => reason),
+        batch.map(({ fencingToken }) => fencingToken ?? null),
+      ]);
+      const byName = new Map(rows.map((row) => [row.lock_name, row]));
+      return batch.map(({ lockName }): ForceReleaseAnswer => {
+        const row = byName.get(lockName);
+        if (!row) return { outcome: 'free' };
+        return row.forced
+          ? { outcome: 'forced', holder: toLease(row), next: toNext(row) }
+          : { outcome: 'changed' };
+      });
+    });
+  }
+
+  async hold(request: HoldRequest): Promise<HoldAnswer> {
+    const { lockName, workerName, grantId, ttl, metadata, actor, reason } = request;
+    const values = [lockName, workerName, grantId, ttl, metadata && JSON.stringify(metadata), actor, reason];
+    try {
+      const [row] = await repeatConflicts(() => this.reader.run<LockRow>(this.sql.hold, values));
+      return row ? { outcome: 'held', lease: toLease(row) } : { outcome: 'busy' };
+    } catch (error) {
+      return errorAnswer(error);
+    }
+  }
+
+  async edit({ lockName, fencingToken, ttl, metadata, actor, reason }: EditRequest): Promise<EditAnswer> {
+    const values = [
+      lockName,
+      fencingToken,
+      ttl ?? null,
+      metadata !== undefined,
+      metadata ? JSON.stringify(metadata) : null,
+      actor,
+      reason,
+    ];
+    try {
+      const [row] = await repeatConflicts(() => this.reader.run<ChangedRow>(this.sql.edit, values));
+      return row ? { outcome: 'edited', lease: toLease(row), next: toNext(row) } : { outcome: 'changed' };
+    } catch (error) {
+      return errorAnswer(error);
+    }
+  }
+
+  async deleteReleased(lockNames: readonly string[], actor: string): Promise<string[]> {
+    const rows = await this.reader.ask<Pick<LockRow, 'lock_name'>>(this.sql.deleteReleased, [
+      lockNames,
+      actor,
+    ]);
+    return rows.map(({ lock_name }) => lock_name);
+  }
+
+  clearExpired(actor?: string): Promise<number> {
+    return this.reader.inChunks((from, to) =>
+      this.reader.ask(this.sql.clearExpired, [from, to, actor ?? null]),
+    );
+  }
+
+  async page({
+    sort,
+    order,
+    page,
+    pageSize,
+    ...filter
+  }: ListQuery): Promise<Pick<LockPage, 'items' | 'serverTime'>> {
+    const rows = await this.reader.ask<LookRow>(this.sql.list({ sort, order }), [
+      ...filterValues(filter),
+      pageSize,
+      (page - 1) * pageSize,
+    ]);
+    const items = rows.map(toLock);
+    return { items, serverTime: items[0]?.serverTime ?? (await this.reader.now()) };
+  }
+
+  async count(filter: LockFilter): Promise<number> {
+    const [row] = await this.reader.ask<{ total: string }>(this.sql.count, filterValues(filter));
+    return Number(row!.total);
+  }
+
+  async *listAll(filter: LockFilter, chunk: number): AsyncGenerator<LockRecord[]> {
+    for (let after = ''; ;) {
+      const rows = await this.reader.ask<LookRow>(this.sql.listAfter, [
+        ...filterValues(filter),
+        after,
+        chunk,
+      ]);
+      if (rows.length > 0) yield rows.map(toLock);
+      if (rows.length < chunk) return;
+      after = rows.at(-1)!.lock_name;
+    }
+  }
+
+  groups(filter: LockFilter, limit: number): Promise<LockGroup[]> {
+    return this.reader.ask<LockGroup>(this.sql.groups, [...filterValues(filter), limit]);
+  }
+
+  async countByState(): Promise<StateCounts> {
+    const rows = await this.reader.ask<
+      { state: LockState } & Record<'total' | 'contended' | 'waiting', string>
+    >(this.sql.counts, []);
+    const counts: StateCounts = { held: 0, expired: 0, released: 0, contended: 0, waiting: 0 };
+    for (const { state, total, contended, waiting } of rows) {
+      counts[state] = Number(total);
+      counts.contended += Number(contended);
+      counts.waiting += Number(waiting);
+    }
+    return counts;
+  }
+}

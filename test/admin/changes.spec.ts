@@ -1,0 +1,167 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { until } from '../support/patience.js';
+import { PLATFORMS } from '../support/platforms.js';
+import { EventStream } from './event-stream.js';
+import { AdminScene, PATIENCE } from './scene.js';
+
+let names = 0;
+const uniqueName = () => `job:${++names}`;
+
+describe('who watches the changes of locks', () => {
+  let scene: AdminScene;
+  let beside: AdminScene;
+
+  beforeAll(async () => {
+    scene = await AdminScene.open();
+    beside = await scene.openBeside();
+  });
+
+  afterEach(() => {
+    jest.restoreAllMocks();
+  });
+
+  afterAll(async () => {
+    await beside.service.close();
+    await scene.service.close();
+  });
+
+  it('is told of what happens in another application on the same database', async () => {
+    const lockName = uniqueName();
+    await using stream = await EventStream.greeted(scene);
+    const lease = await beside.lease(lockName, { workerName: 'far away' });
+    await stream.shown(lockName, { state: 'held', workerName: 'far away', fencingToken: lease.fencingToken });
+    await beside.edit(lockName, { fencingToken: lease.fencingToken, metadata: null, ttl: '2h' });
+    await stream.shown(lockName, { expireTime: (await beside.inspect(lockName)).expireTime });
+    await beside.release(lease);
+    await stream.shown(lockName, { state: 'released', workerName: null });
+  });
+
+  it('sees those who wait come and go', async () => {
+    const lockName = uniqueName();
+    const lease = await beside.lease(lockName);
+    await using stream = await EventStream.greeted(scene);
+    const gone = new AbortController();
+    const request = { lockName, workerName: 'ben', ttl: '1h', wait: '1h' };
+    const waits = [1, 2].map((_, index) =>
+      beside.service.locks.acquire(
+        { ...request, grantId: crypto.randomUUID() },
+        index === 0 ? gone.signal : undefined,
+      ),
+    );
+    await stream.shown(lockName, { waiting: 2 });
+    gone.abort();
+    await expect(waits[0]).rejects.toThrow();
+    await stream.shown(lockName, { waiting: 1 });
+    await beside.release(lease);
+    await waits[1];
+    await stream.shown(lockName, { waiting: 0, workerName: 'ben' });
+  });
+
+  it('is told once of each change, and once which lock is gone', async () => {
+    const [kept, deleted] = [uniqueName(), uniqueName()];
+    await using stream = await EventStream.greeted(scene);
+    await beside.held({ lockName: kept });
+    await beside.held({ lockName: deleted });
+    await stream.shown(deleted, { state: 'held' });
+    await beside.forceRelease(deleted);
+    await beside.deleteReleased(deleted);
+    const isGone = ({ data }: (typeof stream.events)[number]) => data.removed?.includes(deleted) ?? false;
+    await stream.seen('it is gone', isGone);
+    // What two looks overlap in is over after three.
+    for (const state of ['held', 'released', 'held']) {
+      if (state === 'held') await beside.held({ lockName: deleted });
+      else await beside.forceRelease(deleted);
+      await until(`it is ${state}`, PATIENCE, () => stream.lastShown(deleted)?.state === state);
+    }
+    expect(stream.events.filter(isGone)).toHaveLength(1);
+    expect(stream.timesShown(kept)).toBe(1);
+    expect(stream.timesShown(deleted)).toBe(4);
+  });
+
+  it('is told that there is too much to tell, and of single changes again afterwards', async () => {
+    const prefix = uniqueName();
+    await using stream = await EventStream.greeted(scene);
+    await scene.service.query(
+      `INSERT INTO dblock_history (lock_name, event, event_time)
+       SELECT $1 || place, 'renewed', clock_timestamp() FROM generate_series(1, 400) AS place`,
+      [prefix],
+    );
+    const { data } = await stream.seen('many', ({ type }) => type === 'many');
+    expect(data).toEqual({ serverTime: expect.any(String) });
+    const lockName = uniqueName();
+    await beside.held({ lockName });
+    await stream.shown(lockName, { state: 'held' });
+  });
+
+  it('costs the database one look a second, however many watch, and none when nobody does', async () => {
+    const looks = jest.spyOn(scene.service.locks.desk, 'changes');
+    const began = performance.now();
+    const streams = await Promise.all(Array.from({ length: 8 }, () => EventStream.greeted(scene)));
+    await until('a few looks', PATIENCE, () => looks.mock.calls.length >= 3);
+    const lockName = uniqueName();
+    await beside.held({ lockName });
+    await Promise.all(streams.map((stream) => stream.shown(lockName, { state: 'held' })));
+    expect(looks.mock.calls.length).toBeLessThanOrEqual((performance.now() - began) / 1000 + 1);
+    await Promise.all(streams.slice(1).map((stream) => stream.close()));
+    const still = uniqueName();
+    await beside.held({ lockName: still });
+    await streams[0]!.shown(still, { state: 'held' });
+    await streams[0]!.close();
+
+    let last = -1;
+    let quietSince = 0;
+    await until('nobody looks any more', PATIENCE, () => {
+      if (looks.mock.calls.length !== last) [last, quietSince] = [looks.mock.calls.length, performance.now()];
+      return performance.now() - quietSince > 1_500;
+    });
+    await using again = await EventStream.greeted(scene);
+    await beside.forceRelease(still);
+    await again.shown(still, { state: 'released' });
+  });
+});
+
+describe('the changes of locks without a history', () => {
+  it('ask who watches to read anew, every few seconds', async () => {
+    await using scene = await AdminScene.open({ features: [{ history: false }] });
+    const looks = jest.spyOn(scene.service.locks.desk, 'changes');
+    await using stream = await EventStream.greeted(scene);
+    await scene.held({ lockName: 'job' });
+    await stream.seen('a request to read anew', ({ type }) => type === 'refresh');
+    expect(stream.events).toEqual([
+      { type: 'hello', data: {} },
+      { type: 'refresh', data: {} },
+    ]);
+    expect(looks).not.toHaveBeenCalled();
+  });
+});
+
+describe.each(PLATFORMS)('on %s, who watches the changes of locks', (platform) => {
+  let scene: AdminScene;
+
+  beforeAll(async () => {
+    scene = await AdminScene.open({ platform });
+  });
+  afterAll(() => scene.service.close());
+
+  it('is greeted, and told at once what an operator does then, with the lock as it is', async () => {
+    const lockName = uniqueName();
+    await using stream = await EventStream.greeted(scene);
+    expect(stream.headers['content-type']).toMatch(/^text\/event-stream/);
+    expect(stream.headers['cache-control']).toMatch(/no-cache|no-store/);
+    expect(stream.events).toEqual([{ type: 'hello', data: {} }]);
+    const lock = await scene.held({ lockName, workerName: 'maintenance', metadata: { a: 'b\n\nc' } });
+    const shown = await stream.shown(lockName, { state: 'held' });
+    expect(shown).toEqual({ ...lock, serverTime: expect.any(String) });
+    const { data } = await stream.seen('the change', ({ type }) => type === 'changes');
+    expect(Object.keys(data).sort()).toEqual(['locks', 'removed', 'serverTime']);
+  });
+
+  it('sees the stream end when the application shuts down, and does not hold it up', async () => {
+    const going = await scene.openBeside({ platform });
+    const streams = await Promise.all([EventStream.greeted(going), EventStream.greeted(going)]);
+    const closing = going.service.close();
+    await until('the streams end', PATIENCE, () => streams.every(({ hasEnded }) => hasEnded));
+    await Promise.all(streams.map((stream) => stream.close()));
+    await closing;
+  });
+});

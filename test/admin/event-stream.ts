@@ -1,0 +1,117 @@
+import { Agent, type Dispatcher } from 'undici';
+import { until } from '../support/patience.js';
+import { PATIENCE, type AdminScene } from './scene.js';
+
+export interface LockView {
+  lockName: string;
+  state: string;
+  workerName: string | null;
+  fencingToken: number;
+  expireTime: string;
+  metadata: unknown;
+  waiting: number;
+}
+
+export interface StreamEvent {
+  type: string;
+  data: { serverTime?: string; locks?: LockView[]; removed?: string[] };
+}
+
+/** Watches an admin's changes as a browser does. */
+export class EventStream implements AsyncDisposable {
+  readonly events: StreamEvent[] = [];
+  readonly #agent: Agent;
+  hasEnded = false;
+
+  private constructor(
+    agent: Agent,
+    readonly headers: Dispatcher.ResponseData['headers'],
+    body: Dispatcher.ResponseData['body'],
+  ) {
+    this.#agent = agent;
+    void this.#read(body);
+  }
+
+  static async open({ service }: AdminScene): Promise<EventStream> {
+    const agent = new Agent({ bodyTimeout: 0 });
+    const { headers, body } = await agent.request({
+      origin: service.origin,
+      path: `${new URL(service.apiServer).pathname}/admin/api/changes`,
+      method: 'GET',
+      headers: { accept: 'text/event-stream' },
+    });
+    return new EventStream(agent, headers, body);
+  }
+
+  /** One that has greeted. */
+  static async greeted(scene: AdminScene): Promise<EventStream> {
+    const stream = await EventStream.open(scene);
+    await stream.seen('a greeting', ({ type }) => type === 'hello');
+    return stream;
+  }
+
+  /** Waits until such an event has come. */
+  async seen(what: string, isIt: (event: StreamEvent) => boolean): Promise<StreamEvent> {
+    await until(what, PATIENCE, () => this.events.some(isIt));
+    return this.events.find(isIt)!;
+  }
+
+  /** Waits until a lock has been shown like this. */
+  async shown(lockName: string, members: Partial<LockView>): Promise<LockView> {
+    const isIt = (lock: LockView) =>
+      lock.lockName === lockName &&
+      Object.entries(members).every(([name, value]) => lock[name as keyof LockView] === value);
+    const what = `${lockName} is shown with ${JSON.stringify(members)}`;
+    const { data } = await this.seen(what, ({ data }) => data.locks?.some(isIt) ?? false);
+    return data.locks!.find(isIt)!;
+  }
+
+  /** How often a lock was shown. */
+  timesShown(lockName: string): number {
+    return this.events.filter(({ data }) => data.locks?.some((lock) => lock.lockName === lockName)).length;
+  }
+
+  /** As it was shown last. */
+  lastShown(lockName: string): LockView | undefined {
+    return this.events.flatMap(({ data }) => data.locks ?? []).findLast((lock) => lock.lockName === lockName);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  close(): Promise<void> {
+    return this.#agent.destroy();
+  }
+
+  async #read(body: AsyncIterable<Buffer>): Promise<void> {
+    let text = '';
+    const decoder = new TextDecoder();
+    try {
+      for await (const chunk of body) {
+        text += decoder.decode(chunk, { stream: true });
+        const blocks = text.split('\n\n');
+        text = blocks.pop()!;
+        for (const block of blocks) this.#take(block);
+      }
+    } catch {
+      // We have hung up.
+    }
+    this.hasEnded = true;
+  }
+
+  #take(block: string): void {
+    const fields = new Map(
+      block.split('\n').map((line) => {
+        const colon = line.indexOf(': ');
+        return [line.slice(0, colon), line.slice(colon + 2)] as const;
+      }),
+    );
+    const data = fields.get('data');
+    if (data !== undefined)
+      this.events.push({
+        type: fields.get('event') ?? 'message',
+        data: JSON.parse(data) as StreamEvent['data'],
+      });
+  }
+}

@@ -1,0 +1,78 @@
+import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
+import type { LockStore } from 'nestjs-db-lock';
+import { LOCK_STORE } from '../../libs/db-lock/src/module/private-tokens.js';
+import { until } from '../support/patience.js';
+import { describeWithRedisServer, startRedis, type RedisServer } from '../support/redis-server.js';
+import { AdminScene, PATIENCE } from './scene.js';
+
+describeWithRedisServer('what operators do to locks with a Redis gate before them', () => {
+  let redis: RedisServer;
+  let scene: AdminScene;
+  let beside: AdminScene;
+
+  beforeAll(async () => {
+    redis = await startRedis();
+    const features = [{ redis: { url: redis.url } }];
+    scene = await AdminScene.open({ features });
+    beside = await scene.openBeside({ features });
+  });
+
+  afterAll(async () => {
+    await beside.service.close();
+    await scene.service.close();
+    await redis.stop();
+  });
+
+  /** Whether an acquire is refused, and whether the database was asked. */
+  async function tries({ service }: AdminScene, lockName: string) {
+    const inner = (service.app.get<{ inner: LockStore }>(LOCK_STORE) as unknown as { inner: LockStore })
+      .inner;
+    const asked = jest.spyOn(inner, 'acquire');
+    try {
+      const { outcome } = await beside.acquire(lockName);
+      return { outcome, askedDatabase: asked.mock.calls.length > 0 };
+    } finally {
+      asked.mockRestore();
+    }
+  }
+
+  const REFUSED_BY_GATE = { outcome: 'busy', askedDatabase: false };
+
+  it('is known to the gate at once: a lock that they hold is refused without the database', async () => {
+    await scene.held({ lockName: 'held' });
+    expect(await tries(beside, 'held')).toEqual(REFUSED_BY_GATE);
+    await scene.forceRelease('held');
+    expect(await tries(beside, 'held')).toEqual({ outcome: 'granted', askedDatabase: true });
+  });
+
+  it('frees a lock whose lease they cut short in time, though the gate had known a longer one', async () => {
+    const { fencingToken } = await beside.lease('shortened', { ttl: '1h' });
+    expect(await tries(beside, 'shortened')).toEqual(REFUSED_BY_GATE);
+    await scene.edit('shortened', { fencingToken, ttl: 300 });
+    await until(
+      'it is free',
+      PATIENCE,
+      async () => (await beside.acquire('shortened')).outcome === 'granted',
+    );
+    expect((await scene.inspect('shortened')).fencingToken).toBeGreaterThan(fencingToken);
+  });
+
+  it('keeps a lock busy whose lease they have extended, though the gate had known a shorter one', async () => {
+    const { fencingToken, expireTime } = await beside.lease('extended', { ttl: '1500ms' });
+    await scene.edit('extended', { fencingToken, ttl: '1h' });
+    await until('its old end has come', PATIENCE, async () => (await scene.now()) > expireTime.getTime());
+    expect((await beside.acquire('extended')).outcome).toBe('busy');
+    expect(await tries(beside, 'extended')).toEqual(REFUSED_BY_GATE);
+  });
+
+  it('goes on when the gate does not answer', async () => {
+    await redis.pause();
+    try {
+      const { fencingToken } = await scene.held({ lockName: 'without a gate' });
+      expect(await scene.edit('without a gate', { fencingToken, ttl: '2h' })).toMatchObject({ status: 200 });
+      expect(await scene.forceRelease('without a gate')).toMatchObject({ status: 200 });
+    } finally {
+      redis.resume();
+    }
+  });
+});

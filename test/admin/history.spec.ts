@@ -1,0 +1,440 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { LockClient } from 'nestjs-db-lock';
+import { overviewJson, sessionJson } from '../../libs/db-lock/src/admin/schemas.js';
+import { BlockingSession } from '../support/blocking-session.js';
+import { MemoryLogger } from '../support/memory-logger.js';
+import { until } from '../support/patience.js';
+import { AdminScene, OPERATOR, PATIENCE, type HistoryEvent } from './scene.js';
+
+let names = 0;
+const uniqueName = () => `job:${++names}`;
+
+const NOBODY = { actor: null, reason: null };
+
+describe('the history of a lock', () => {
+  let here: AdminScene;
+  let there: AdminScene;
+
+  beforeAll(async () => {
+    here = await AdminScene.open({ features: [{ history: { renewals: 0 } }] });
+    there = await here.openBeside();
+  });
+
+  afterEach(() => {
+    jest.restoreAllMocks();
+  });
+
+  afterAll(async () => {
+    await there.service.close();
+    await here.service.close();
+  });
+
+  const renew = (scene: AdminScene, { lockName, grantId }: { lockName: string; grantId: string }) =>
+    scene.service.locks.renew({ lockName, grantId, ttl: '1h' });
+
+  it("tells of a lease's life, whose it was, and when, by the clock of the database", async () => {
+    const lockName = uniqueName();
+    const [wallClock, before] = [Date.now, await here.now()];
+    jest.spyOn(Date, 'now').mockImplementation(() => wallClock() - 3_600_000);
+    const lease = await here.lease(lockName, { workerName: 'ann' });
+    await renew(here, lease);
+    await here.release(lease);
+    const events = await here.happened(lockName, 'acquired', 'renewed', 'released');
+    for (const event of events)
+      expect(event).toEqual({
+        id: expect.any(String),
+        event: expect.any(String),
+        workerName: 'ann',
+        grantId: lease.grantId,
+        fencingToken: lease.fencingToken,
+        details: null,
+        eventTime: expect.any(String),
+        ...NOBODY,
+      });
+    const times = [before, ...events.map(({ eventTime }) => Date.parse(eventTime)), await here.now()];
+    expect(times).toEqual(times.toSorted((one, other) => one - other));
+  });
+
+  it('tells of one renewal of a lease in the time that is set, however often it is renewed', async () => {
+    const lockName = uniqueName();
+    const lease = await there.lease(lockName);
+    for (let times = 0; times < 5; times++) await renew(there, lease);
+    await there.release(lease);
+    await there.happened(lockName, 'acquired', 'released');
+  });
+
+  it('tells who waited, for whom, and for how long', async () => {
+    const lockName = uniqueName();
+    const ann = await here.lease(lockName, { workerName: 'ann' });
+    const waiting = here.lease(lockName, { workerName: 'ben', wait: '1m' });
+    await here.waitedFor(lockName);
+    await here.release(ann);
+    const ben = await waiting;
+    await here.release(ben);
+    const events = await here.happened(lockName, 'acquired', 'waited', 'released', 'acquired', 'released');
+    expect(events[1]).toMatchObject({
+      workerName: 'ben',
+      grantId: ben.grantId,
+      fencingToken: null,
+      details: { holder: 'ann' },
+      ...NOBODY,
+    });
+    expect(events[3]).toMatchObject({
+      workerName: 'ben',
+      fencingToken: ben.fencingToken,
+      details: { wait: expect.any(Number) },
+    });
+    expect(events[3]!.details!['wait']).toBeGreaterThan(0);
+  });
+
+  it('finds the holder and the token of a lease that ends on another server than it began', async () => {
+    const lockName = uniqueName();
+    const lease = await here.lease(lockName, { workerName: 'ann' });
+    await here.happened(lockName, 'acquired');
+    await there.release(lease);
+    await there.release(lease);
+    const [, ...ended] = await there.happened(lockName, 'acquired', 'released', 'lost');
+    const whose = { workerName: 'ann', grantId: lease.grantId, fencingToken: lease.fencingToken };
+    expect(ended).toMatchObject([whose, whose]);
+  });
+
+  it('tells whose lease was lost, by a late renewal and by a late release', async () => {
+    for (const comeLate of [
+      renew,
+      (scene: AdminScene, lease: { lockName: string; grantId: string }) => scene.release(lease),
+    ]) {
+      const lockName = uniqueName();
+      const lease = await here.lease(lockName, { workerName: 'slow', ttl: 1 });
+      await until(
+        'the lease expires',
+        PATIENCE,
+        async () => (await here.inspect(lockName)).state === 'expired',
+      );
+      expect(await comeLate(here, lease)).toEqual({ outcome: 'lost' });
+      const [, lost] = await here.happened(lockName, 'acquired', 'lost');
+      expect(lost).toMatchObject({
+        workerName: 'slow',
+        grantId: lease.grantId,
+        fencingToken: lease.fencingToken,
+        ...NOBODY,
+      });
+    }
+  });
+
+  it('tells of a lease that expired when somebody else gets the lock', async () => {
+    const lockName = uniqueName();
+    await here.service.leaveExpired(lockName, 'crashed');
+    const { fencingToken } = await here.inspect(lockName);
+    const next = await there.lease(lockName, { workerName: 'ben' });
+    const [, expired, acquired] = await there.happened(lockName, 'acquired', 'expired', 'acquired');
+    expect(expired).toMatchObject({ workerName: 'crashed', fencingToken, ...NOBODY });
+    expect(acquired).toMatchObject({ workerName: 'ben', fencingToken: next.fencingToken });
+  });
+
+  it('tells what operators did, to whose lease, and why', async () => {
+    const lockName = uniqueName();
+    const before = await here.now();
+    const as = { headers: { 'x-operator': 'oscar' } };
+    const created = await here.held({ lockName, workerName: 'maintenance', reason: ' disk is full ' });
+    const edited = await here.edit(lockName, {
+      fencingToken: created.fencingToken,
+      ttl: '2h',
+      metadata: { ticket: 7 },
+      reason: 'takes longer',
+    });
+    await here.ask('POST', `locks/${lockName}/force-release`, { json: { reason: 'done' }, ...as });
+    await here.deleteReleased(lockName);
+    await here.service.leaveExpired(lockName, 'crashed');
+    await here.ask('POST', 'clear-expired', as);
+    const events = await here.happened(
+      lockName,
+      'created',
+      'edited',
+      'forced',
+      'deleted',
+      'acquired',
+      'cleared',
+    );
+    const maintenance = { workerName: 'maintenance', fencingToken: created.fencingToken };
+    const { expireTime } = edited.json as { expireTime: string };
+    expect(events).toMatchObject([
+      { ...maintenance, actor: OPERATOR, reason: 'disk is full', details: null },
+      {
+        ...maintenance,
+        actor: OPERATOR,
+        reason: 'takes longer',
+        details: {
+          expireTime: { from: created.expireTime, to: expireTime },
+          metadata: { from: null, to: { ticket: 7 } },
+        },
+      },
+      { ...maintenance, actor: 'oscar', reason: 'done', details: null },
+      { workerName: null, grantId: null, actor: OPERATOR, reason: null },
+      { workerName: 'crashed', actor: null },
+      { workerName: 'crashed', fencingToken: events[4]!.fencingToken, actor: 'oscar', reason: null },
+    ]);
+    const grantIds = events.slice(0, 3).map(({ grantId }) => grantId);
+    expect(new Set(grantIds).size).toBe(1);
+    expect(grantIds[0]).toEqual(expect.any(String));
+    const times = [before, ...events.map(({ eventTime }) => Date.parse(eventTime)), await here.now()];
+    expect(times).toEqual(times.toSorted((one, other) => one - other));
+  });
+
+  it('says what an edit has changed, and nothing else', async () => {
+    const lockName = uniqueName();
+    const { fencingToken } = await here.held({ lockName, metadata: { a: null } });
+    await here.edit(lockName, { fencingToken, metadata: null });
+    await here.edit(lockName, { fencingToken, metadata: null });
+    await here.edit(lockName, { fencingToken, ttl: '3h' });
+    const [, ...edits] = await here.happened(lockName, 'created', 'edited', 'edited', 'edited');
+    const time = expect.any(String);
+    expect(edits.map(({ details }) => details)).toEqual([
+      { metadata: { from: { a: null }, to: null } },
+      {},
+      { expireTime: { from: time, to: time } },
+    ]);
+  });
+
+  it('keeps the key to a live lease to itself', async () => {
+    const lockName = uniqueName();
+    const lease = await here.lease(lockName);
+    const keys = (events: HistoryEvent[]) => events.map(({ grantId }) => grantId);
+    await renew(here, lease);
+    expect(keys(await here.happened(lockName, 'acquired', 'renewed'))).toEqual([null, null]);
+    await here.edit(lockName, { fencingToken: lease.fencingToken, ttl: '2h' });
+    expect(keys(await here.happened(lockName, 'acquired', 'renewed', 'edited'))).toEqual([null, null, null]);
+    await here.forceRelease(lockName);
+    expect(keys(await here.happened(lockName, 'acquired', 'renewed', 'edited', 'forced'))).toEqual(
+      Array.from({ length: 4 }, () => lease.grantId),
+    );
+  });
+
+  it('keeps the key to the lease that a waiter will get to itself', async () => {
+    const lockName = uniqueName();
+    const ann = await here.lease(lockName);
+    const waiting = here.lease(lockName, { workerName: 'ben', wait: '1m' });
+    await here.waitedFor(lockName);
+    const [, waited] = await there.happened(lockName, 'acquired', 'waited');
+    expect(waited).toMatchObject({ workerName: 'ben', grantId: null });
+    await here.release(ann);
+    await here.release(await waiting);
+    const events = await there.happened(lockName, 'acquired', 'waited', 'released', 'acquired', 'released');
+    expect(events[1]!.grantId).toBe((await waiting).grantId);
+  });
+
+  it('puts what an operator did after what had happened before, though that is written later', async () => {
+    const lockName = uniqueName();
+    const lease = await here.lease(lockName);
+    await renew(here, lease);
+    await there.forceRelease(lockName);
+    await there.happened(lockName, 'forced');
+    await here.happened(lockName, 'acquired', 'renewed', 'forced');
+  });
+
+  it('holds up nobody who takes, renews or releases a lock, and loses nothing, while its table is out of reach', async () => {
+    const lockName = uniqueName();
+    const session = await BlockingSession.open(here.service.databaseUrl);
+    const lease = await here.lease(lockName);
+    const taken = await here.now();
+    try {
+      await session.query('BEGIN');
+      await session.query('LOCK TABLE dblock_history IN ACCESS EXCLUSIVE MODE');
+      await session.awaitWaiter();
+      await renew(here, lease);
+      await here.release(lease);
+      await here.release(await here.lease(lockName));
+      await session.query('SELECT pg_sleep(0.5)');
+      await session.letGo();
+    } finally {
+      await session.close();
+    }
+    const [acquired] = await here.happened(
+      lockName,
+      'acquired',
+      'renewed',
+      'released',
+      'acquired',
+      'released',
+    );
+    expect(Date.parse(acquired!.eventTime)).toBeLessThanOrEqual(taken + 100);
+  });
+
+  it('is told page by page, each event once, also where many happened at one time', async () => {
+    const lockName = uniqueName();
+    await here.service.query(
+      `INSERT INTO dblock_history (lock_name, event, event_time)
+       SELECT $1, 'renewed', timestamptz '2026-01-01 00:00:00.123456Z' + (place / 5) * interval '1 microsecond'
+       FROM generate_series(1, 23) AS place
+       ORDER BY random()`,
+      [lockName],
+    );
+    const all = (await here.history(lockName, { limit: '200' })).items.map(({ id }) => id);
+    expect(new Set(all).size).toBe(23);
+    const seen: string[] = [];
+    let page = await here.history(lockName, { limit: '4' });
+    for (let pages = 1; pages <= 6; pages++) {
+      seen.push(...page.items.map(({ id }) => id));
+      expect(page.next === null).toBe(pages === 6);
+      if (page.next === null) break;
+      expect(page.items).toHaveLength(4);
+      await here.service.query(
+        `INSERT INTO dblock_history (lock_name, event, event_time) VALUES ($1, 'renewed', clock_timestamp())`,
+        [lockName],
+      );
+      page = await here.history(lockName, { limit: '4', before: page.next });
+    }
+    expect(seen).toEqual(all);
+    const exact = await here.history(lockName, { limit: '3', before: seen.at(-4)! });
+    expect(exact).toMatchObject({ items: [{}, {}, {}], next: null });
+  });
+
+  it('is empty for a lock of which nothing is known', async () => {
+    expect(await here.history('unheard of')).toEqual({ items: [], next: null });
+  });
+
+  it.each([
+    [{ limit: '0' }, 'limit'],
+    [{ limit: '201' }, 'limit'],
+    [{ limit: 'all' }, 'limit'],
+    [{ before: 'yesterday' }, 'before'],
+    [{ before: '1-1; DROP TABLE dblock_lock' }, 'before'],
+    [{ after: '1-1' }, 'after'],
+  ])('refuses the query %j', async (query, field) => {
+    const answer = await here.ask('GET', 'locks/job/history', { query: query as Record<string, string> });
+    expect(answer).toMatchObject({ status: 400, json: { code: 'INVALID_REQUEST', issues: [{ field }] } });
+  });
+});
+
+describe('what operators do', () => {
+  it.each([
+    ['there is no history', 'ALTER TABLE dblock_history RENAME TO gone'],
+    [
+      'the history refuses it',
+      `CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$;
+       CREATE TRIGGER refuse BEFORE INSERT ON dblock_history FOR EACH ROW EXECUTE FUNCTION refuse()`,
+    ],
+  ])('changes nothing when %s, while holders go on', async (_, breakIt) => {
+    const log = new MemoryLogger();
+    await using scene = await AdminScene.open({ logger: log });
+    const { fencingToken } = await scene.lease('held');
+    await scene.released('released');
+    await scene.service.leaveExpired('expired');
+    await scene.happened('released', 'acquired', 'released');
+    await scene.service.query(breakIt);
+    const before = await scene.service.rows();
+
+    expect((await scene.forceRelease('held')).status).toBe(503);
+    expect((await scene.hold({ lockName: 'released', ttl: '1h' })).status).toBe(503);
+    expect((await scene.hold({ lockName: 'expired', ttl: '1h' })).status).toBe(503);
+    expect((await scene.hold({ lockName: 'new', ttl: '1h' })).status).toBe(503);
+    expect((await scene.edit('held', { fencingToken, ttl: '2h', metadata: {} })).status).toBe(503);
+    expect((await scene.deleteReleased('released')).status).toBe(503);
+    expect((await scene.clearExpired()).status).toBe(503);
+    expect(await scene.forceReleaseAll({ reason: 'test', locks: [{ lockName: 'held' }] })).toMatchObject({
+      status: 200,
+      json: { answers: [{ lockName: 'held', outcome: 'error', ended: null, lock: null }] },
+    });
+    expect(await scene.service.rows()).toEqual(before);
+
+    await scene.released('another');
+    const gaps = () => log.warnings.filter((warning) => warning.startsWith('The history of locks has gaps'));
+    await until('a warning', PATIENCE, () => gaps().length > 0);
+  });
+});
+
+describe('a history that is switched off', () => {
+  it('tells only what operators did, and counts nothing', async () => {
+    await using scene = await AdminScene.open({ features: [{ history: false }] });
+    const going = await scene.openBeside({ features: [{ history: false }] });
+    await going.released('job');
+    const { fencingToken } = await going.lease('job');
+    await going.service.close();
+    await scene.forceRelease('job', { reason: 'hangs' });
+    const [forced] = await scene.happened('job', 'forced');
+    expect(forced).toMatchObject({ workerName: 'ann', fencingToken, actor: OPERATOR, reason: 'hangs' });
+    expect(await scene.read(sessionJson, 'session')).toMatchObject({ history: false });
+    const overview = await scene.read(overviewJson, 'overview');
+    expect(overview).toMatchObject({ history: false, now: { released: 1 }, hold: { count: 0, p50: null } });
+    expect(overview.series.points).toHaveLength(60);
+    expect(await scene.service.query('SELECT FROM dblock_history')).toHaveLength(1);
+    expect(await scene.service.query('SELECT FROM dblock_statistics')).toHaveLength(0);
+  });
+});
+
+describe('the shutdown of an application', () => {
+  it('writes what has happened until then, the leases that it gives back included', async () => {
+    await using scene = await AdminScene.open();
+    const going = await scene.openBeside();
+    await going.service.app.get(LockClient).acquire('left');
+    const released = await going.released('released');
+    await going.service.close();
+    await scene.happened('left', 'acquired', 'released');
+    const events = await scene.happened('released', 'acquired', 'released');
+    expect(events.map(({ grantId }) => grantId)).toEqual([released.grantId, released.grantId]);
+    const [counts] = await scene.service.query(
+      'SELECT sum(acquired)::int AS acquired FROM dblock_statistics',
+    );
+    expect(counts).toEqual({ acquired: 2 });
+  });
+});
+
+describe('trimming the history', () => {
+  let scene: AdminScene;
+
+  beforeAll(async () => {
+    scene = await AdminScene.open();
+  });
+  afterAll(() => scene.service.close());
+  afterEach(() => scene.service.query('TRUNCATE dblock_history, dblock_statistics RESTART IDENTITY'));
+
+  const MINUTE = 60_000;
+
+  /** Events with the places from 1, of a given age. */
+  const fill = (count: number, age: string) =>
+    scene.service.query(
+      `INSERT INTO dblock_history (lock_name, event, details, event_time)
+       SELECT 'job', 'renewed', jsonb_build_object('place', place), clock_timestamp() - $2::interval
+       FROM generate_series(1, $1::int) AS place`,
+      [count, age],
+    );
+
+  const left = () =>
+    scene.service.query<{ age: number; first: number }>(
+      `SELECT count(*)::int AS count, min((details ->> 'place')::int) AS first FROM dblock_history`,
+    );
+
+  it('removes what is too old, however much that is, and nothing else', async () => {
+    await fill(12_345, '8 days');
+    await fill(10, '6 days');
+    expect(await scene.past.trim(7 * 24 * 60 * MINUTE, 1_000_000)).toBe(12_345);
+    expect(await left()).toEqual([{ count: 10, first: 1 }]);
+    expect(await scene.past.trim(7 * 24 * 60 * MINUTE, 1_000_000)).toBe(0);
+  });
+
+  it('removes what is too much, the oldest first', async () => {
+    await fill(8_000, '1 hour');
+    expect(await scene.past.trim(24 * 60 * MINUTE, 1_000)).toBe(7_000);
+    expect(await left()).toEqual([{ count: 1_000, first: 7_001 }]);
+  });
+
+  it('forgets the counts of minutes that are too old', async () => {
+    await scene.service.query(
+      `INSERT INTO dblock_statistics (period, hold, wait, contended)
+       SELECT date_trunc('minute', clock_timestamp()) - age * interval '1 hour', '{}', '{}', '{}'
+       FROM generate_series(0, 3) AS age`,
+    );
+    await scene.past.trim(90 * MINUTE, 1_000_000);
+    expect(await scene.service.query('SELECT FROM dblock_statistics')).toHaveLength(2);
+  });
+
+  it('leaves alone what another server is just trimming', async () => {
+    await fill(100, '8 days');
+    const session = await BlockingSession.open(scene.service.databaseUrl);
+    await session.query('BEGIN');
+    await session.query('SELECT FROM dblock_history WHERE id <= 40 FOR UPDATE');
+    expect(await scene.past.trim(MINUTE, 1_000)).toBe(60);
+    await session.query('COMMIT');
+    await session.close();
+    expect(await scene.past.trim(MINUTE, 1_000)).toBe(40);
+  });
+});
