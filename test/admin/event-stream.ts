@@ -8,6 +8,7 @@ export interface LockView {
   workerName: string | null;
   fencingToken: number;
   expireTime: string;
+  serverTime: string;
   metadata: unknown;
   waiting: number;
 }
@@ -66,14 +67,9 @@ export class EventStream implements AsyncDisposable {
     return data.locks!.find(isIt)!;
   }
 
-  /** How often a lock was shown. */
-  timesShown(lockName: string): number {
-    return this.events.filter(({ data }) => data.locks?.some((lock) => lock.lockName === lockName)).length;
-  }
-
-  /** As it was shown last. */
-  lastShown(lockName: string): LockView | undefined {
-    return this.events.flatMap(({ data }) => data.locks ?? []).findLast((lock) => lock.lockName === lockName);
+  /** A lock as it was shown, each time. */
+  views(lockName: string): LockView[] {
+    return this.events.flatMap(({ data }) => data.locks ?? []).filter((lock) => lock.lockName === lockName);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -78,8 +78,20 @@ describe('the overview', () => {
   beforeAll(async () => {
     scene = await AdminScene.open();
   });
-  afterEach(() => scene.service.query('TRUNCATE dblock_statistics'));
+  afterEach(async () => {
+    await scene.service.query('TRUNCATE dblock_statistics');
+    await scene.clearExpired(); // after an operator's act, nothing is shown that was read before
+  });
   afterAll(() => scene.service.close());
+
+  it('may be some seconds old, but no older than the last act of an operator', async () => {
+    const { serverTime } = await scene.overview();
+    await scene.past.count(tally({ counts: { acquired: 1 } }));
+    expect((await scene.overview()).serverTime).toBe(serverTime);
+    expect((await scene.overview('6h')).serverTime).not.toBe(serverTime);
+    await scene.clearExpired();
+    expect(sumOf((await scene.overview()).series.points).acquired).toBe(1);
+  });
 
   it('tells of nothing where nothing has happened', async () => {
     const { serverTime, ...overview } = await scene.overview();

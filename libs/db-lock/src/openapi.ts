@@ -164,7 +164,7 @@ const CHANGED = problem(
 
 function describeAdmin(): void {
   ApiTags('Admin')(LocksAdminController);
-  const guarded = (method: keyof LocksAdminController & string, summary: string, ...decorators: Decorators) =>
+  const guarded = (method: keyof LocksAdminController, summary: string, ...decorators: Decorators) =>
     describe(LocksAdminController, method, summary, ...decorators, FORBIDDEN);
   const admin: typeof guarded = (method, summary, ...decorators) =>
     guarded(method, summary, ...decorators, UNAVAILABLE);

@@ -3,13 +3,13 @@ import { Logger, type MessageEvent } from '@nestjs/common';
 import type { Subscription } from 'rxjs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { OperatorDesk } from '../server/operator-desk.js';
-import type { Changes } from '../store/history-store.js';
+import type { ChangedLock, Changes } from '../store/history-store.js';
 import type { LockRecord } from '../store/lock-store.js';
 import { ChangeFeed } from './change-feed.js';
 
 const TIME = new Date('2026-01-02T03:04:05.678Z');
 
-const lock = (lockName: string, members: Partial<LockRecord> = {}): LockRecord => ({
+const lock = (lockName: string, members: Partial<ChangedLock> = {}): ChangedLock => ({
   lockName,
   state: 'held',
   workerName: 'ann',
@@ -19,6 +19,7 @@ const lock = (lockName: string, members: Partial<LockRecord> = {}): LockRecord =
   metadata: null,
   serverTime: TIME,
   waiting: 0,
+  lastEvent: 0,
   ...members,
 });
 
@@ -82,6 +83,17 @@ describe('ChangeFeed', () => {
       .filter(({ type }) => type === 'changes')
       .map(({ data }) => data as { locks: LockRecord[]; removed: string[] })
       .map(({ locks, removed }) => [locks.map(({ lockName, waiting }) => `${lockName} ${waiting}`), removed]);
+
+  it('tells again of a lock that looks as before, when something has happened to it, and once', async () => {
+    const watcher = watch();
+    await looks(1);
+    for (const lastEvent of [3, 3, 4, 4, 0]) desk.looks.push({ locks: [lock('a', { lastEvent })] });
+    await looks(6);
+    expect(changesOf(watcher)).toEqual([
+      [['a 0'], []],
+      [['a 0'], []],
+    ]);
+  });
 
   it('greets when it knows from where on it tells what changes', async () => {
     const order: string[] = [];

@@ -3,7 +3,7 @@ import { defer, finalize, from, map, merge, ReplaySubject, Subject, takeUntil, t
 import { setTimeout as sleep } from 'node:timers/promises';
 import { toLockJson } from '../server/schemas.js';
 import type { OperatorDesk } from '../server/operator-desk.js';
-import type { LockRecord } from '../store/lock-store.js';
+import type { ChangedLock } from '../store/history-store.js';
 
 /** Milliseconds between two looks at the database. */
 const LOOK_INTERVAL = 1_000;
@@ -100,12 +100,18 @@ export class ChangeFeed {
   }
 }
 
+/** What was told of a lock; `version` is empty where there was none. */
+interface Told {
+  version: string;
+  lastEvent: number;
+}
+
 /** Looks at the database, one time after the other. */
 class Look {
   /** Where the looks before the last one ended: what was written by then, and committed later, is seen by the next. */
   #cursors: string[] = [];
   /** What was told of each lock lately. */
-  #told = new Map<string, string>();
+  #told = new Map<string, Told>();
   #waitedFor: string[] = [];
 
   constructor(private readonly desk: OperatorDesk) {}
@@ -116,19 +122,19 @@ class Look {
       this.#waitedFor,
       MAX_CHANGES,
     );
-    this.#cursors = [...this.#cursors, cursor].slice(-2);
     if (truncated) {
       this.#cursors = [cursor];
       this.#told.clear();
       this.#waitedFor = [];
       return [message('many', { serverTime: serverTime.toISOString() })];
     }
+    this.#cursors = [...this.#cursors, cursor].slice(-2);
     this.#waitedFor = locks.filter(({ waiting }) => waiting > 0).map(({ lockName }) => lockName);
-    const changed = this.#untold(locks);
-    const gone = removed.filter((name) => this.#told.get(name) !== '');
+    const changed = locks.filter((lock) => this.#isNews(lock.lockName, toldOf(lock)));
+    const gone = removed.filter((name) => this.#isNews(name, GONE));
     this.#told = new Map([
-      ...locks.map((lock) => [lock.lockName, versionOf(lock)] as const),
-      ...removed.map((name) => [name, ''] as const),
+      ...locks.map((lock) => [lock.lockName, toldOf(lock)] as const),
+      ...removed.map((name) => [name, GONE] as const),
     ]);
     if (changed.length === 0 && gone.length === 0) return [];
     return [
@@ -140,12 +146,17 @@ class Look {
     ];
   }
 
-  #untold(locks: readonly LockRecord[]): LockRecord[] {
-    return locks.filter((lock) => this.#told.get(lock.lockName) !== versionOf(lock));
+  #isNews(lockName: string, { version, lastEvent }: Told): boolean {
+    const told = this.#told.get(lockName);
+    return told?.version !== version || lastEvent > told.lastEvent;
   }
 }
 
-const versionOf = ({ state, fencingToken, expireTime, metadata, waiting }: LockRecord) =>
-  JSON.stringify([state, fencingToken, expireTime, metadata, waiting]);
+const GONE: Told = { version: '', lastEvent: 0 };
+
+const toldOf = ({ state, fencingToken, expireTime, metadata, waiting, lastEvent }: ChangedLock): Told => ({
+  version: JSON.stringify([state, fencingToken, expireTime, metadata, waiting]),
+  lastEvent,
+});
 
 const message = (type: string, data: object): MessageEvent => ({ type, data });

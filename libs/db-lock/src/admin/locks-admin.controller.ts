@@ -11,6 +11,7 @@ import {
   Post,
   Query,
   Req,
+  Res,
   Sse,
   StreamableFile,
   UseFilters,
@@ -41,6 +42,7 @@ import { validationPipe } from '../server/validation.pipe.js';
 import { accessOf, RequiresAccess } from './access.js';
 import { actorOf } from './actor.js';
 import { AdminFeature } from './admin-feature.js';
+import { endConnectionAfter, type PlatformResponse } from './answer.js';
 import { CachedReads } from './cached-reads.js';
 import { lockCsv } from './lock-csv.js';
 import {
@@ -69,6 +71,9 @@ import {
 
 /** How old the number of locks that match may be, in milliseconds: counting them is what costs most. */
 const COUNT_AGE = 10_000;
+
+/** How old an overview may be, in milliseconds: many look at the same one. */
+const OVERVIEW_AGE = 2_000;
 
 /** What operators see and do. Each feature serves a subclass of its own, under `admin/api` of its path. */
 @Controller()
@@ -248,14 +253,15 @@ export class LocksAdminController {
   overview(
     @Query({ schema: overviewQuery }) { range }: z.output<typeof overviewQuery>,
   ): Promise<z.input<typeof overviewJson>> {
-    return this.reads.read('overview', { range }, async () =>
+    return this.reads.remember('overview', { range }, OVERVIEW_AGE, async () =>
       toOverviewJson(await this.server.desk.overview(range), this.admin.history),
     );
   }
 
   /** What changes, as it changes. */
   @Sse('changes')
-  changes(): Observable<MessageEvent> {
+  changes(@Res({ passthrough: true }) response: PlatformResponse): Observable<MessageEvent> {
+    endConnectionAfter(response);
     return this.admin.changes.watch();
   }
 }

@@ -202,11 +202,19 @@ export function toForcedLocksJson(locks: readonly ForcedLock[]): z.input<typeof 
 
 export function toHistoryJson({ items, next }: HistoryPage): z.input<typeof historyJson> {
   return {
-    items: items.map(({ cursor, lockName: _, eventTime, ...event }) => ({
-      id: cursor,
-      ...event,
-      eventTime: eventTime.toISOString(),
-    })),
+    items: items.map(
+      ({ cursor, event, workerName, grantId, fencingToken, actor, reason, details, eventTime }) => ({
+        id: cursor,
+        event,
+        workerName,
+        grantId,
+        fencingToken,
+        actor,
+        reason,
+        details,
+        eventTime: eventTime.toISOString(),
+      }),
+    ),
     next,
   };
 }

@@ -182,7 +182,7 @@ export class HistoryRecorder {
 
   #flush(): void {
     this.#flushing = undefined;
-    const events = [...this.#events, ...this.#trouble].sort((one, other) => one.at - other.at);
+    const events = [...this.#events, ...this.#trouble].toSorted((one, other) => one.at - other.at);
     this.#events = [];
     this.#trouble = [];
     if (events.length > 0)

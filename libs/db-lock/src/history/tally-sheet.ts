@@ -47,7 +47,7 @@ export class TallySheet {
       hold: this.#hold.slots,
       wait: this.#wait.slots,
       contended: [...this.#names.values()]
-        .sort((one, other) => other.refused + other.waited - one.refused - one.waited)
+        .toSorted((one, other) => other.refused + other.waited - one.refused - one.waited)
         .slice(0, MOST_CONTENDED),
     };
     this.#counts = zero();

@@ -90,16 +90,22 @@ export interface Statistics {
   contended: readonly ContendedName[];
 }
 
+/** A lock as it is now. */
+export interface ChangedLock extends LockRecord {
+  /** Grows with what happens to it; 0 where nothing has since the last look. */
+  lastEvent: number;
+}
+
 /** What has changed since the last look. */
 export interface Changes {
   serverTime: Date;
   /** Where the next look begins. */
   cursor: string;
   /** Locks that something happened to, and those that are waited for, as they are now. */
-  locks: LockRecord[];
+  locks: ChangedLock[];
   /** Names of which there is no lock any more. */
   removed: string[];
-  /** There are more than were asked for. */
+  /** There are more than were asked for; the next look passes them by. */
   truncated: boolean;
 }
 

@@ -155,7 +155,10 @@ LIMIT $2`,
 SELECT coalesce(max(id), 0)::text AS cursor, ${timeColumn('clock_timestamp()')} AS server_time FROM ${history}`,
     },
 
-    /** $1 the last id that was seen, $2 further names, $3 how many at most. One row a name; without columns of a lock where there is none. */
+    /**
+     * $1 the last id that was seen, $2 further names, $3 how many at most. One row a name, with the id of the last that happened to
+     * it; without columns of a lock where there is none.
+     */
     changes: {
       name: 'db_lock_changes',
       text: `
@@ -163,14 +166,20 @@ WITH recent AS MATERIALIZED (
   SELECT past.id, past.lock_name FROM ${history} AS past WHERE past.id > $1::bigint ORDER BY past.id LIMIT $3 * 10
 ),
 name AS MATERIALIZED (
-  SELECT recent.lock_name FROM recent
-  UNION
-  SELECT waiter.lock_name FROM ${waiters} AS waiter WHERE waiter.alive_until > clock_timestamp()
-  UNION
-  SELECT item.lock_name COLLATE "C" FROM unnest($2::text[]) AS item (lock_name)
+  SELECT concerned.lock_name, max(concerned.id) AS last
+  FROM (
+    SELECT recent.id, recent.lock_name FROM recent
+    UNION ALL
+    SELECT NULL, waiter.lock_name FROM ${waiters} AS waiter WHERE waiter.alive_until > clock_timestamp()
+    UNION ALL
+    SELECT NULL, item.lock_name COLLATE "C" FROM unnest($2::text[]) AS item (lock_name)
+  ) AS concerned
+  GROUP BY concerned.lock_name
   LIMIT $3
 )
-SELECT name.lock_name AS name, (SELECT max(recent.id) FROM recent)::text AS cursor, lock.*
+SELECT
+  name.lock_name AS name, coalesce(name.last, 0)::text AS last,
+  (SELECT max(recent.id) FROM recent)::text AS read_to, (SELECT max(past.id) FROM ${history} AS past)::text AS newest, lock.*
 FROM name
 LEFT JOIN LATERAL (
   SELECT ${lookColumns('lock', waiters)}

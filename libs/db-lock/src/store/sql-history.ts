@@ -17,7 +17,14 @@ import type { SqlReader } from './sql-reader.js';
 const MOST_CONTENDED = 10;
 
 /** A name, and its lock where there is one. */
-type ChangeRow = Partial<LookRow> & { name: string; cursor: string | null };
+type ChangeRow = Omit<LookRow, 'state'> & {
+  name: string;
+  state: LookRow['state'] | null;
+  last: string;
+  /** How far the history was read, and how far it reaches. */
+  read_to: string | null;
+  newest: string | null;
+};
 
 /** The history in tables beside the locks'. */
 export class SqlHistory implements HistoryStore {
@@ -88,13 +95,14 @@ export class SqlHistory implements HistoryStore {
       this.reader.ask<ChangeRow>(this.sql.changes, [cursor, watched, limit + 1]),
       this.reader.now(),
     ]);
-    const known = rows.filter((row): row is LookRow & ChangeRow => row.state != null);
+    const known = rows.filter((row): row is LookRow & ChangeRow => row.state !== null);
+    const [{ read_to, newest } = { read_to: null, newest: null }] = rows;
     return {
       serverTime,
-      cursor: rows[0]?.cursor ?? cursor,
-      locks: known.map(toLock),
-      removed: rows.filter(({ state }) => state == null).map(({ name }) => name),
-      truncated: rows.length > limit,
+      cursor: read_to === null ? cursor : newest!,
+      locks: known.map((row) => ({ ...toLock(row), lastEvent: Number(row.last) })),
+      removed: rows.filter(({ state }) => state === null).map(({ name }) => name),
+      truncated: rows.length > limit || (read_to !== null && read_to !== newest),
     };
   }
 

@@ -1,0 +1,26 @@
+import { send, lockPath } from './client';
+import type {
+  CreateLock,
+  Deleted,
+  EditLock,
+  ForceRelease,
+  ForceReleaseAnswer,
+  Lock,
+  LockTarget,
+} from './contract';
+
+export const createLock = (lock: CreateLock) => send<Lock>('POST', 'locks', lock);
+
+export const editLock = (lockName: string, change: EditLock) =>
+  send<Lock>('PATCH', lockPath(lockName), change);
+
+export const forceRelease = ({ lockName, fencingToken }: LockTarget, reason: string) =>
+  send<ForceRelease>('POST', `${lockPath(lockName)}/force-release`, { reason, fencingToken });
+
+export const forceReleaseAll = (locks: LockTarget[], reason: string) =>
+  send<{ answers: ForceReleaseAnswer[] }>('POST', 'force-release', { reason, locks });
+
+export const deleteReleased = (lockNames: string[]) =>
+  send<Deleted>('POST', 'delete-released', { lockNames });
+
+export const clearExpired = () => send<{ cleared: number }>('POST', 'clear-expired');

@@ -1,0 +1,91 @@
+import { useQueryClient } from '@tanstack/react-query';
+import { createContext, use, useEffect, useState, type ReactNode } from 'react';
+import { keys } from '../api/queries';
+import { readShown, showChanges } from './changed-locks';
+import { ChangesFeed, type FeedState } from './changes-feed';
+import { useNow } from './now';
+import { paced } from './pace';
+import { serverClock } from './server-clock';
+
+const LIST_PACE = 5000;
+/** Where more changes than is worth telling: how often the shown locks are asked for, and how often everything is. */
+const SHOWN_PACE = 3000;
+const MANY_PACE = 30_000;
+/** How often the page asks by itself while the stream is down. */
+const POLL = 15_000;
+/** Data that were not heard of for longer than this are stale. */
+const STALE = 20_000;
+
+export type LiveState =
+  { kind: 'live' | 'connecting' } | { kind: 'polling'; every: number } | { kind: 'stale'; since: number };
+
+const Live = createContext<FeedState>('connecting');
+
+/** The database's time when anything was last heard from the server. */
+let heardAt = NaN;
+
+export function LiveProvider({ children }: { children: ReactNode }) {
+  const client = useQueryClient();
+  const [feedState, setFeedState] = useState<FeedState>('connecting');
+
+  useEffect(() => {
+    const heard = () => {
+      heardAt = serverClock.now();
+    };
+    const readLists = paced(LIST_PACE, () => {
+      void client.invalidateQueries({ queryKey: keys.lists });
+      void client.invalidateQueries({ queryKey: keys.groupings });
+      void client.invalidateQueries({ queryKey: keys.overviews });
+    });
+    const readEverything = () => {
+      void client.invalidateQueries({ predicate: ({ queryKey }) => queryKey[0] !== keys.session[0] });
+    };
+    const readAll = paced(MANY_PACE, readEverything);
+    const readShownSoon = paced(SHOWN_PACE, () => {
+      readShown(client).catch(() => undefined); // the next time will do
+    });
+    const feed = new ChangesFeed({
+      state: (state) => {
+        if (state === 'live') heard();
+        setFeedState(state);
+      },
+      resumed: readEverything,
+      changes: (changes) => {
+        if (showChanges(client, changes)) readLists();
+      },
+      readAgain: () => {
+        readShownSoon();
+        readAll();
+      },
+    });
+    const unsubscribe = client.getQueryCache().subscribe((event) => {
+      if (event.type === 'updated' && event.action.type === 'success') heard();
+    });
+    feed.start();
+    return () => {
+      feed.stop();
+      unsubscribe();
+    };
+  }, [client]);
+
+  useEffect(() => {
+    if (feedState !== 'down') return undefined;
+    const timer = setInterval(() => {
+      void client.invalidateQueries({ predicate: ({ queryKey }) => queryKey[0] !== keys.session[0] });
+    }, POLL);
+    return () => {
+      clearInterval(timer);
+    };
+  }, [client, feedState]);
+
+  return <Live value={feedState}>{children}</Live>;
+}
+
+/** How current the page is. */
+export function useLiveState(): LiveState {
+  const feedState = use(Live);
+  const now = useNow();
+  if (feedState === 'live') return { kind: 'live' };
+  if (now - heardAt > STALE) return { kind: 'stale', since: heardAt };
+  return feedState === 'down' ? { kind: 'polling', every: POLL } : { kind: 'connecting' };
+}

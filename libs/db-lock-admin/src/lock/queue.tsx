@@ -1,0 +1,32 @@
+import type { LockWithQueue } from '../api/contract';
+import { useLanguage } from '../language/language';
+import { Name } from '../ui/name';
+import { Elapsed } from '../ui/time';
+import classes from './lock.module.css';
+
+/** Who waits for the lock, first come first. */
+export function Queue({ lock }: { lock: LockWithQueue }) {
+  const { t, formats } = useLanguage();
+  const unseen = lock.waiting - lock.queue.length;
+  return (
+    <section className={classes.card} aria-labelledby="queue">
+      <h2 id="queue">
+        {t('queue.title')} <span className={classes.number}>{formats.number(lock.waiting)}</span>
+      </h2>
+      {lock.queue.length === 0 ? (
+        <p className={classes.nothing}>{t('queue.none')}</p>
+      ) : (
+        <ol className={classes.queue}>
+          {lock.queue.map((waiter, index) => (
+            <li key={`${waiter.since} ${waiter.workerName} ${index}`}>
+              <span className={classes.place}>{formats.number(index + 1)}</span>
+              <Name value={waiter.workerName} truncate />
+              <Elapsed since={waiter.since} />
+            </li>
+          ))}
+        </ol>
+      )}
+      {unseen > 0 && <p className={classes.nothing}>{t('queue.more', { count: unseen })}</p>}
+    </section>
+  );
+}

@@ -1,0 +1,44 @@
+import { useEffect, useEffectEvent } from 'react';
+
+/** Two keys one after the other, such as `g l`, must follow within this time. */
+const SEQUENCE = 1000;
+
+/**
+ * Calls back when a key, or two after each other, are pressed; not while somebody types, has a dialog or a menu open, or holds a
+ * modifier, which belong to the browser.
+ */
+export function useShortcuts(shortcuts: Record<string, () => void>): void {
+  const handle = useEffectEvent((keys: string): boolean => {
+    const shortcut = shortcuts[keys];
+    shortcut?.();
+    return shortcut !== undefined;
+  });
+
+  useEffect(() => {
+    let first: { key: string; at: number } | null = null;
+    const onKeyDown = (event: KeyboardEvent) => {
+      if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || isBusy(event.target))
+        return;
+      const sequence =
+        first !== null && performance.now() - first.at < SEQUENCE ? `${first.key} ${event.key}` : event.key;
+      first = { key: event.key, at: performance.now() };
+      if (handle(sequence)) {
+        event.preventDefault();
+        first = null;
+      }
+    };
+    document.addEventListener('keydown', onKeyDown);
+    return () => {
+      document.removeEventListener('keydown', onKeyDown);
+    };
+  }, []);
+}
+
+function isBusy(target: EventTarget | null): boolean {
+  if (document.querySelector('[role="dialog"], [role="menu"]') !== null) return true;
+  if (!(target instanceof HTMLElement)) return false;
+  if (target instanceof HTMLInputElement) return !['checkbox', 'radio'].includes(target.type);
+  return (
+    target.isContentEditable || target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement
+  );
+}

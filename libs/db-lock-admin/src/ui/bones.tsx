@@ -1,0 +1,6 @@
+import classes from './bones.module.css';
+
+/** Stands where a text will be. */
+export function Bone({ width }: { width: string }) {
+  return <span className={classes.bone} style={{ width }} />;
+}

@@ -1,0 +1,68 @@
+import { Button, Modal } from '@mantine/core';
+import type { ReactNode } from 'react';
+import { useLanguage } from '../language/language';
+import classes from './dialog.module.css';
+
+export interface DialogState {
+  opened: boolean;
+  onClose: () => void;
+}
+
+interface DialogProps extends DialogState {
+  title: string;
+  size?: number;
+  children: ReactNode;
+}
+
+export function Dialog({ opened, onClose, title, size = 520, children }: DialogProps) {
+  const { t } = useLanguage();
+  return (
+    <Modal.Root opened={opened} onClose={onClose} size={size}>
+      <Modal.Overlay backgroundOpacity={0.45} />
+      <Modal.Content>
+        {/* Not Modal.Header: its <header> would be the page's second. */}
+        <div className={classes.head}>
+          <Modal.Title>{title}</Modal.Title>
+          <Modal.CloseButton aria-label={t('action.close')} />
+        </div>
+        <Modal.Body>{children}</Modal.Body>
+      </Modal.Content>
+    </Modal.Root>
+  );
+}
+
+interface FormProps {
+  onSubmit: () => void;
+  onCancel: () => void;
+  submitLabel: string;
+  /** What it does can't be undone. */
+  danger?: boolean;
+  disabled?: boolean;
+  busy: boolean;
+  children: ReactNode;
+}
+
+/** What a dialog asks, and its two ways out. */
+export function DialogForm({ onSubmit, onCancel, submitLabel, danger, disabled, busy, children }: FormProps) {
+  const { t } = useLanguage();
+  return (
+    <form
+      className={classes.form}
+      noValidate
+      onSubmit={(event) => {
+        event.preventDefault();
+        if (!disabled && !busy) onSubmit();
+      }}
+    >
+      {children}
+      <div className={classes.buttons}>
+        <Button variant="default" onClick={onCancel}>
+          {t('action.cancel')}
+        </Button>
+        <Button type="submit" color={danger ? 'red.9' : undefined} disabled={disabled} loading={busy}>
+          {submitLabel}
+        </Button>
+      </div>
+    </form>
+  );
+}

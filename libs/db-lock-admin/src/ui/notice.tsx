@@ -1,0 +1,31 @@
+import type { ReactNode } from 'react';
+import { Icon, type IconName } from './icon';
+import classes from './notice.module.css';
+
+type Tone = 'info' | 'warning' | 'danger';
+
+const ICONS: Record<Tone, IconName> = { info: 'clock', warning: 'alert', danger: 'alert' };
+
+interface NoticeProps {
+  tone: Tone;
+  title?: ReactNode;
+  children?: ReactNode;
+  actions?: ReactNode;
+  /** Spoken at once when it appears. */
+  urgent?: boolean;
+}
+
+export function Notice({ tone, title, children, actions, urgent = false }: NoticeProps) {
+  return (
+    <div className={classes.notice} data-tone={tone} role={urgent ? 'alert' : undefined}>
+      <span className={classes.icon}>
+        <Icon name={ICONS[tone]} />
+      </span>
+      <div className={classes.text}>
+        {title !== undefined && <div className={classes.title}>{title}</div>}
+        {children}
+      </div>
+      {actions !== undefined && <div className={classes.actions}>{actions}</div>}
+    </div>
+  );
+}
