@@ -14,6 +14,7 @@ const HOSTILE_NAMES = [
   "'; DROP TABLE dblock_lock; --",
   '${jndi:ldap://x}',
   '{{7*7}}',
+  "=cmd|' /C calc'!A0",
   'locks.csv',
   'history',
   'force-release',

@@ -15,7 +15,7 @@ export function ChangedNotice({ seen, lock }: { seen: Lock; lock: Lock }) {
       {held && lock.workerName !== null ? (
         <T
           k={lock.workerName === seen.workerName ? 'changed.sameWorker' : 'changed.otherWorker'}
-          values={{ before: seen.fencingToken, after: lock.fencingToken }}
+          values={{ before: String(seen.fencingToken), after: String(lock.fencingToken) }}
           slots={{
             worker: <Name value={lock.workerName} />,
             seen: <Name value={seen.workerName ?? '–'} />,

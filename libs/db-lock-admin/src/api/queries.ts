@@ -29,6 +29,7 @@ export const keys = {
   groupings: ['groups'] as const,
   groups: (filter: LockFilter) => ['groups', filter] as const,
   counts: ['counts'] as const,
+  locks: ['lock'] as const,
   lock: (lockName: string) => ['lock', lockName] as const,
   history: (lockName: string) => ['history', lockName] as const,
   overviews: ['overview'] as const,

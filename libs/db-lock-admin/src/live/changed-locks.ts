@@ -22,17 +22,23 @@ export function showChanges(
 
 /** Asks for those locks only that are shown, which costs the server little, however many change. */
 export async function readShown(client: QueryClient): Promise<void> {
+  const lockNames = [...new Set(shownLocks(client).map(({ lockName }) => lockName))];
+  if (lockNames.length === 0) return;
+  const { locks, unknown } = await inspect(lockNames.slice(0, MOST_INSPECTED));
+  showChanges(client, { locks, removed: unknown });
+}
+
+/** Whether a lease that is shown as held should be over by now: it may have been renewed. */
+export function isOverdue(client: QueryClient, now: number): boolean {
+  return shownLocks(client).some(
+    ({ state, expireTime }) => state === 'held' && Date.parse(expireTime) <= now,
+  );
+}
+
+function shownLocks(client: QueryClient): Lock[] {
   const pages = client.getQueriesData<LockPage>({ queryKey: keys.lists, type: 'active' });
-  const lockNames = [
-    ...new Set(pages.flatMap(([, page]) => page?.items.map(({ lockName }) => lockName) ?? [])),
-  ];
-  if (lockNames.length > 0) {
-    const { locks, unknown } = await inspect(lockNames.slice(0, MOST_INSPECTED));
-    showChanges(client, { locks, removed: unknown });
-  }
-  await client.invalidateQueries({
-    predicate: ({ queryKey: [kind] }) => kind === 'lock' || kind === 'history',
-  });
+  const single = client.getQueriesData<LockWithQueue>({ queryKey: keys.locks, type: 'active' });
+  return [...pages.flatMap(([, page]) => page?.items ?? []), ...single.flatMap(([, lock]) => lock ?? [])];
 }
 
 function pageWith(page: LockPage, changed: ReadonlyMap<string, Lock>, gone: ReadonlySet<string>): LockPage {

@@ -1,7 +1,7 @@
 import { useQueryClient } from '@tanstack/react-query';
 import { createContext, use, useEffect, useState, type ReactNode } from 'react';
 import { keys } from '../api/queries';
-import { readShown, showChanges } from './changed-locks';
+import { isOverdue, readShown, showChanges } from './changed-locks';
 import { ChangesFeed, type FeedState } from './changes-feed';
 import { useNow } from './now';
 import { paced } from './pace';
@@ -11,6 +11,8 @@ const LIST_PACE = 5000;
 /** Where more changes than is worth telling: how often the shown locks are asked for, and how often everything is. */
 const SHOWN_PACE = 3000;
 const MANY_PACE = 30_000;
+/** How often the shown locks are asked for when nothing is told. */
+const ENDS_PACE = 10_000;
 /** How often the page asks by itself while the stream is down. */
 const POLL = 15_000;
 /** Data that were not heard of for longer than this are stale. */
@@ -67,6 +69,21 @@ export function LiveProvider({ children }: { children: ReactNode }) {
       unsubscribe();
     };
   }, [client]);
+
+  // Renewals are told of only now and then, so the ends of the shown leases are asked for.
+  useEffect(() => {
+    if (feedState !== 'live') return undefined;
+    let asked = performance.now();
+    const timer = setInterval(() => {
+      const wait = isOverdue(client, serverClock.now()) ? SHOWN_PACE : ENDS_PACE;
+      if (document.hidden || performance.now() - asked < wait) return;
+      asked = performance.now();
+      readShown(client).catch(() => undefined); // the next time will do
+    }, 1000);
+    return () => {
+      clearInterval(timer);
+    };
+  }, [client, feedState]);
 
   useEffect(() => {
     if (feedState !== 'down') return undefined;

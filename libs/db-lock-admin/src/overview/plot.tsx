@@ -34,7 +34,7 @@ export default function Plot({ times, series, step, formats, theme, onPoint }: P
       {
         width: element.clientWidth,
         height: HEIGHT,
-        padding: [8, 8, 0, 0],
+        padding: [8, 20, 0, 0],
         legend: { show: false },
         cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false } },
         scales: { y: { range: (_, __, max) => [0, Math.max(max * 1.1, 4)] } },

@@ -19,10 +19,10 @@ export function useShortcuts(shortcuts: Record<string, () => void>): void {
     const onKeyDown = (event: KeyboardEvent) => {
       if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || isBusy(event.target))
         return;
-      const sequence =
-        first !== null && performance.now() - first.at < SEQUENCE ? `${first.key} ${event.key}` : event.key;
+      const begun = first !== null && performance.now() - first.at < SEQUENCE ? first.key : null;
       first = { key: event.key, at: performance.now() };
-      if (handle(sequence)) {
+      // What came before may have nothing to do with it: Shift comes before `?`.
+      if ((begun !== null && handle(`${begun} ${event.key}`)) || handle(event.key)) {
         event.preventDefault();
         first = null;
       }

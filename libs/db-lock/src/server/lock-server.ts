@@ -165,8 +165,9 @@ export class LockServer {
   async acquireChecked(checked: WaitingAcquireRequest, signal?: AbortSignal): Promise<AcquireResult> {
     if (checked.wait === 0) return this.tryChecked(checked, signal);
     signal?.throwIfAborted();
-    const began = monotonicNow();
-    return this.#settle(checked, await this.#wait(checked, signal), monotonicNow() - began, signal);
+    const waiting = new Stopwatch();
+    const result = await this.#wait(checked, waiting, signal);
+    return this.#settle(checked, result, waiting.elapsed, signal);
   }
 
   /** @internal Likewise, without waiting; so it is enough that `absence` tells, whenever it is asked, whether the caller has gone. */
@@ -186,16 +187,14 @@ export class LockServer {
   /** @internal For requests that the schema has been applied to. */
   async acquireSetChecked(checked: AcquireSetRequest, signal?: AbortSignal): Promise<AcquireSetResult> {
     signal?.throwIfAborted();
-    const began = monotonicNow();
-    const result = await this.#acquireSet(checked, signal);
+    const waiting = new Stopwatch();
+    const result = await this.#acquireSet(checked, waiting, signal);
     if (result.outcome === 'granted') {
       if (signal?.aborted) {
         this.#giveSetBack(result);
         throw signal.reason;
       }
-      if (!result.repeated)
-        for (const lease of result.leases)
-          this.#tellAcquired(lease, checked.wait > 0 ? monotonicNow() - began : 0);
+      if (!result.repeated) for (const lease of result.leases) this.#tellAcquired(lease, waiting.elapsed);
     } else this.#tellBusy({ ...checked, lockName: result.holder.lockName }, result.holder);
     return result;
   }
@@ -298,7 +297,11 @@ export class LockServer {
     return answer.outcome === 'granted' ? grantedAt(sentAt, answer) : answer;
   }
 
-  async #wait({ wait, ...request }: WaitingAcquireRequest, signal?: AbortSignal): Promise<AcquireResult> {
+  async #wait(
+    { wait, ...request }: WaitingAcquireRequest,
+    waiting: Stopwatch,
+    signal?: AbortSignal,
+  ): Promise<AcquireResult> {
     if (signal) setMaxListeners(0, signal); // one may end thousands of waits
     const { lockName } = request;
     const outcome = await this.#room.wait<Extract<AcquireAnswer, { outcome: 'granted' }>>(lockName, {
@@ -312,7 +315,10 @@ export class LockServer {
           : answer;
       },
       giveBack: (granted) => this.giveBack(granted),
-      onQueued: (holder) => this.#tellWaiting(request, holder),
+      onQueued: (holder) => {
+        waiting.start();
+        this.#tellWaiting(request, holder);
+      },
       succession: { request, accept: (lease) => ({ outcome: 'granted', lease, repeated: false }) },
     });
     this.#knownBusy.learn(outcome.outcome === 'granted' ? outcome.granted.lease : outcome.holder);
@@ -321,6 +327,7 @@ export class LockServer {
 
   async #acquireSet(
     { wait, lockNames, ...common }: AcquireSetRequest,
+    waiting: Stopwatch,
     signal?: AbortSignal,
   ): Promise<AcquireSetResult> {
     const attempt = (waitingFor?: string, ticket?: number | null) =>
@@ -351,7 +358,10 @@ export class LockServer {
           return { outcome: 'granted', granted: answer, lease };
         },
         giveBack: (granted) => this.#giveSetBack(granted),
-        onQueued: (holder) => this.#tellWaiting({ ...common, lockName: holder.lockName }, holder),
+        onQueued: (holder) => {
+          waiting.start();
+          this.#tellWaiting({ ...common, lockName: holder.lockName }, holder);
+        },
       },
     );
     return outcome.outcome === 'granted' ? { ...outcome.granted, sentAt: outcome.sentAt } : outcome;
@@ -456,6 +466,20 @@ export class LockServer {
         await sleep(GIVE_BACK_PAUSE * tries);
       }
     }
+  }
+}
+
+/** How long something has lasted that may not have begun, in milliseconds. */
+class Stopwatch {
+  #started?: number;
+
+  start(): void {
+    this.#started ??= monotonicNow();
+  }
+
+  /** 0 where it has not begun. */
+  get elapsed(): number {
+    return this.#started === undefined ? 0 : monotonicNow() - this.#started;
   }
 }
 
