@@ -42,6 +42,7 @@ describe("The admin's reads", () => {
     return {
       locks: app.get(LockClient),
       list: jest.spyOn(desk, 'list'),
+      pageRead: jest.spyOn(desk, 'page'),
       countByState: jest.spyOn(desk, 'countByState'),
     };
   }
@@ -66,7 +67,7 @@ describe("The admin's reads", () => {
   ];
 
   it.each(caches)('are read once in a while for many who look: %s', async (_, options) => {
-    const { locks, list, countByState } = await start({
+    const { locks, pageRead, countByState } = await start({
       imports: [CacheModule.register({ isGlobal: true, ...options() })],
     });
     await using lease = await locks.acquire('watched', { metadata: { seen: 'by many' } });
@@ -81,14 +82,14 @@ describe("The admin's reads", () => {
       expect(await get('admin/api/locks?search=watched')).toEqual(page);
       expect(await get('admin/api/counts')).toEqual(counts);
     }
-    expect(list).toHaveBeenCalledTimes(1);
+    expect(pageRead).toHaveBeenCalledTimes(1);
     expect(countByState).toHaveBeenCalledTimes(1);
     expect(await get('admin/api/locks?search=other')).toMatchObject({ total: 0 });
-    expect(list).toHaveBeenCalledTimes(2);
+    expect(pageRead).toHaveBeenCalledTimes(2);
   });
 
   it('are cached for a second, by a CacheModule that one feature imports, for each feature apart', async () => {
-    const { list } = await start({}, [
+    const { pageRead } = await start({}, [
       { imports: [CacheModule.register()] },
       { feature: 'other', path: 'other' },
     ]);
@@ -102,7 +103,7 @@ describe("The admin's reads", () => {
     const [[ours, , ttl], [theirs]] = wrap.mock.calls as [unknown[], unknown[]];
     expect(ttl).toBe(1000);
     expect(ours).not.toBe(theirs);
-    expect(list).toHaveBeenCalledTimes(1);
+    expect(pageRead).toHaveBeenCalledTimes(1);
   });
 
   it('show at once what an operator has done', async () => {
@@ -126,7 +127,7 @@ describe("The admin's reads", () => {
   });
 
   it('show what is there after a write whose outcome is unknown', async () => {
-    const { list } = await start({ imports: [CacheModule.register({ isGlobal: true })] });
+    const { pageRead } = await start({ imports: [CacheModule.register({ isGlobal: true })] });
     stopTheClock();
     await get('admin/api/locks');
     jest
@@ -134,7 +135,7 @@ describe("The admin's reads", () => {
       .mockRejectedValue(new StoreUnavailableError('no answer'));
     await expect(post('locks/unknown/force-release', { reason: 'test' })).rejects.toThrow();
     await get('admin/api/locks');
-    expect(list).toHaveBeenCalledTimes(2);
+    expect(pageRead).toHaveBeenCalledTimes(2);
   });
 
   const broken: Array<[string, () => ModuleMetadata]> = [
@@ -145,11 +146,11 @@ describe("The admin's reads", () => {
   ];
 
   it.each(broken)('do without a cache that %s', async (_, metadata) => {
-    const { locks, list } = await start(metadata());
+    const { locks, pageRead } = await start(metadata());
     await using _lease = await locks.acquire('uncached');
     for (let looks = 1; looks <= 2; looks++) {
       expect(await get('admin/api/locks?search=uncached')).toMatchObject({ total: 1 });
-      expect(list).toHaveBeenCalledTimes(looks);
+      expect(pageRead).toHaveBeenCalledTimes(looks);
     }
   });
 
@@ -164,9 +165,9 @@ describe("The admin's reads", () => {
     const bare = await start({});
     await get('admin/api/locks');
     await get('admin/api/locks');
-    expect(bare.list).toHaveBeenCalledTimes(2);
+    expect(bare.pageRead).toHaveBeenCalledTimes(2);
     await Promise.all(Array.from({ length: 10 }, () => get('admin/api/locks?search=together')));
-    expect(bare.list.mock.calls.length).toBeLessThan(2 + 10); // those at the same time share one read
+    expect(bare.pageRead.mock.calls.length).toBeLessThan(2 + 10); // those at the same time share one read
     await app!.close();
     const cached = await start({ imports: [CacheModule.register({ isGlobal: true })] });
     await get('locks');

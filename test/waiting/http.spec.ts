@@ -161,7 +161,7 @@ describe.each(PLATFORMS)('a long poll on %s', (platform) => {
     expect(Date.parse(since)).toBeGreaterThanOrEqual(before.getTime() - 1_000);
     expect(Date.parse(since)).toBeLessThanOrEqual(Date.now() + 1_000);
     const { queue: _, ...listed } = inspected as { queue: unknown };
-    const listing = { items: [{ ...listed, serverTime: time }], total: 1 };
+    const listing = { items: [{ ...listed, serverTime: time }], total: 1, serverTime: time };
     expect(await get(`locks?search=${lockName}`)).toEqual(listing);
     expect(await get(`admin/api/locks?search=${lockName}`)).toEqual(listing);
     expect(await get(`admin/api/${lockPath(lockName)}`)).toEqual({

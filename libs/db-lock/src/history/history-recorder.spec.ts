@@ -60,7 +60,7 @@ describe('HistoryRecorder', () => {
   const wait = (milliseconds: number) => jest.advanceTimersByTimeAsync(milliseconds);
   const events = () => store.batches.flat().map(({ event }) => event);
 
-  it('writes what has happened in one batch a second, with its age', async () => {
+  it('writes what has happened in one batch a second, with its age and time', async () => {
     const first = lease();
     recorder.acquired(first, 0);
     await wait(400);
@@ -78,8 +78,15 @@ describe('HistoryRecorder', () => {
         fencingToken: 7,
         details: null,
         age: 1_000,
+        time: first.serverTime.getTime(),
       },
-      expect.objectContaining({ event: 'released', workerName: 'ann', fencingToken: 7, age: 600 }),
+      expect.objectContaining({
+        event: 'released',
+        workerName: 'ann',
+        fencingToken: 7,
+        age: 600,
+        time: first.serverTime.getTime() + 400,
+      }),
     ]);
     await wait(10 * MINUTE);
     expect(store.batches).toHaveLength(1);

@@ -5,6 +5,7 @@ import type { HistoryEntry, HistoryStore } from '../store/history-store.js';
 import type { ExpiredLease, HolderRecord, LeaseRecord } from '../store/lock-store.js';
 import { BoundedMap } from './bounded-map.js';
 import type { HistorySettings } from './options.js';
+import { StoreClock } from './store-clock.js';
 import { TallySheet } from './tally-sheet.js';
 
 /** How long what happened may wait to be written, in milliseconds. */
@@ -37,7 +38,7 @@ interface KnownLease {
   renewed: number;
 }
 
-type Event = Omit<HistoryEntry, 'age'> & { at: number };
+type Event = Omit<HistoryEntry, 'age' | 'time'> & { at: number };
 
 /**
  * Writes down what happens to locks as this server sees it, in batches, beside the requests' way: nobody waits for it, and
@@ -47,6 +48,7 @@ export class HistoryRecorder {
   readonly #logger = new Logger('DbLock');
   readonly #leases = new BoundedMap<string, KnownLease>(MAX_LEASES);
   readonly #sheet = new TallySheet();
+  readonly #clock = new StoreClock();
   #events: Event[] = [];
   #trouble: Event[] = [];
   #flushing?: NodeJS.Timeout;
@@ -62,8 +64,9 @@ export class HistoryRecorder {
   ) {}
 
   /** @param wait how long the lease was waited for, in milliseconds; 0 when it wasn't */
-  acquired({ lockName, workerName, grantId, fencingToken }: LeaseRecord, wait: number): void {
+  acquired({ lockName, workerName, grantId, fencingToken, serverTime }: LeaseRecord, wait: number): void {
     const at = monotonicNow();
+    this.#clock.observe(serverTime, at);
     this.#leases.set(grantId, { workerName, fencingToken, began: at, renewed: at });
     this.#count('acquired');
     if (wait > 0) this.#sheet.waited(wait);
@@ -97,8 +100,9 @@ export class HistoryRecorder {
     );
   }
 
-  renewed({ lockName, workerName, grantId, fencingToken }: LeaseRecord): void {
+  renewed({ lockName, workerName, grantId, fencingToken, serverTime }: LeaseRecord): void {
     const at = monotonicNow();
+    this.#clock.observe(serverTime, at);
     let lease = this.#leases.get(grantId);
     if (lease && at - lease.renewed < this.settings.renewals) return;
     if (lease) lease.renewed = at;
@@ -188,7 +192,9 @@ export class HistoryRecorder {
     if (events.length > 0)
       this.#write(() => {
         const now = monotonicNow();
-        return this.history.record(events.map(({ at, ...event }) => ({ ...event, age: now - at })));
+        return this.history.record(
+          events.map(({ at, ...event }) => ({ ...event, age: now - at, time: this.#clock.timeOf(at) })),
+        );
       });
     if (monotonicNow() - this.#trimmed > TRIM_INTERVAL) {
       this.#trimmed = monotonicNow();

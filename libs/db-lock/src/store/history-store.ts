@@ -49,6 +49,8 @@ export interface HistoryEntry {
   details: Record<string, unknown> | null;
   /** How long ago it happened, in milliseconds. */
   age: number;
+  /** When, by the store's clock, in milliseconds since 1970, where that is known better than by its age. */
+  time: number | null;
 }
 
 export interface HistoryQuery {

@@ -63,9 +63,10 @@ INSERT INTO ${history} (lock_name, event, worker_name, grant_id, token, details,
 SELECT
   item.lock_name, item.event,
   coalesce(item.worker_name, known.worker_name), item.grant_id::uuid, coalesce(item.token, known.token),
-  item.details::jsonb, now() - item.age * ${MILLISECOND}
-FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::float8[])
-  WITH ORDINALITY AS item (lock_name, event, worker_name, grant_id, token, details, age, place)
+  item.details::jsonb,
+  coalesce(timestamptz 'epoch' + item.time * ${MILLISECOND}, now() - item.age * ${MILLISECOND})
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::float8[], $8::float8[])
+  WITH ORDINALITY AS item (lock_name, event, worker_name, grant_id, token, details, age, time, place)
 LEFT JOIN LATERAL (
   SELECT past.worker_name, past.token
   FROM ${history} AS past

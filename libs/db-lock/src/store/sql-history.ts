@@ -47,6 +47,7 @@ export class SqlHistory implements HistoryStore {
       entries.map(({ fencingToken }) => fencingToken),
       entries.map(({ details }) => details && JSON.stringify(details)),
       entries.map(({ age }) => age),
+      entries.map(({ time }) => time),
     ]);
   }
 
