@@ -32,7 +32,7 @@ describeWithBrowser('The page', (browser) => {
       await enter(operator, sayIn('en'));
       await isUsable(operator.page, place);
     }
-  });
+  }, 400_000);
 
   it('is usable by everybody while there is no lock', async () => {
     const operator = await Operator.arrive(browser, empty);
