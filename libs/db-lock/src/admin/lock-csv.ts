@@ -1,6 +1,5 @@
 import { stringify } from 'csv-stringify';
-import { pipeline } from 'node:stream';
-import { Readable } from 'node:stream';
+import { pipeline, Readable } from 'node:stream';
 import type { LockRecord } from '../store/lock-store.js';
 
 const COLUMNS = {

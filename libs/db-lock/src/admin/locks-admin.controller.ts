@@ -21,12 +21,7 @@ import {
 import type { Observable } from 'rxjs';
 import type { z } from 'zod';
 import { LockNotFoundError } from '../lease/errors.js';
-import {
-  groupsQuerySchema,
-  historyQuerySchema,
-  listQuerySchema,
-  lockFilterSchema,
-} from '../server/list-query.js';
+import { historyQuerySchema, listQuerySchema, lockFilterSchema } from '../server/list-query.js';
 import { LockServer } from '../server/lock-server.js';
 import { ProblemFilter } from '../server/problem.filter.js';
 import {
@@ -127,7 +122,7 @@ export class LocksAdminController {
   @Get('groups')
   @Header('Cache-Control', 'no-store')
   groups(
-    @Query({ schema: groupsQuerySchema }) query: z.output<typeof groupsQuerySchema>,
+    @Query({ schema: lockFilterSchema }) query: z.output<typeof lockFilterSchema>,
   ): Promise<z.input<typeof groupsJson>> {
     return this.reads.read('groups', query, () => this.server.desk.groups(query));
   }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { COUNTED } from '../store/history-store.js';
+import { COUNTED, HISTORY_EVENTS } from '../store/history-store.js';
 import type { LeaseRecord } from '../store/lock-store.js';
 import { BODY, lockJson, time, toLockJson } from '../server/schemas.js';
 import {
@@ -80,25 +80,11 @@ export const forcedLocksJson = z.object({
   ),
 });
 
-const events = [
-  'acquired',
-  'renewed',
-  'waited',
-  'released',
-  'lost',
-  'expired',
-  'forced',
-  'created',
-  'edited',
-  'cleared',
-  'deleted',
-] as const;
-
 export const historyJson = z.object({
   items: z.array(
     z.object({
       id: z.string(),
-      event: z.enum(events),
+      event: z.enum(HISTORY_EVENTS),
       workerName: z.string().nullable(),
       grantId: z
         .string()

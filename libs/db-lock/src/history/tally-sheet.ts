@@ -1,4 +1,4 @@
-import type { ContendedName, Counts, Tally } from '../store/history-store.js';
+import { noCounts, type ContendedName, type Counts, type Tally } from '../store/history-store.js';
 import { Histogram } from './histogram.js';
 
 /** How many names are counted at a time; further ones are not. */
@@ -9,7 +9,7 @@ const MOST_CONTENDED = 20;
 
 /** Counts what happens until it is taken away. */
 export class TallySheet {
-  #counts = zero();
+  #counts = noCounts();
   #hold = new Histogram();
   #wait = new Histogram();
   #names = new Map<string, ContendedName>();
@@ -50,7 +50,7 @@ export class TallySheet {
         .toSorted((one, other) => other.refused + other.waited - one.refused - one.waited)
         .slice(0, MOST_CONTENDED),
     };
-    this.#counts = zero();
+    this.#counts = noCounts();
     this.#hold = new Histogram();
     this.#wait = new Histogram();
     this.#names = new Map();
@@ -58,13 +58,3 @@ export class TallySheet {
     return tally;
   }
 }
-
-const zero = (): Counts => ({
-  acquired: 0,
-  refused: 0,
-  waited: 0,
-  released: 0,
-  lost: 0,
-  expired: 0,
-  forced: 0,
-});

@@ -40,9 +40,6 @@ export const listQuerySchema = lockFilterSchema.extend({
   pageSize: wholeNumber(1, 200).default(50),
 });
 
-/** Which locks to group by their names. */
-export const groupsQuerySchema = lockFilterSchema;
-
 const CURSOR = { error: 'must be what the page before has called next' };
 
 /** Which events to tell of. */

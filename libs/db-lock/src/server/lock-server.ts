@@ -38,9 +38,7 @@ import type { WaitingLine } from '../waiting/waiting-line.js';
 import { WaitingRoom } from '../waiting/waiting-room.js';
 import { KnownBusy } from './known-busy.js';
 import { OperatorDesk } from './operator-desk.js';
-
-/** An answer that is not an error; errors are thrown. */
-type Settled<Answer> = Exclude<Answer, ErrorAnswer>;
+import { settled, type Settled } from './settled.js';
 
 export interface LockServerOptions {
   /** Milliseconds that a request may queue before the store takes it; default 5,000. */
@@ -501,12 +499,4 @@ function grantedAt(
 ): Granted<AcquireAnswer> {
   const { lease, repeated, expired } = grant;
   return { outcome: 'granted', lease, repeated, expired, sentAt };
-}
-
-/** The answer, unless it is an error: that is thrown. */
-function settled<Answer extends { outcome: string }>(
-  answer: Answer | ErrorAnswer,
-): Exclude<Answer, ErrorAnswer> {
-  if (answer.outcome === 'error') throw (answer as ErrorAnswer).error;
-  return answer as Exclude<Answer, ErrorAnswer>;
 }

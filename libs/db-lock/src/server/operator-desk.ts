@@ -14,15 +14,25 @@ import type {
   LockPage,
   StateCounts,
 } from '../store/lock-desk.js';
-import type { Changes, ContendedName, HistoryRecord, Statistics } from '../store/history-store.js';
-import type { ErrorAnswer, LeaseRecord, LockRecord, LockStore } from '../store/lock-store.js';
+import {
+  noCounts,
+  type Changes,
+  type ContendedName,
+  type HistoryRecord,
+  type Statistics,
+} from '../store/history-store.js';
+import type { LeaseRecord, LockRecord, LockStore } from '../store/lock-store.js';
 import type { NextInLine } from '../store/wait-queue.js';
-import { groupsQuerySchema, historyQuerySchema, listQuerySchema, lockFilterSchema } from './list-query.js';
+import { historyQuerySchema, listQuerySchema, lockFilterSchema } from './list-query.js';
+import { settled } from './settled.js';
 
 /** The most locks that one request may act on. */
 export const MAX_SELECTION = 200;
 
 const SELECTION = { error: `must be a list of 1 to ${MAX_SELECTION} locks` };
+
+const selectionOf = <Item extends z.ZodType>(item: Item) =>
+  z.array(item, SELECTION).min(1, SELECTION).max(MAX_SELECTION, SELECTION);
 
 const REASON = { error: 'must be a text of 1 to 1000 characters' };
 
@@ -47,10 +57,7 @@ export const forceReleaseRequestSchema = z.strictObject({
 });
 
 export const forceReleaseAllSchema = z.strictObject({
-  locks: z
-    .array(z.strictObject({ lockName: lockNameSchema, fencingToken: tokenSchema.optional() }), SELECTION)
-    .min(1, SELECTION)
-    .max(MAX_SELECTION, SELECTION),
+  locks: selectionOf(z.strictObject({ lockName: lockNameSchema, fencingToken: tokenSchema.optional() })),
   actor: workerNameSchema,
   reason: reasonSchema,
 });
@@ -73,12 +80,10 @@ export const editRequestSchema = z.strictObject({
   reason: optionalReason,
 });
 
-const selection = z.array(lockNameSchema, SELECTION).min(1, SELECTION).max(MAX_SELECTION, SELECTION);
-
-export const inspectAllSchema = z.strictObject({ lockNames: selection });
+export const inspectAllSchema = z.strictObject({ lockNames: selectionOf(lockNameSchema) });
 
 export const deleteReleasedSchema = z.strictObject({
-  lockNames: selection,
+  lockNames: selectionOf(lockNameSchema),
   actor: workerNameSchema,
 });
 
@@ -155,9 +160,9 @@ export class OperatorDesk {
   async forceRelease(request: z.input<typeof forceReleaseRequestSchema>): Promise<LeaseRecord | null> {
     const checked = parseRequest(forceReleaseRequestSchema, request);
     const [answer] = await this.store.desk.forceRelease([checked]);
-    const settled = this.#heed(checked, orThrow(answer!));
-    if (settled.outcome === 'changed') throw await this.#changed(checked.lockName);
-    return settled.outcome === 'forced' ? settled.holder : null;
+    const heeded = this.#heed(checked, settled(answer!));
+    if (heeded.outcome === 'changed') throw await this.#changed(checked.lockName);
+    return heeded.outcome === 'forced' ? heeded.holder : null;
   }
 
   /** The same for several, each by itself, in their order. */
@@ -190,7 +195,7 @@ export class OperatorDesk {
    */
   async hold(request: z.input<typeof holdRequestSchema>): Promise<LockRecord> {
     const checked = parseRequest(holdRequestSchema, request);
-    const answer = orThrow(
+    const answer = settled(
       await this.store.desk.hold({
         ...checked,
         workerName: checked.workerName ?? checked.actor,
@@ -217,7 +222,7 @@ export class OperatorDesk {
    */
   async edit(request: z.input<typeof editRequestSchema>): Promise<LockRecord> {
     const checked = parseRequest(editRequestSchema, request);
-    const answer = orThrow(await this.store.desk.edit(checked));
+    const answer = settled(await this.store.desk.edit(checked));
     if (answer.outcome === 'changed') throw await this.#changed(checked.lockName);
     this.observer.onChanged(checked.lockName, answer.next);
     return (await this.#inspect(checked.lockName)) ?? lockOf(answer.lease);
@@ -277,9 +282,9 @@ export class OperatorDesk {
 
   /** Names by what they have in common, up to the next `:` after the prefix. */
   async groups(
-    filter: z.input<typeof groupsQuerySchema> = {},
+    filter: z.input<typeof lockFilterSchema> = {},
   ): Promise<{ items: LockGroup[]; truncated: boolean }> {
-    const checked: LockFilter = parseRequest(groupsQuerySchema, filter, 'query');
+    const checked: LockFilter = parseRequest(lockFilterSchema, filter, 'query');
     const groups = await this.store.desk.groups(checked, MAX_GROUPS + 1);
     return { items: groups.slice(0, MAX_GROUPS), truncated: groups.length > MAX_GROUPS };
   }
@@ -365,24 +370,6 @@ function withoutGaps(
   const byTime = new Map(points.map((point) => [point.time.getTime(), point]));
   const last = Math.floor(now.getTime() / step) * step;
   return Array.from({ length: range / step }, (_, index, time = last - range + (index + 1) * step) => {
-    return (
-      byTime.get(time) ?? {
-        time: new Date(time),
-        acquired: 0,
-        refused: 0,
-        waited: 0,
-        released: 0,
-        lost: 0,
-        expired: 0,
-        forced: 0,
-      }
-    );
+    return byTime.get(time) ?? { ...noCounts(), time: new Date(time) };
   });
-}
-
-function orThrow<Answer extends { outcome: string }>(
-  answer: Answer | ErrorAnswer,
-): Exclude<Answer, ErrorAnswer> {
-  if (answer.outcome === 'error') throw (answer as ErrorAnswer).error;
-  return answer as Exclude<Answer, ErrorAnswer>;
 }

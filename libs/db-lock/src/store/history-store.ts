@@ -7,18 +7,21 @@ import type { LockRecord } from './lock-store.js';
  * - by time: `expired`: a lease was never released, and somebody else got the lock; `lost`: its holder came too late
  * - by an operator: `forced`, `created`, `edited`, `cleared` (an expired lease), `deleted` (a released lock)
  */
-export type HistoryEvent =
-  | 'acquired'
-  | 'renewed'
-  | 'waited'
-  | 'released'
-  | 'lost'
-  | 'expired'
-  | 'forced'
-  | 'created'
-  | 'edited'
-  | 'cleared'
-  | 'deleted';
+export const HISTORY_EVENTS = [
+  'acquired',
+  'renewed',
+  'waited',
+  'released',
+  'lost',
+  'expired',
+  'forced',
+  'created',
+  'edited',
+  'cleared',
+  'deleted',
+] as const;
+
+export type HistoryEvent = (typeof HISTORY_EVENTS)[number];
 
 /** Something that happened to a lock. */
 export interface HistoryRecord {
@@ -64,6 +67,9 @@ export const COUNTED = ['acquired', 'refused', 'waited', 'released', 'lost', 'ex
 
 /** How often things happened. */
 export type Counts = Record<(typeof COUNTED)[number], number>;
+
+/** Nothing has happened. */
+export const noCounts = (): Counts => Object.fromEntries(COUNTED.map((counted) => [counted, 0])) as Counts;
 
 /** What happened in some time, counted. */
 export interface Tally {
