@@ -1,16 +1,7 @@
-import { afterAll, beforeAll, describe, it } from '@jest/globals';
-import { lockConformance } from 'nestjs-db-lock/testing';
-import { pgBouncerStorage, type TestStorage } from '../support/databases.js';
+import { pgBouncerStorage } from '../support/databases.js';
 import { describeWithPgBouncer } from '../support/pgbouncer.js';
-import { openSubject } from './subjects.js';
+import { testConformance } from './subjects.js';
 
-describeWithPgBouncer('PostgreSQL behind PgBouncer in transaction mode', () => {
-  let storage: TestStorage | undefined;
-  lockConformance(
-    { describe, it, beforeAll, afterAll },
-    'in process',
-    async () => openSubject('in process', (storage ??= await pgBouncerStorage())),
-    { grants: 100 },
-  );
-  afterAll(() => storage?.drop());
+describeWithPgBouncer('Behind PgBouncer in transaction mode', () => {
+  testConformance('PostgreSQL', { open: pgBouncerStorage, way: 'in process' });
 });

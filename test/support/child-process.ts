@@ -8,7 +8,7 @@ const LOADER = new URL('./typescript-loader.mjs', import.meta.url).href;
 const WORKSPACE = fileURLToPath(new URL('../..', import.meta.url));
 
 /** Milliseconds that a child gets to print a line: its first PGlite may take a while on a busy machine. */
-const PATIENCE = 60_000;
+const PATIENCE = 180_000;
 
 /**
  * A module, given as JavaScript source, that runs in a Node process of its own. It may import `nestjs-db-lock`, its

@@ -1,4 +1,4 @@
-import { describe } from '@jest/globals';
+import { afterAll, beforeAll, describe } from '@jest/globals';
 import { Redis } from 'ioredis';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -17,20 +17,29 @@ const PATIENCE_MS = 30_000;
 
 /** A Redis that a suite may use, with other suites: it keeps to keys of its own and flushes nothing. */
 export interface SharedRedis {
+  /** Known once the tests run. */
   readonly url: string;
-  stop(): Promise<void>;
 }
 
-/** The Redis that TEST_REDIS_URL names, or else a private server. */
-export async function openRedis(): Promise<SharedRedis> {
-  const url = process.env.TEST_REDIS_URL;
-  return url ? { url, stop: async () => {} } : startRedis();
-}
-
-/** A suite that needs a Redis of any kind. Skipped, loudly, where none can be had; in CI that is an error. */
-export function describeWithRedis(name: string, suite: () => void): void {
-  const isThere = process.env.TEST_REDIS_URL !== undefined || hasProgram('redis-server', name);
-  (isThere ? describe : describe.skip)(name, suite);
+/**
+ * A suite that needs a Redis of any kind: the one that TEST_REDIS_URL names, or else a private server. Skipped, loudly, where
+ * none can be had; in CI that is an error.
+ */
+export function describeWithRedis(name: string, suite: (redis: SharedRedis) => void): void {
+  const shared = process.env.TEST_REDIS_URL;
+  const isThere = shared !== undefined || hasProgram('redis-server', name);
+  (isThere ? describe : describe.skip)(name, () => {
+    let server: RedisServer | undefined;
+    beforeAll(async () => {
+      if (shared === undefined) server = await startRedis();
+    });
+    afterAll(() => server?.stop());
+    suite({
+      get url() {
+        return shared ?? server!.url;
+      },
+    });
+  });
 }
 
 /** A suite that needs a private server, to treat it badly. Skipped as by {@link describeWithRedis}. */
@@ -59,7 +68,7 @@ export async function startRedis(): Promise<RedisServer> {
 }
 
 /** A Redis server that tests may treat badly. */
-export class RedisServer implements SharedRedis {
+export class RedisServer {
   readonly url: string;
   readonly #log: string;
   readonly #guard: OrphanGuard;

@@ -4,7 +4,7 @@ import { Redis } from 'ioredis';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { until } from '../../../../test/support/patience.js';
-import { describeWithRedis, openRedis, type SharedRedis } from '../../../../test/support/redis-server.js';
+import { describeWithRedis } from '../../../../test/support/redis-server.js';
 import type { AcquireRequest, ReleaseRequest, RenewRequest } from '../lease/requests.js';
 import type {
   AcquireAnswer,
@@ -57,6 +57,7 @@ class MemoryStore implements LockStore {
       outcome: 'granted' as const,
       leases: requests.map((request) => this.grant(request)),
       repeated: false,
+      expired: [],
     };
   }
 
@@ -179,8 +180,7 @@ function request(lockName = 'a', changes: Partial<AcquireRequest> = {}): Acquire
   return { lockName, workerName: 'w', grantId: randomUUID(), ttl: 30_000, metadata: null, ...changes };
 }
 
-describeWithRedis('a store with a gate', () => {
-  let server: SharedRedis;
+describeWithRedis('a store with a gate', (server) => {
   let redis: Redis;
   let prefix: string;
   let inner: MemoryStore;
@@ -191,15 +191,11 @@ describeWithRedis('a store with a gate', () => {
     openGate(over, redisOptionsSchema.parse({ client: redis, prefix, timeout: '5s' }), 'dblock');
 
   beforeAll(async () => {
-    server = await openRedis();
     redis = new Redis(server.url);
     await redis.ping();
   });
 
-  afterAll(async () => {
-    redis.disconnect();
-    await server.stop();
-  });
+  afterAll(() => redis.disconnect());
 
   beforeEach(async () => {
     prefix = `test:${randomUUID()}:`;

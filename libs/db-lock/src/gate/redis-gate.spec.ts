@@ -3,7 +3,7 @@ import { Logger } from '@nestjs/common';
 import { Redis } from 'ioredis';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describeWithRedis, openRedis, type SharedRedis } from '../../../../test/support/redis-server.js';
+import { describeWithRedis } from '../../../../test/support/redis-server.js';
 import { monotonicNow } from '../lease/deadline.js';
 import { MAX_TTL } from '../lease/duration.js';
 import type { AcquireRequest } from '../lease/requests.js';
@@ -36,22 +36,17 @@ function leaseOf({ lockName, workerName, grantId, ttl }: AcquireRequest, fencing
   };
 }
 
-describeWithRedis('the gate', () => {
-  let server: SharedRedis;
+describeWithRedis('the gate', (server) => {
   let redis: Redis;
   let key: string;
   let gate: RedisGate;
 
   beforeAll(async () => {
-    server = await openRedis();
     redis = new Redis(server.url);
     await redis.ping();
   });
 
-  afterAll(async () => {
-    redis.disconnect();
-    await server.stop();
-  });
+  afterAll(() => redis.disconnect());
 
   beforeEach(async () => {
     const prefix = `test:${randomUUID()}:`;
