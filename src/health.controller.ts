@@ -1,13 +1,13 @@
 import { Controller, Get, Inject, UseFilters } from '@nestjs/common';
-import { BaseExceptionFilter } from '@nestjs/core';
 import { HealthCheck, HealthCheckService, type HealthCheckResult } from '@nestjs/terminus';
 import { LockHealthIndicator } from 'nestjs-db-lock/terminus';
 import { CONFIGURATION } from './configuration.token.js';
 import type { Configuration } from './configuration.js';
+import { PlainErrorFilter } from './plain-error.filter.js';
 
 /** For load balancers and orchestrators; open to everybody who can reach the server. */
 @Controller('health')
-@UseFilters(BaseExceptionFilter) // a failed check answers with its details, not as a problem
+@UseFilters(PlainErrorFilter) // a failed check answers with its details
 export class HealthController {
   constructor(
     private readonly health: HealthCheckService,

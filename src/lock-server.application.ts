@@ -1,8 +1,7 @@
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
-import { describeDbLock } from 'nestjs-db-lock/openapi';
 import type { Logger } from 'pino';
+import { serveApiDocs } from './api-docs.js';
 import { AppModule } from './app.module.js';
 import type { Configuration } from './configuration.js';
 import { JsonLogger } from './json-logger.js';
@@ -28,16 +27,4 @@ export async function createLockServer(
   });
   serveApiDocs(app, configuration);
   return app;
-}
-
-function serveApiDocs(app: NestFastifyApplication, { apiToken, adminPassword }: Configuration): void {
-  describeDbLock();
-  const about = new DocumentBuilder()
-    .setTitle('Lock server')
-    .setDescription('Named locks that live in a SQL database.')
-    .setVersion('1');
-  if (apiToken) about.addBearerAuth().addSecurityRequirements('bearer');
-  if (adminPassword) about.addBasicAuth();
-  const document = () => SwaggerModule.createDocument(app, about.build());
-  SwaggerModule.setup('docs', app, document, { customSiteTitle: 'Lock server: API docs' });
 }

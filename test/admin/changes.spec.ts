@@ -4,6 +4,23 @@ import { PLATFORMS } from '../support/platforms.js';
 import { EventStream } from './event-stream.js';
 import { AdminScene, PATIENCE } from './scene.js';
 
+/** Makes minutes pass for a stream; everything else goes on by itself. */
+function takeOverIntervals(): void {
+  jest.useFakeTimers({
+    doNotFake: [
+      'Date',
+      'hrtime',
+      'nextTick',
+      'performance',
+      'queueMicrotask',
+      'setImmediate',
+      'clearImmediate',
+      'setTimeout',
+      'clearTimeout',
+    ],
+  });
+}
+
 let names = 0;
 const uniqueName = () => `job:${++names}`;
 
@@ -64,6 +81,7 @@ describe('who watches the changes of locks', () => {
     await beside.held({ lockName: deleted });
     await stream.shown(deleted, { state: 'held' });
     await beside.forceRelease(deleted);
+    await beside.service.leaveIdle(deleted);
     await beside.deleteReleased(deleted);
     const isGone = ({ data }: (typeof stream.events)[number]) => data.removed?.includes(deleted) ?? false;
     await stream.seen('it is gone', isGone);
@@ -95,6 +113,40 @@ describe('who watches the changes of locks', () => {
     const lockName = uniqueName();
     await beside.held({ lockName });
     await stream.shown(lockName, { state: 'held' });
+  });
+
+  it('is told of single changes also where more locks are waited for than are told of at once', async () => {
+    const prefix = uniqueName();
+    await scene.service.query(
+      `INSERT INTO dblock_lock (lock_name, worker_name, grant_id, token, lock_time, expire_time)
+       SELECT $1 || place, 'ann', gen_random_uuid(), place, now(), now() + interval '1 hour'
+       FROM generate_series(1, 400) AS place`,
+      [prefix],
+    );
+    const wait = (ticket: number, most: number) =>
+      scene.service.query(
+        `INSERT INTO dblock_waiter (lock_name, ticket, grant_id, worker_name, server, alive_until)
+         SELECT $1 || place, $2::bigint, gen_random_uuid(), 'ben', gen_random_uuid(), now() + interval '1 hour'
+         FROM generate_series(1, $3::int) AS place`,
+        [prefix, ticket, most],
+      );
+    await wait(1, 400);
+    const looks = jest.spyOn(scene.service.locks.desk, 'changes');
+    await using stream = await EventStream.greeted(scene);
+    await until('a few looks', PATIENCE, () => looks.mock.calls.length >= 4);
+    expect(stream.events).toEqual([{ type: 'hello', data: {} }]);
+    await wait(2, 1);
+    await stream.shown(`${prefix}1`, { waiting: 2 });
+    await beside.forceRelease(`${prefix}2`);
+    await stream.shown(`${prefix}2`, { state: 'released', waiting: 1 });
+    expect(stream.events.filter(({ type }) => type === 'many')).toEqual([]);
+
+    await scene.service.query('DELETE FROM dblock_waiter WHERE lock_name LIKE $1', [`${prefix}%`]);
+    await stream.seen('many', ({ type }) => type === 'many');
+    const seen = looks.mock.calls.length;
+    await until('a few looks', PATIENCE, () => looks.mock.calls.length >= seen + 3);
+    const told = stream.events.map(({ type }) => type).filter((type) => type !== 'tick');
+    expect(told.slice(told.indexOf('many'))).toEqual(['many']);
   });
 
   it('costs the database one look a second, however many watch, and none when nobody does', async () => {
@@ -160,9 +212,35 @@ describe.each(PLATFORMS)('on %s, who watches the changes of locks', (platform) =
     expect(Object.keys(data).sort()).toEqual(['locks', 'removed', 'serverTime']);
   });
 
+  it('is asked again after some minutes who they are, and told nothing more without access', async () => {
+    const allowed = new Set(['ann', 'ben']);
+    await using guarded = await AdminScene.open({
+      platform,
+      features: [
+        {
+          resolveAccess: ({ user }: { user: { username: string } }) =>
+            allowed.has(user.username) ? 'view' : null,
+        },
+      ],
+    });
+    const enter = (name: string) => guarded.ask('GET', 'changes', { headers: { 'x-operator': name } });
+    expect((await enter('ann')).status).toBe(200);
+    takeOverIntervals();
+    await using stream = await EventStream.greeted(guarded, { 'x-operator': 'ann' });
+    allowed.delete('ann');
+    jest.advanceTimersByTime(360_000);
+    jest.useRealTimers();
+    await until('the stream ends', PATIENCE, () => stream.hasEnded);
+    expect(stream.events.map(({ type }) => type)).toEqual(['hello', 'again']);
+    expect((await enter('ann')).status).toBe(403);
+    expect((await enter('ben')).status).toBe(200);
+  });
+
   it('sees the stream end when the application shuts down, and does not hold it up', async () => {
     const going = await scene.openBeside({ platform });
     const streams = await Promise.all([EventStream.greeted(going), EventStream.greeted(going)]);
+    // A browser would open the next stream on the same connection, again and again.
+    for (const { headers } of streams) expect(headers.connection).toBe('close');
     const closing = going.service.close();
     await until('the streams end', PATIENCE, () => streams.every(({ hasEnded }) => hasEnded));
     await Promise.all(streams.map((stream) => stream.close()));

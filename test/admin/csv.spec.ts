@@ -33,7 +33,16 @@ function recordsOf(csv: string): string[][] {
 }
 
 /** What a spreadsheet would take for a formula. */
-const FORMULAS = ['=1+1', '+1', '-1', '@SUM(A1)', '\ttab', '\rreturn', `=HYPERLINK("http://x","y")`];
+const FORMULAS = [
+  '=1+1',
+  '+1',
+  '-1',
+  '@SUM(A1)',
+  '\ttab',
+  '\rreturn',
+  '\nfeed',
+  `=HYPERLINK("http://x","y")`,
+];
 
 afterEach(() => {
   jest.restoreAllMocks();

@@ -33,20 +33,20 @@ export class EventStream implements AsyncDisposable {
     void this.#read(body);
   }
 
-  static async open({ service }: AdminScene): Promise<EventStream> {
+  static async open({ service }: AdminScene, headers: Record<string, string> = {}): Promise<EventStream> {
     const agent = new Agent({ bodyTimeout: 0 });
-    const { headers, body } = await agent.request({
+    const response = await agent.request({
       origin: service.origin,
       path: `${new URL(service.apiServer).pathname}/admin/api/changes`,
       method: 'GET',
-      headers: { accept: 'text/event-stream' },
+      headers: { accept: 'text/event-stream', ...headers },
     });
-    return new EventStream(agent, headers, body);
+    return new EventStream(agent, response.headers, response.body);
   }
 
   /** One that has greeted. */
-  static async greeted(scene: AdminScene): Promise<EventStream> {
-    const stream = await EventStream.open(scene);
+  static async greeted(scene: AdminScene, headers?: Record<string, string>): Promise<EventStream> {
+    const stream = await EventStream.open(scene, headers);
     await stream.seen('a greeting', ({ type }) => type === 'hello');
     return stream;
   }

@@ -1,15 +1,19 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { LockClient } from 'nestjs-db-lock';
+import { randomUUID } from 'node:crypto';
 import { overviewJson, sessionJson } from '../../libs/db-lock/src/admin/schemas.js';
 import { BlockingSession } from '../support/blocking-session.js';
 import { MemoryLogger } from '../support/memory-logger.js';
 import { until } from '../support/patience.js';
-import { AdminScene, OPERATOR, PATIENCE, type HistoryEvent } from './scene.js';
+import { AdminScene, OPERATOR, PATIENCE, pathOf } from './scene.js';
 
 let names = 0;
 const uniqueName = () => `job:${++names}`;
 
 const NOBODY = { actor: null, reason: null };
+
+/** As much of a key as is told. */
+const toldOf = (grantId: string) => `${grantId.slice(0, 8)}…`;
 
 describe('the history of a lock', () => {
   let here: AdminScene;
@@ -29,6 +33,8 @@ describe('the history of a lock', () => {
     await here.service.close();
   });
 
+  const keyOf = ({ lockName, grantId }: { lockName: string; grantId: string }) => ({ lockName, grantId });
+
   const renew = (scene: AdminScene, { lockName, grantId }: { lockName: string; grantId: string }) =>
     scene.service.locks.renew({ lockName, grantId, ttl: '1h' });
 
@@ -45,7 +51,7 @@ describe('the history of a lock', () => {
         id: expect.any(String),
         event: expect.any(String),
         workerName: 'ann',
-        grantId: lease.grantId,
+        grantId: toldOf(lease.grantId),
         fencingToken: lease.fencingToken,
         details: null,
         eventTime: expect.any(String),
@@ -74,7 +80,7 @@ describe('the history of a lock', () => {
     const events = await here.happened(lockName, 'acquired', 'waited', 'released', 'acquired', 'released');
     expect(events[1]).toMatchObject({
       workerName: 'ben',
-      grantId: ben.grantId,
+      grantId: toldOf(ben.grantId),
       fencingToken: null,
       details: { holder: 'ann' },
       ...NOBODY,
@@ -92,10 +98,80 @@ describe('the history of a lock', () => {
     const lease = await here.lease(lockName, { workerName: 'ann' });
     await here.happened(lockName, 'acquired');
     await there.release(lease);
+    const [, released] = await there.happened(lockName, 'acquired', 'released');
+    const whose = { workerName: 'ann', grantId: toldOf(lease.grantId), fencingToken: lease.fencingToken };
+    expect(released).toMatchObject(whose);
+  });
+
+  it('does not go through a long history for it', async () => {
+    const lockName = uniqueName();
+    const lease = await here.lease(lockName, { workerName: 'ann' });
+    await here.happened(lockName, 'acquired');
+    await here.service.query(
+      `INSERT INTO dblock_history (lock_name, event, event_time)
+       SELECT $1, 'renewed', clock_timestamp() FROM generate_series(1, 150)`,
+      [lockName],
+    );
     await there.release(lease);
-    const [, ...ended] = await there.happened(lockName, 'acquired', 'released', 'lost');
-    const whose = { workerName: 'ann', grantId: lease.grantId, fencingToken: lease.fencingToken };
-    expect(ended).toMatchObject([whose, whose]);
+    await until('the release is recorded', PATIENCE, async () => {
+      const [last] = (await here.history(lockName)).items;
+      return (
+        last!.event === 'released' && last!.workerName === null && last!.grantId === toldOf(lease.grantId)
+      );
+    });
+  });
+
+  it('calls nothing lost that was released before, on whatever server, nor what never was', async () => {
+    const lockName = uniqueName();
+    const lease = await here.lease(lockName);
+    await here.release(lease);
+    expect(await here.release(lease)).toEqual({ outcome: 'lost' });
+    await here.happened(lockName, 'acquired', 'released');
+    expect(await there.release(lease)).toEqual({ outcome: 'lost' });
+    await there.release({ lockName: 'unheard of', grantId: randomUUID() });
+    const late = await there.lease(uniqueName(), { ttl: 1 });
+    await there.service.expired(late.lockName);
+    await renew(there, late);
+    await there.happened(late.lockName, 'acquired', 'lost');
+    await there.happened(lockName, 'acquired', 'released');
+    await there.happened('unheard of');
+  });
+
+  it('calls a lease lost whose holder comes after it was forced', async () => {
+    const lockName = uniqueName();
+    const lease = await here.lease(lockName);
+    await there.forceRelease(lockName);
+    await renew(here, lease);
+    await here.happened(lockName, 'acquired', 'forced', 'lost');
+  });
+
+  it('tells of no expiry of a lock that was released and stayed taken', async () => {
+    const lockName = uniqueName();
+    const { lockName: name, grantId } = await here.lease(lockName);
+    await here.service.locks.release({ lockName: name, grantId, minHold: 1 });
+    const kept = await here.lease(uniqueName());
+    expect(await here.service.locks.release({ ...keyOf(kept), minHold: 300 })).toEqual({
+      outcome: 'released',
+    });
+    expect(await here.inspect(kept.lockName)).toMatchObject({ state: 'held', workerName: 'ann' });
+    await until('it is free', PATIENCE, async () => (await here.inspect(kept.lockName)).state === 'released');
+    expect(await here.inspect(kept.lockName)).toMatchObject({ workerName: null, metadata: null });
+    expect(await here.names({ state: 'expired' })).not.toContain(kept.lockName);
+    await here.clearExpired();
+    await here.lease(kept.lockName);
+    await here.happened(kept.lockName, 'acquired', 'released', 'acquired');
+    const again = await here.lease(uniqueName());
+    await here.service.locks.release({ ...keyOf(again), minHold: 300 });
+    await until(
+      'it is free',
+      PATIENCE,
+      async () => (await here.inspect(again.lockName)).state === 'released',
+    );
+    await here.held({ lockName: again.lockName });
+    await here.happened(again.lockName, 'acquired', 'released', 'created');
+    await here.forceRelease(again.lockName);
+    await here.service.leaveIdle(again.lockName);
+    expect((await here.deleteReleased(again.lockName)).json).toMatchObject({ deleted: [again.lockName] });
   });
 
   it('tells whose lease was lost, by a late renewal and by a late release', async () => {
@@ -105,16 +181,12 @@ describe('the history of a lock', () => {
     ]) {
       const lockName = uniqueName();
       const lease = await here.lease(lockName, { workerName: 'slow', ttl: 1 });
-      await until(
-        'the lease expires',
-        PATIENCE,
-        async () => (await here.inspect(lockName)).state === 'expired',
-      );
+      await here.service.expired(lockName);
       expect(await comeLate(here, lease)).toEqual({ outcome: 'lost' });
       const [, lost] = await here.happened(lockName, 'acquired', 'lost');
       expect(lost).toMatchObject({
         workerName: 'slow',
-        grantId: lease.grantId,
+        grantId: toldOf(lease.grantId),
         fencingToken: lease.fencingToken,
         ...NOBODY,
       });
@@ -131,6 +203,31 @@ describe('the history of a lock', () => {
     expect(acquired).toMatchObject({ workerName: 'ben', fencingToken: next.fencingToken });
   });
 
+  it('tells of it also when a set of locks or an operator comes after the lease', async () => {
+    const [lockName, other] = [uniqueName(), uniqueName()];
+    await here.service.leaveExpired(lockName, 'crashed');
+    const crashed = { workerName: 'crashed', fencingToken: (await here.inspect(lockName)).fencingToken };
+    const set = await here.service.locks.acquireSet({
+      lockNames: [other, lockName],
+      workerName: 'slow',
+      grantId: randomUUID(),
+      ttl: 1,
+    });
+    if (set.outcome !== 'granted') throw new Error('The set is busy.');
+    const slow = { workerName: 'slow', fencingToken: set.leases[1]!.fencingToken };
+    await here.service.expired(lockName);
+    const { fencingToken } = await here.held({ lockName });
+    const events = await here.happened(lockName, 'acquired', 'expired', 'acquired', 'expired', 'created');
+    expect(events).toMatchObject([
+      crashed,
+      { ...crashed, ...NOBODY },
+      slow,
+      { ...slow, grantId: null, ...NOBODY },
+      { fencingToken, actor: OPERATOR },
+    ]);
+    await here.happened(other, 'acquired');
+  });
+
   it('tells what operators did, to whose lease, and why', async () => {
     const lockName = uniqueName();
     const before = await here.now();
@@ -143,6 +240,7 @@ describe('the history of a lock', () => {
       reason: 'takes longer',
     });
     await here.ask('POST', `locks/${lockName}/force-release`, { json: { reason: 'done' }, ...as });
+    await here.service.leaveIdle(lockName);
     await here.deleteReleased(lockName);
     await here.service.leaveExpired(lockName, 'crashed');
     await here.ask('POST', 'clear-expired', as);
@@ -195,31 +293,36 @@ describe('the history of a lock', () => {
     ]);
   });
 
-  it('keeps the key to a live lease to itself', async () => {
-    const lockName = uniqueName();
-    const lease = await here.lease(lockName);
-    const keys = (events: HistoryEvent[]) => events.map(({ grantId }) => grantId);
-    await renew(here, lease);
-    expect(keys(await here.happened(lockName, 'acquired', 'renewed'))).toEqual([null, null]);
-    await here.edit(lockName, { fencingToken: lease.fencingToken, ttl: '2h' });
-    expect(keys(await here.happened(lockName, 'acquired', 'renewed', 'edited'))).toEqual([null, null, null]);
+  it('keeps the keys to leases to itself: live ones, those yet to come, and those that open other locks, too', async () => {
+    const [lockName, other, contended] = [uniqueName(), uniqueName(), uniqueName()];
+    const keys: string[] = [];
+    const set = await here.service.locks.acquireSet({
+      lockNames: [lockName, other],
+      workerName: 'ann',
+      grantId: randomUUID(),
+      ttl: '1h',
+    });
+    if (set.outcome !== 'granted') throw new Error('The set is busy.');
+    const [lease] = set.leases;
+    keys.push(lease!.grantId);
     await here.forceRelease(lockName);
-    expect(keys(await here.happened(lockName, 'acquired', 'renewed', 'edited', 'forced'))).toEqual(
-      Array.from({ length: 4 }, () => lease.grantId),
-    );
-  });
-
-  it('keeps the key to the lease that a waiter will get to itself', async () => {
-    const lockName = uniqueName();
-    const ann = await here.lease(lockName);
-    const waiting = here.lease(lockName, { workerName: 'ben', wait: '1m' });
-    await here.waitedFor(lockName);
-    const [, waited] = await there.happened(lockName, 'acquired', 'waited');
-    expect(waited).toMatchObject({ workerName: 'ben', grantId: null });
-    await here.release(ann);
-    await here.release(await waiting);
-    const events = await there.happened(lockName, 'acquired', 'waited', 'released', 'acquired', 'released');
-    expect(events[1]!.grantId).toBe((await waiting).grantId);
+    const holder = await here.lease(contended);
+    const waiting = here.lease(contended, { workerName: 'ben', wait: '1m' });
+    await here.waitedFor(contended);
+    await here.happened(contended, 'acquired', 'waited');
+    await here.happened(lockName, 'acquired', 'forced');
+    const told = async () =>
+      Promise.all(
+        [lockName, other, contended].map(
+          async (name) => (await here.ask('GET', pathOf(name, 'history'))).text,
+        ),
+      );
+    const before = await told();
+    await here.release(holder);
+    keys.push(holder.grantId, (await waiting).grantId);
+    for (const text of [...before, ...(await told())])
+      for (const key of keys) expect(text).not.toContain(key.slice(0, 9));
+    expect(before.join()).toContain(toldOf(lease!.grantId));
   });
 
   it('puts what an operator did after what had happened before, though that is written later', async () => {
@@ -319,7 +422,8 @@ describe('what operators do', () => {
     const { fencingToken } = await scene.lease('held');
     await scene.released('released');
     await scene.service.leaveExpired('expired');
-    await scene.happened('released', 'acquired', 'released');
+    await scene.idle('idle');
+    await scene.happened('idle', 'acquired', 'released');
     await scene.service.query(breakIt);
     const before = await scene.service.rows();
 
@@ -328,12 +432,9 @@ describe('what operators do', () => {
     expect((await scene.hold({ lockName: 'expired', ttl: '1h' })).status).toBe(503);
     expect((await scene.hold({ lockName: 'new', ttl: '1h' })).status).toBe(503);
     expect((await scene.edit('held', { fencingToken, ttl: '2h', metadata: {} })).status).toBe(503);
-    expect((await scene.deleteReleased('released')).status).toBe(503);
+    expect((await scene.deleteReleased('idle')).status).toBe(503);
     expect((await scene.clearExpired()).status).toBe(503);
-    expect(await scene.forceReleaseAll({ reason: 'test', locks: [{ lockName: 'held' }] })).toMatchObject({
-      status: 200,
-      json: { answers: [{ lockName: 'held', outcome: 'error', ended: null, lock: null }] },
-    });
+    expect((await scene.forceReleaseAll({ reason: 'test', locks: [{ lockName: 'held' }] })).status).toBe(503);
     expect(await scene.service.rows()).toEqual(before);
 
     await scene.released('another');
@@ -370,7 +471,7 @@ describe('the shutdown of an application', () => {
     await going.service.close();
     await scene.happened('left', 'acquired', 'released');
     const events = await scene.happened('released', 'acquired', 'released');
-    expect(events.map(({ grantId }) => grantId)).toEqual([released.grantId, released.grantId]);
+    expect(events.map(({ grantId }) => grantId)).toEqual(Array(2).fill(toldOf(released.grantId)));
     const [counts] = await scene.service.query(
       'SELECT sum(acquired)::int AS acquired FROM dblock_statistics',
     );
@@ -399,7 +500,7 @@ describe('trimming the history', () => {
     );
 
   const left = () =>
-    scene.service.query<{ age: number; first: number }>(
+    scene.service.query<{ count: number; first: number }>(
       `SELECT count(*)::int AS count, min((details ->> 'place')::int) AS first FROM dblock_history`,
     );
 
@@ -417,6 +518,23 @@ describe('trimming the history', () => {
     expect(await left()).toEqual([{ count: 1_000, first: 7_001 }]);
   });
 
+  it('removes what operators did by its age alone: nothing crowds it out', async () => {
+    const act = (age: string) =>
+      scene.service.query(
+        `INSERT INTO dblock_history (lock_name, event, actor, details, event_time)
+         VALUES ('job', 'forced', 'olga', '{"place": 0}', clock_timestamp() - $1::interval)`,
+        [age],
+      );
+    await act('8 days');
+    await act('6 days');
+    await fill(8_000, '1 hour');
+    expect(await scene.past.trim(7 * 24 * 60 * MINUTE, 1_000)).toBe(7_001);
+    expect(await left()).toEqual([{ count: 1_001, first: 0 }]);
+    await fill(500, '1 hour');
+    expect(await scene.past.trim(7 * 24 * 60 * MINUTE, 1_000)).toBe(500);
+    expect(await left()).toEqual([{ count: 1_001, first: 0 }]);
+  });
+
   it('forgets the counts of minutes that are too old', async () => {
     await scene.service.query(
       `INSERT INTO dblock_statistics (period, hold, wait, contended)
@@ -425,6 +543,24 @@ describe('trimming the history', () => {
     );
     await scene.past.trim(90 * MINUTE, 1_000_000);
     expect(await scene.service.query('SELECT FROM dblock_statistics')).toHaveLength(2);
+  });
+
+  it('removes in time what operators did where nothing else is recorded, and idle locks', async () => {
+    await scene.idle('idle');
+    await scene.lease('held');
+    await fill(10, '8 days');
+    await fill(5, '6 days');
+    const sweeps = jest.spyOn(globalThis, 'setInterval');
+    const { calls } = sweeps.mock;
+    await using _quiet = await scene.openBeside({ features: [{ history: false, retention: '1m' }] });
+    const hourly = calls.filter(([, interval]) => interval === 3_600_000 || interval === MINUTE);
+    expect(hourly).toHaveLength(2);
+    for (const [sweep] of hourly) sweep();
+    await until('both are done', PATIENCE, async () => {
+      const [{ count } = { count: NaN }] = await left();
+      return count === 5 && (await scene.names()).join() === 'held';
+    });
+    sweeps.mockRestore();
   });
 
   it('leaves alone what another server is just trimming', async () => {

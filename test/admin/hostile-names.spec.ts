@@ -64,6 +64,7 @@ describe.each(PLATFORMS)('a lock with a hostile name, on %s', (platform) => {
         status: 200,
         json: { lockName, ended: { workerName: lockName, fencingToken } },
       });
+      await scene.service.leaveIdle(lockName);
       expect((await scene.deleteReleased(lockName)).json).toEqual({ deleted: [lockName], kept: [] });
       const events = await scene.happened(lockName, 'created', 'edited', 'forced', 'deleted');
       expect(events.map(({ reason }) => reason)).toEqual([

@@ -187,6 +187,10 @@ describe('the list of locks', () => {
     ['locks', { page: '0' }, 'page'],
     ['locks', { page: '1.5' }, 'page'],
     ['locks', { page: '1000001' }, 'page'],
+    ['locks', { page: '0x10' }, 'page'],
+    ['locks', { page: '1e2' }, 'page'],
+    ['locks', { page: '' }, 'page'],
+    ['locks', { page: '-1' }, 'page'],
     ['locks', { pageSize: '201' }, 'pageSize'],
     ['locks', { pageSize: 'many' }, 'pageSize'],
     ['locks', { search: 'a\0b' }, 'search'],
@@ -196,6 +200,7 @@ describe('the list of locks', () => {
     ['groups', { state: 'busy' }, 'state'],
     ['groups', { prefix: 'x'.repeat(256) }, 'prefix'],
     ['groups', { sort: 'lockName' }, 'sort'],
+    ['locks/plain/history', { limit: '0x10' }, 'limit'],
     ['locks.csv', { state: 'busy' }, 'state'],
     ['locks.csv', { page: '2' }, 'page'],
     ['overview', { range: '2h' }, 'range'],
@@ -206,6 +211,16 @@ describe('the list of locks', () => {
       status: 400,
       json: { code: 'INVALID_REQUEST', issues: [{ field, rule: expect.stringMatching(/^(must|is)/) }] },
     });
+  });
+
+  it('refuses in code what it refuses by HTTP', async () => {
+    const { desk } = scene.service.locks;
+    await expect(desk.overview('2h' as never)).rejects.toMatchObject({
+      code: 'INVALID_REQUEST',
+      issues: [{ field: 'range', rule: 'must be one of 1h, 6h, 24h, 7d' }],
+    });
+    await expect(desk.list({ page: 0 })).rejects.toMatchObject({ issues: [{ field: 'page' }] });
+    expect(await desk.list({ page: 2, pageSize: 4 })).toMatchObject({ total: NAMES.length });
   });
 
   it('refuses a filter that is given twice', async () => {

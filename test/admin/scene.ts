@@ -164,6 +164,12 @@ export class AdminScene implements AsyncDisposable {
     return lease;
   }
 
+  /** A lock that was held, and that is free for an hour. */
+  async idle(lockName: string): Promise<void> {
+    await this.released(lockName);
+    await this.service.leaveIdle(lockName);
+  }
+
   /** Waits until so many wait for the lock. */
   async waitedFor(lockName: string, count = 1): Promise<void> {
     await until(`${count} wait for ${lockName}`, PATIENCE, async () => {

@@ -43,7 +43,9 @@ describe('what the servers count', () => {
       await server.waitedFor(name('held'));
       await server.release(held);
       await server.release(await waiting);
-      await server.release(held);
+      const over = await server.lease(name('over'), { ttl: 1 });
+      await server.service.expired(name('over'));
+      await server.release(over);
       await server.service.leaveExpired(name('late'));
       await server.lease(name('late'));
       await server.forceRelease(name('late'));
@@ -52,7 +54,7 @@ describe('what the servers count', () => {
 
     const overview = await scene.overview();
     expect(sumOf(overview.series.points)).toEqual({
-      acquired: 9, // of each four, and what all wanted
+      acquired: 11, // of each five, and what all wanted
       refused: 5,
       waited: 2,
       released: 4,
@@ -60,7 +62,7 @@ describe('what the servers count', () => {
       expired: 2,
       forced: 2,
     });
-    expect(overview.hold.count).toBe(6); // what was released or forced
+    expect(overview.hold.count).toBe(8); // what was released, lost or forced
     expect(overview.wait).toMatchObject({ count: 2, p50: expect.any(Number) });
     expect(overview.wait.p50).toBeGreaterThan(0);
     expect(overview.contended).toEqual([
@@ -68,7 +70,7 @@ describe('what the servers count', () => {
       { lockName: 'held:0', refused: 1, waited: 1, waiting: 0 },
       { lockName: 'held:1', refused: 1, waited: 1, waiting: 0 },
     ]);
-    expect(overview.now).toEqual({ held: 1, expired: 0, released: 4, contended: 0, waiting: 0 });
+    expect(overview.now).toEqual({ held: 1, expired: 2, released: 4, contended: 0, waiting: 0 });
   });
 });
 

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
   Catch,
   HttpException,
+  Inject,
   Injectable,
   type ArgumentsHost,
   type CallHandler,
@@ -10,12 +11,19 @@ import {
   type NestInterceptor,
   type PipeTransform,
 } from '@nestjs/common';
-import { APP_FILTER, APP_INTERCEPTOR, APP_PIPE, ApplicationConfig, ModulesContainer } from '@nestjs/core';
+import {
+  APP_FILTER,
+  APP_INTERCEPTOR,
+  APP_PIPE,
+  ApplicationConfig,
+  HttpAdapterHost,
+  ModulesContainer,
+} from '@nestjs/core';
 import type { DbLockModuleOptions } from 'nestjs-db-lock';
 import { createServer, request as forward } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { gunzipSync } from 'node:zlib';
-import { map } from 'rxjs';
+import { catchError, map, of, take, tap } from 'rxjs';
 import { request } from 'undici';
 import { accessOf } from '../../libs/db-lock/src/admin/access.js';
 import { PageFiles } from '../../libs/db-lock/src/admin/page-files.js';
@@ -332,11 +340,39 @@ describe.each(PLATFORMS)('The admin page on %s', (platform) => {
     expect(await statusesAt(service, ['admin', `admin/assets/${SCRIPT}`])).toEqual([200, 200]);
   });
 
-  it("is not bent by the application's interceptors, pipes and filters", async () => {
+  describe("is not bent by the application's interceptors, pipes and filters", () => {
     @Injectable()
     class Envelope implements NestInterceptor {
       intercept = (_: ExecutionContext, next: CallHandler) =>
-        next.handle().pipe(map((data: unknown) => ({ data: JSON.stringify(data) })));
+        next.handle().pipe(
+          map((data: unknown) => ({ data: JSON.stringify(data) })),
+          catchError((error: unknown) => [{ error: String(error) }]),
+        );
+    }
+    /** Shows what it has seen before, as a cache does. */
+    @Injectable()
+    class Memory implements NestInterceptor {
+      readonly #seen = new Map<string, unknown>();
+
+      intercept(context: ExecutionContext, next: CallHandler) {
+        const { url } = context.switchToHttp().getRequest<{ url: string }>();
+        const seen = this.#seen.get(url);
+        if (seen !== undefined) return of(seen);
+        return next.handle().pipe(tap((value: unknown) => this.#seen.set(url, value)));
+      }
+    }
+    @Injectable()
+    class Labelling implements NestInterceptor {
+      constructor(@Inject(HttpAdapterHost) private readonly adapterHost: HttpAdapterHost) {}
+
+      intercept = (context: ExecutionContext, next: CallHandler) =>
+        next.handle().pipe(
+          take(1),
+          tap(() => {
+            const response: unknown = context.switchToHttp().getResponse();
+            this.adapterHost.httpAdapter.setHeader(response, 'x-served-by', 'this one');
+          }),
+        );
     }
     @Injectable()
     class Shouting implements PipeTransform {
@@ -348,24 +384,97 @@ describe.each(PLATFORMS)('The admin page on %s', (platform) => {
         host.switchToHttp().getResponse<{ status(code: number): { send(): void } }>().status(418).send();
       }
     }
-    await using service = await serve({
-      metadata: {
-        providers: [
-          { provide: APP_INTERCEPTOR, useClass: Envelope },
-          { provide: APP_PIPE, useClass: Shouting },
-          { provide: APP_FILTER, useClass: Teapot },
-        ],
-      },
+
+    let service: LockService;
+
+    beforeAll(async () => {
+      service = await serve({
+        metadata: {
+          providers: [
+            { provide: APP_INTERCEPTOR, useClass: Envelope },
+            { provide: APP_INTERCEPTOR, useClass: Memory },
+            { provide: APP_PIPE, useClass: Shouting },
+            { provide: APP_FILTER, useClass: Teapot },
+          ],
+        },
+      });
     });
-    expect((await service.send('GET', 'admin')).text).toContain('<title>Locks</title>');
-    const script = await service.send('GET', `admin/assets/${SCRIPT}`);
-    expect(script.text).toBe(PAGE_FILES[`assets/${SCRIPT}`]);
-    const { etag } = script.headers;
-    const known = await service.send('GET', `admin/assets/${SCRIPT}`, {
-      headers: { 'if-none-match': etag! },
+    afterAll(() => service.close());
+
+    const ask = (method: string, path: string, json?: object) =>
+      service.send(method, `admin/api/${path}`, { ...(json && { json }) });
+
+    it('as to the page and its files', async () => {
+      expect((await service.send('GET', 'admin')).text).toContain('<title>Locks</title>');
+      const script = await service.send('GET', `admin/assets/${SCRIPT}`);
+      expect(script.text).toBe(PAGE_FILES[`assets/${SCRIPT}`]);
+      const { etag } = script.headers;
+      const known = await service.send('GET', `admin/assets/${SCRIPT}`, {
+        headers: { 'if-none-match': etag! },
+      });
+      expect([known.status, known.text]).toEqual([304, '']);
+      expect((await service.send('GET', 'admin/assets/unknown.js')).json).toMatchObject({
+        code: 'NOT_FOUND',
+      });
     });
-    expect([known.status, known.text]).toEqual([304, '']);
-    expect((await service.send('GET', 'admin/assets/unknown.js')).json).toMatchObject({ code: 'NOT_FOUND' });
+
+    it('as to what its API answers', async () => {
+      const created = await ask('POST', 'locks', { lockName: `Unbent ${platform}`, ttl: '1h' });
+      expect([created.status, created.json]).toEqual([201, expect.objectContaining({ state: 'held' })]);
+      for (let time = 0; time < 2; time++) {
+        const session = await ask('GET', 'session');
+        expect(session.json).toMatchObject({ feature: 'dblock', access: 'edit' });
+        expect(session.headers).toMatchObject({
+          'cache-control': 'no-store',
+          'content-type': expect.stringMatching(/^application\/json; ?charset=utf-8$/),
+        });
+        const list = await ask('GET', `locks?prefix=Unbent%20${platform}`);
+        expect(list.json).toMatchObject({ items: [{ lockName: `Unbent ${platform}` }], total: 1 });
+      }
+      expect(await ask('POST', 'clear-expired')).toMatchObject({ status: 200, json: { cleared: 0 } });
+    });
+
+    it('as to its CSV and its events', async () => {
+      const csv = await ask('GET', 'locks.csv?prefix=none');
+      expect(csv.text).toMatch(/^\ufeff?"lock_name",.*\r\n$/);
+      expect(csv.headers).toMatchObject({
+        'cache-control': 'no-store',
+        'content-type': expect.stringMatching(/^text\/csv\b/),
+        'content-disposition': 'attachment; filename="dblock-locks.csv"',
+      });
+      const events = await ask('GET', 'changes');
+      expect(events.headers['content-type']).toBe('text/event-stream');
+      expect(events.text).toBe('retry: 3000\nevent: hello\ndata: {}\n\n');
+    });
+
+    it('as to how its API refuses', async () => {
+      for (const [path, status, code] of [
+        ['locks/unknown', 404, 'LOCK_NOT_FOUND'],
+        ['locks?page=0', 400, 'INVALID_REQUEST'],
+        ['locks.csv?page=0', 400, 'INVALID_REQUEST'],
+      ] as const) {
+        const refused = await ask('GET', path);
+        expect([path, refused.status, refused.json]).toEqual([
+          path,
+          status,
+          expect.objectContaining({ code }),
+        ]);
+        expect(refused.headers['content-type']).toMatch(/^application\/problem\+json/);
+      }
+    });
+
+    it('but lets them label what its API answers', async () => {
+      const logger = new MemoryLogger();
+      await using labelled = await serve({
+        logger,
+        metadata: { providers: [{ provide: APP_INTERCEPTOR, useClass: Labelling }] },
+      });
+      for (const path of ['session', 'locks/unknown', 'locks.csv', 'changes']) {
+        const { headers } = await labelled.send('GET', `admin/api/${path}`);
+        expect([path, headers['x-served-by']]).toEqual([path, 'this one']);
+      }
+      expect(logger.errors).toEqual([]);
+    });
   });
 
   it('starts where the router overlooks slashes, and where routes in conflict are errors', async () => {

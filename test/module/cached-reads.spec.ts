@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jes
 import type { INestApplication, ModuleMetadata } from '@nestjs/common';
 import { CacheModule } from '@nestjs/cache-manager';
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Keyv } from 'keyv';
 import { LockClient, LockServer, StoreUnavailableError, type DbLockModuleOptions } from 'nestjs-db-lock';
 import { createLockApplication, listen } from '../support/lock-application.js';
@@ -42,7 +43,7 @@ describe("The admin's reads", () => {
     return {
       locks: app.get(LockClient),
       list: jest.spyOn(desk, 'list'),
-      pageRead: jest.spyOn(desk, 'page'),
+      pageRead: jest.spyOn(desk, 'listChecked'),
       countByState: jest.spyOn(desk, 'countByState'),
     };
   }
@@ -124,6 +125,33 @@ describe("The admin's reads", () => {
     await post('clear-expired', {});
     expect(await states()).toEqual(['released', 'released']);
     expect((await get('admin/api/counts')).released).toBe(released + 2);
+  });
+
+  it('show locks as they are now to who asks for these, together where they ask at the same time', async () => {
+    const { locks } = await start({ imports: [CacheModule.register({ isGlobal: true })] });
+    const { desk } = app!.get(LockServer);
+    const read = desk.inspectAll.bind(desk);
+    const inspectAll = jest.spyOn(desk, 'inspectAll');
+    stopTheClock();
+    const lease = await locks.acquire('live');
+    const inspect = async () => {
+      const answer = await fetch(`${origin}/dblock/admin/api/inspect`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: '{"lockNames":["live"]}',
+      });
+      return ((await answer.json()) as { locks: Answer['items'] }).locks[0]!.state;
+    };
+    expect(await inspect()).toBe('held');
+    await lease.release();
+    expect(await inspect()).toBe('released');
+    expect(inspectAll).toHaveBeenCalledTimes(2);
+    inspectAll.mockImplementationOnce(async (names) => {
+      await sleep(500);
+      return read(names);
+    });
+    await Promise.all(Array.from({ length: 10 }, inspect));
+    expect(inspectAll.mock.calls.length).toBeLessThan(2 + 10);
   });
 
   it('show what is there after a write whose outcome is unknown', async () => {

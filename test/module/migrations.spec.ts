@@ -3,6 +3,8 @@ import { dbLockEntities, DbLockModule, dbLockMigrations, dbLockSchemaSql, LockCl
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { Test } from '@nestjs/testing';
 import { DataSource } from 'typeorm';
+import { AdminScene } from '../admin/scene.js';
+import { BlockingSession } from '../support/blocking-session.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
 describe('migrations', () => {
@@ -69,6 +71,48 @@ describe('migrations', () => {
     await startsWith('dblock', second.url);
     expect(await dataSource.query('SELECT reason FROM dblock_history')).toEqual([{ reason: 'it hung' }]);
     await dataSource.destroy();
+    await second.drop();
+  });
+
+  it("are in nobody's way when there is nothing to create: a server starts, and another goes on, beside whoever reads", async () => {
+    await using scene = await AdminScene.open();
+    const lease = await scene.lease('job');
+    const reader = await BlockingSession.open(scene.service.databaseUrl);
+    await reader.query('BEGIN');
+    await reader.query(
+      'LOCK TABLE dblock_lock, dblock_history, dblock_statistics, dblock_waiter IN ACCESS SHARE MODE',
+    );
+    const starting = scene.openBeside();
+    const answers = starting.then(
+      () => 'started',
+      (error: unknown) => error,
+    );
+    expect((await scene.forceRelease('job')).status).toBe(200);
+    expect((await scene.hold({ lockName: 'job', ttl: '1h' })).status).toBe(201);
+    expect((await scene.history('job')).items.map(({ event }) => event)).toContain('forced');
+    expect(await answers).toBe('started');
+    await using beside = await starting;
+    expect((await beside.inspect('job')).fencingToken).toBeGreaterThan(lease.fencingToken);
+    await reader.close();
+  });
+
+  it('give up soon where they must change a table that is in use, and say so', async () => {
+    const second = await createTestDatabase();
+    const dataSource = await open({ url: second.url });
+    await dataSource.runMigrations();
+    for (const _ of ['billing_eu', 'dblock']) await dataSource.undoLastMigration();
+    await dataSource.destroy();
+    const reader = await BlockingSession.open(second.url);
+    await reader.query('BEGIN');
+    await reader.query('SELECT count(*) FROM dblock_history');
+    const start = () => startsWith('dblock', second.url, { createTables: true });
+    await expect(start()).rejects.toMatchObject({
+      code: 'LOCK_TABLE_MISSING',
+      message: expect.stringMatching(/"dblock_history".* in use /),
+    });
+    await reader.letGo();
+    await start();
+    await reader.close();
     await second.drop();
   });
 

@@ -90,6 +90,7 @@ describe('misuse is a start-up error that names the option', () => {
     ['protocol', { ...create, protocol: 'django-db-lock' }],
     ['protocol', { ...remote, protocol: 'soap' as 'rest' }],
     ['resolveAccess', { ...create, resolveAccess: 'edit' as never }],
+    ['resolveActor', { ...create, resolveActor: 'eve' as never }],
     ['entity', { ...remote, entity: Lock }],
     ['entity', { ...create, entity: OpenGuard as never }],
     ['feature', { feature: 'Billing' }],

@@ -10,6 +10,17 @@ import { createTestDatabase, type TestDatabase } from '../support/test-database.
 const TOKEN = 'a-token-for-tests';
 const PASSWORD = 'a-password-for-tests';
 
+/** As much of an OpenAPI document as is looked at. */
+interface ApiDocument {
+  components: { securitySchemes: object };
+  paths: Record<string, Record<string, ApiOperation>>;
+}
+
+interface ApiOperation {
+  security?: object[];
+  responses: Record<string, { content?: object }>;
+}
+
 describe('the standalone server on PostgreSQL', () => {
   let database: TestDatabase;
   let server: StandaloneServer | undefined;
@@ -105,6 +116,42 @@ describe('the standalone server on PostgreSQL', () => {
       reason: 'it hangs',
     });
     expect((await server!.call('/health/ready')).status).toBe(200);
+  });
+
+  it('says in its API docs which credentials each operation asks for, and what it answers without', async () => {
+    await start({ DB_LOCK_API_TOKEN: TOKEN, DB_LOCK_ADMIN_PASSWORD: PASSWORD, DB_LOCK_FEATURE: 'docs' });
+    const credentials: Record<string, string> = {
+      bearer: `Bearer ${TOKEN}`,
+      basic: `Basic ${Buffer.from(`admin:${PASSWORD}`).toString('base64')}`,
+    };
+    const { components, paths } = (await server!.call('/docs-json')).body as unknown as ApiDocument;
+    expect(Object.keys(components.securitySchemes).sort()).toEqual(['basic', 'bearer']);
+    const demanded = new Set<string>();
+    for (const [path, operations] of Object.entries(paths)) {
+      for (const [method, { security = [], responses }] of Object.entries(operations)) {
+        const ask = async (authorization?: string) => {
+          const { status, headers, body } = await fetch(server!.origin + path, {
+            method: method.toUpperCase(),
+            headers: authorization === undefined ? {} : { authorization },
+          });
+          await body?.cancel();
+          return { status, type: headers.get('content-type')?.split(';')[0] };
+        };
+        const [scheme] = security.flatMap(Object.keys);
+        demanded.add(`${path.split('/')[2]} ${scheme}`);
+        const stranger = await ask();
+        expect([method, path, stranger.status === 401]).toEqual([method, path, scheme !== undefined]);
+        expect([method, path, Object.keys(responses['401']?.content ?? {})]).toEqual([
+          method,
+          path,
+          scheme === undefined ? [] : [stranger.type],
+        ]);
+        if (scheme !== undefined) expect((await ask(credentials[scheme])).status).not.toBe(401);
+      }
+    }
+    expect([...demanded]).toEqual(
+      expect.arrayContaining(['locks bearer', 'acquireLock bearer', 'admin basic', 'ready undefined']),
+    );
   });
 
   it('does not serve the admin to other machines without a password', async () => {

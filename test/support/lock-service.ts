@@ -110,10 +110,25 @@ export class LockService implements AsyncDisposable {
   /** A lease of 1 ms, which has run out by now. */
   async leaveExpired(lockName: string, workerName = 'late'): Promise<void> {
     await this.locks.acquire({ lockName, workerName, grantId: randomUUID(), ttl: 1 });
-    await until(
+    await this.expired(lockName);
+  }
+
+  /** Waits until its lease has run out. */
+  expired(lockName: string): Promise<void> {
+    return until(
       `${lockName} expires`,
       10_000,
       async () => (await this.locks.inspect(lockName))?.state === 'expired',
+    );
+  }
+
+  /** As if nobody had used the lock for an hour. */
+  async leaveIdle(lockName: string): Promise<void> {
+    await this.query(
+      `UPDATE dblock_lock SET token = token - 3600000000,
+         lock_time = lock_time - interval '1 hour', expire_time = expire_time - interval '1 hour'
+       WHERE lock_name = $1`,
+      [lockName],
     );
   }
 

@@ -47,11 +47,14 @@ const BULK = 'POST /dblock/leases';
 const ONE_LEASE = '/dblock/locks/{lockName}/lease/{grantId}';
 const ADMIN = '/dblock/admin/api';
 
-/** They are answered by the process alone. */
-const NEEDS_NO_DATABASE = /\/admin\/api\/(session|changes)$/;
+/** It is answered by the process alone. */
+const NEEDS_NO_DATABASE = /\/admin\/api\/session$/;
 
-/** They tell of each request by itself that the database does not answer. */
-const ANSWERS_EACH = /\/leases$|\/admin\/api\/force-release$/;
+/** It tells of each request by itself that the database does not answer. */
+const ANSWERS_EACH = /\/leases$/;
+
+/** Answered when a lock is removed between the refusal and the look at whose it is by now: no test can bring that about. */
+const IN_A_RACE = /\/force-release 404$/;
 
 const many = (count: number) => Array.from({ length: count }, (_, at) => `judged ${at}`);
 
@@ -673,7 +676,6 @@ describe.each(PLATFORMS)('the OpenAPI document of an application with two featur
     it('without a database every operation says what the document says', async () => {
       await service.loseDatabase();
       const values = { lockName: 'gold', grantId: randomUUID() };
-      const locks = [{ lockName: 'gold' }];
       const messages: Record<string, Message> = {
         acquireLock: { json: { lockName: 'gold', workerName: 'ann', timeout: 60 } },
         releaseLock: { json: { lockName: 'gold', workerName: 'ann' } },
@@ -683,6 +685,7 @@ describe.each(PLATFORMS)('the OpenAPI document of an application with two featur
         'admin/api/locks': { json: { lockName: 'gold', ttl: '60s' } },
         'admin/api/locks/{lockName}': { json: { fencingToken: 7, ttl: '60s' } },
         'admin/api/locks/{lockName}/force-release': { json: { reason: 'stuck' } },
+        'admin/api/force-release': { json: { reason: 'stuck', locks: [{ lockName: 'gold' }] } },
         'admin/api/delete-released': { json: { lockNames: ['gold'] } },
         'admin/api/inspect': { json: { lockNames: ['gold'] } },
         'admin/api/session': {},
@@ -692,8 +695,6 @@ describe.each(PLATFORMS)('the OpenAPI document of an application with two featur
       expect((await ask(BULK, {}, { json: { requests } })).json).toMatchObject({
         answers: [{ status: 503 }],
       });
-      const force = await ask(`POST ${ADMIN}/force-release`, {}, { json: { reason: 'stuck', locks } });
-      expect(force.json).toMatchObject({ answers: [{ outcome: 'error', ended: null, lock: null }] });
       for (const name of operations.keys()) {
         if (ANSWERS_EACH.test(name)) continue;
         const message = messages[name.split('/').slice(2).join('/')] ?? { json: { ttl: '60s' } };
@@ -708,7 +709,8 @@ describe.each(PLATFORMS)('the OpenAPI document of an application with two featur
       const described = [...operations].flatMap(([name, { responses }]) =>
         Object.keys(responses).map((status) => `${name} ${status}`),
       );
-      const isOurs = (answer: string) => answer.includes(' /dblock/') || answer.endsWith(' 503');
+      const isOurs = (answer: string) =>
+        (answer.includes(' /dblock/') || answer.endsWith(' 503')) && !IN_A_RACE.test(answer);
       expect([...seen].filter(isOurs).sort()).toEqual(described.filter(isOurs).sort());
     });
 

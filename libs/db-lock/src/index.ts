@@ -7,7 +7,8 @@ export type {
   Guard,
 } from './module/options.js';
 export type { AdminAccess, AdminRequest, ResolvedAccess } from './admin/access.js';
-export { LockTableMissingError } from './module/feature-tables.js';
+export type { ResolvedActor } from './admin/actor.js';
+export { LockTableMissingError } from './module/table-columns.js';
 export {
   getDjangoDbLockClientToken,
   getLockClientToken,
@@ -39,7 +40,20 @@ export type { LockKey, UseLockOptions } from './decorators/use-lock-options.js';
 export { LockEvents, type LockEvent, type LockEventType } from './events/lock-events.js';
 
 export { LockServer } from './server/lock-server.js';
-export { OperatorDesk, type ForcedLock, type HistoryPage, type Overview } from './server/operator-desk.js';
+export {
+  OperatorDesk,
+  type ForcedLock,
+  type HistoryPage,
+  type Overview,
+  type Range,
+} from './server/operator-desk.js';
+export type {
+  DeleteReleasedAct,
+  EditAct,
+  ForceReleaseAct,
+  ForceReleaseAllAct,
+  HoldAct,
+} from './server/operator-acts.js';
 export type { HistoryOptions } from './history/options.js';
 export type { Percentiles } from './history/histogram.js';
 export { ProblemFilter } from './server/problem.filter.js';
@@ -99,6 +113,7 @@ export type {
   HistoryStore,
   Statistics,
   Tally,
+  Waiting,
 } from './store/history-store.js';
 export type {
   NextInLine,

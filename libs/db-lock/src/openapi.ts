@@ -203,12 +203,23 @@ function describeAdmin(): void {
     UNKNOWN,
     CHANGED,
   );
-  admin('forceRelease', 'Free a lock by force', ok('What was ended.', endedLeaseJson), BAD_REQUEST, CHANGED);
+  admin(
+    'forceRelease',
+    'Free a lock by force',
+    ok('What was ended.', endedLeaseJson),
+    BAD_REQUEST,
+    UNKNOWN,
+    CHANGED,
+  );
   guarded(
     'forceReleaseAll',
     'Free several locks by force, each by itself',
-    ok('What became of each, in their order. `error`: it is unknown.', forcedLocksJson),
+    ok('What became of each, in their order: of one at least, it is known.', forcedLocksJson),
     BAD_REQUEST,
+    problem(
+      ApiServiceUnavailableResponse,
+      'The database does not answer: of all of them it is unknown; they may or may not have been released.',
+    ),
   );
   admin('deleteReleased', 'Remove released locks', ok('Which were removed.', deletedJson), BAD_REQUEST);
   admin('clearExpired', 'Mark expired leases as released', ok('How many.', clearedJson));
@@ -219,9 +230,9 @@ function describeAdmin(): void {
     ok('The overview.', overviewJson),
     BAD_REQUEST,
   );
-  guarded(
+  admin(
     'changes',
-    'Watch what changes: events `hello`, `changes`, `many`, `refresh` and `tick`',
+    'Watch what changes: events `hello`, `changes`, `many`, `refresh`, `tick` and `again`',
     ApiProduces('text/event-stream'),
     ApiOkResponse({
       description: 'As it changes.',

@@ -15,6 +15,7 @@ import {
   type AdminAccess,
   type ResolvedAccess,
 } from './access.js';
+import { describeError, describeValue } from './mistake.js';
 
 /** Asks for each request, after the application's own guards, what its sender may do. Whatever goes wrong there: nothing. */
 @Injectable()
@@ -43,21 +44,14 @@ export class AccessGuard implements CanActivate {
       access = await this.resolve(request);
     } catch (error) {
       if (error instanceof HttpException) throw error;
-      this.#logger.error(`resolveAccess failed, so access is refused: ${describe(error)}`);
+      this.#logger.error(`resolveAccess failed, so access is refused: ${describeError(error)}`);
       return null;
     }
     if (isAccess(access)) return access;
     if (access !== null && access !== undefined)
       this.#logger.error(
-        `resolveAccess returned ${nameOf(access)}, so access is refused. It must return 'view', 'release', 'edit' or null.`,
+        `resolveAccess returned ${describeValue(access)}, so access is refused. It must return 'view', 'release', 'edit' or null.`,
       );
     return null;
   }
 }
-
-const describe = (error: unknown): string =>
-  error instanceof Error ? (error.stack ?? error.message) : String(error);
-
-/** Enough to find the mistake; an object may hold what is for no log. */
-const nameOf = (value: unknown): string =>
-  typeof value === 'string' ? JSON.stringify(value.slice(0, 40)) : `a value of the type ${typeof value}`;

@@ -1,3 +1,4 @@
+import type { Actors } from './actor.js';
 import type { ChangeFeed } from './change-feed.js';
 
 /** What the admin of a feature must know of it. */
@@ -7,5 +8,6 @@ export class AdminFeature {
     /** Whether what happens to locks is recorded. */
     readonly history: boolean,
     readonly changes: ChangeFeed,
+    readonly actors: Actors,
   ) {}
 }

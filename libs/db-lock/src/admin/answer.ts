@@ -30,13 +30,3 @@ export function answer(
   if (body) response.setHeader('Content-Length', body.length);
   response.end(body);
 }
-
-/**
- * Ends the connection with the answer. A browser whose stream has ended opens the next one on the same connection, again and
- * again: an application that shuts down would wait for it forever.
- */
-export function endConnectionAfter(response: PlatformResponse): void {
-  const answer = 'raw' in response ? response.raw : response;
-  const { req, socket } = answer;
-  if (req.httpVersionMajor === 1) answer.once('finish', () => socket?.destroySoon());
-}

@@ -40,11 +40,12 @@ export class CachedReads {
    */
   read<Value>(name: string, query: object, read: () => Promise<Value>): Promise<Value> {
     const key = this.#key(name, query);
-    const underWay = this.#underWay.get(key) as Promise<Value> | undefined;
-    if (underWay) return underWay;
-    const reading = this.#read(key, read).finally(() => this.#underWay.delete(key));
-    this.#underWay.set(key, reading);
-    return reading;
+    return this.#together(key, () => this.#read(key, read));
+  }
+
+  /** The value as it is now, whatever a cache holds. Those who ask for the same at the same time share one read. */
+  share<Value>(name: string, query: object, read: () => Promise<Value>): Promise<Value> {
+    return this.#together(this.#key(name, query), read);
   }
 
   /**
@@ -68,6 +69,14 @@ export class CachedReads {
     } finally {
       this.#generation = randomUUID();
     }
+  }
+
+  #together<Value>(key: string, read: () => Promise<Value>): Promise<Value> {
+    const underWay = this.#underWay.get(key) as Promise<Value> | undefined;
+    if (underWay) return underWay;
+    const reading = read().finally(() => this.#underWay.delete(key));
+    this.#underWay.set(key, reading);
+    return reading;
   }
 
   async #read<Value>(key: string, read: () => Promise<Value>): Promise<Value> {

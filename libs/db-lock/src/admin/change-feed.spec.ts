@@ -1,11 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { Logger, type MessageEvent } from '@nestjs/common';
+import { Logger } from '@nestjs/common';
 import type { Subscription } from 'rxjs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { OperatorDesk } from '../server/operator-desk.js';
-import type { ChangedLock, Changes } from '../store/history-store.js';
+import type { ChangedLock, Changes, Waiting } from '../store/history-store.js';
 import type { LockRecord } from '../store/lock-store.js';
 import { ChangeFeed } from './change-feed.js';
+import type { ServerSentEvent } from './event-stream.js';
 
 const TIME = new Date('2026-01-02T03:04:05.678Z');
 
@@ -27,16 +28,17 @@ type Look = Partial<Changes> | Error;
 
 /** Answers each look as it is told. */
 class ScriptedDesk {
-  readonly asked: Array<[cursor: string | undefined, watched: readonly string[], limit: number]> = [];
+  readonly asked: Array<[cursor: string | undefined, waiting: Waiting, limit: number]> = [];
   readonly looks: Look[] = [];
 
-  async changes(cursor: string | undefined, watched: readonly string[], limit: number): Promise<Changes> {
-    this.asked.push([cursor, watched, limit]);
+  async changes(cursor: string | undefined, waiting: Waiting, limit: number): Promise<Changes> {
+    this.asked.push([cursor, waiting, limit]);
     const look = this.looks.shift() ?? {};
     if (look instanceof Error) throw look;
     return {
       serverTime: TIME,
       cursor: String(this.asked.length),
+      waiting: new Map(),
       locks: [],
       removed: [],
       truncated: false,
@@ -58,15 +60,17 @@ describe('ChangeFeed', () => {
 
   afterEach(() => {
     jest.restoreAllMocks();
+    jest.useRealTimers();
     for (const subscription of subscriptions.splice(0)) subscription.unsubscribe();
   });
 
   function watch() {
-    const messages: MessageEvent[] = [];
-    const watcher = { messages, isOver: false };
+    const messages: ServerSentEvent[] = [];
+    const watcher = { messages, isOver: false, failure: undefined as unknown };
     const subscription = feed.watch().subscribe({
       next: (message) => messages.push(message),
       complete: () => (watcher.isOver = true),
+      error: (error: unknown) => (watcher.failure = error),
     });
     subscriptions.push(subscription);
     return Object.assign(watcher, { leave: () => subscription.unsubscribe() });
@@ -78,7 +82,7 @@ describe('ChangeFeed', () => {
     await sleep(0);
   }
 
-  const changesOf = ({ messages }: { messages: MessageEvent[] }) =>
+  const changesOf = ({ messages }: { messages: ServerSentEvent[] }) =>
     messages
       .filter(({ type }) => type === 'changes')
       .map(({ data }) => data as { locks: LockRecord[]; removed: string[] })
@@ -103,32 +107,48 @@ describe('ChangeFeed', () => {
       order.push('place found');
       return changes(...values);
     });
-    subscriptions.push(feed.watch().subscribe(({ type }) => order.push(type!)));
+    subscriptions.push(feed.watch().subscribe(({ type }) => order.push(type)));
     while (order.length < 2) await sleep(10);
     expect(order).toEqual(['place found', 'hello']);
   });
 
-  it('greets also when the first look fails, and goes on', async () => {
-    desk.looks.push(new Error('no database'), { cursor: '5' }, { locks: [lock('a')] });
+  it('fails for all who have come when the first look fails, and begins anew for the next', async () => {
+    const failure = new Error('no database');
+    desk.looks.push(failure, { cursor: '5' }, { locks: [lock('a')] });
+    const failed = [watch(), watch()];
+    await looks(1);
+    expect(failed).toMatchObject([
+      { messages: [], failure },
+      { messages: [], failure },
+    ]);
     const watcher = watch();
     await looks(3);
     expect(watcher.messages.map(({ type }) => type)).toEqual(['hello', 'changes']);
     expect(desk.asked.map(([cursor]) => cursor)).toEqual([undefined, undefined, '5']);
   });
 
+  it('goes on when a later look fails, from where it was', async () => {
+    desk.looks.push({}, new Error('no database'), { locks: [lock('a')] });
+    const watcher = watch();
+    await looks(3);
+    expect(watcher.messages.map(({ type }) => type)).toEqual(['hello', 'changes']);
+    expect(desk.asked.map(([cursor]) => cursor)).toEqual([undefined, '1', '1']);
+  });
+
   it('looks from where the look before the last one ended, and tells of each change once', async () => {
+    const waiting = new Map([['b', 1]]);
     desk.looks.push(
       {},
       { locks: [lock('a')] },
       { locks: [lock('a'), lock('b')], removed: ['c'] },
-      { locks: [lock('b', { waiting: 1 })], removed: ['c'] },
+      { locks: [lock('b', { waiting: 1 })], removed: ['c'], waiting },
       {},
       { locks: [lock('a')] },
     );
     const watcher = watch();
     await looks(6);
     expect(desk.asked.map(([cursor]) => cursor)).toEqual([undefined, '1', '1', '2', '3', '4']);
-    expect(desk.asked[4]![1]).toEqual(['b']);
+    expect(desk.asked[4]![1]).toBe(waiting);
     expect(changesOf(watcher)).toEqual([
       [['a 0'], []],
       [['b 0'], ['c']],
@@ -138,16 +158,18 @@ describe('ChangeFeed', () => {
   });
 
   it('says that there is too much to tell, and goes on from there', async () => {
-    desk.looks.push({}, { truncated: true, locks: [lock('a')] }, { locks: [lock('b')] });
+    const waiting = new Map([['a', 1]]);
+    desk.looks.push({}, { truncated: true, waiting }, { locks: [lock('b')] });
     const watcher = watch();
     await looks(3);
+    expect(desk.asked[2]![1]).toBe(waiting);
     expect(watcher.messages.map(({ type }) => type)).toEqual(['hello', 'many', 'changes']);
     expect(desk.asked.map(([cursor]) => cursor)).toEqual([undefined, '1', '2']);
   });
 
   it('gives a sign of life every fifteen seconds', async () => {
-    let now = Date.now();
-    jest.spyOn(Date, 'now').mockImplementation(() => now);
+    let now = Math.floor(performance.now()); // whole, so that sums are exact
+    jest.spyOn(performance, 'now').mockImplementation(() => now);
     const watcher = watch();
     await looks(1);
     now += 14_999;
@@ -171,6 +193,43 @@ describe('ChangeFeed', () => {
     watch();
     await looks(3);
     expect(desk.asked[2]![0]).toBeUndefined();
+  });
+
+  it('ends for each after some minutes, with word to return at once, but not for all at the same time', async () => {
+    jest.useFakeTimers({
+      doNotFake: [
+        'Date',
+        'hrtime',
+        'nextTick',
+        'performance',
+        'queueMicrotask',
+        'setImmediate',
+        'clearImmediate',
+        'setTimeout',
+        'clearTimeout',
+      ],
+    });
+    const watchers = Array.from({ length: 30 }, watch);
+    await looks(1);
+    jest.advanceTimersByTime(239_000);
+    expect(watchers.filter(({ isOver }) => isOver)).toEqual([]);
+    const stayed = [];
+    for (let second = 240; second < 360; second++) {
+      jest.advanceTimersByTime(1_000);
+      stayed.push(watchers.filter(({ isOver }) => !isOver).length);
+    }
+    jest.advanceTimersByTime(1_000);
+    expect(new Set(stayed).size).toBeGreaterThan(10);
+    for (const { messages, isOver } of watchers) {
+      expect(isOver).toBe(true);
+      expect(messages).toEqual([
+        { type: 'hello', data: {}, retry: 3_000 },
+        { type: 'again', data: {}, retry: 100 },
+      ]);
+    }
+    jest.useRealTimers();
+    await sleep(1_500);
+    expect(desk.asked).toHaveLength(1);
   });
 
   it('ends for all when it is closed, also for those who come then', async () => {

@@ -1,9 +1,24 @@
-import { Logger, type MessageEvent } from '@nestjs/common';
-import { defer, finalize, from, map, merge, ReplaySubject, Subject, takeUntil, type Observable } from 'rxjs';
+import { Logger } from '@nestjs/common';
+import {
+  concat,
+  defer,
+  finalize,
+  from,
+  map,
+  merge,
+  of,
+  ReplaySubject,
+  Subject,
+  takeUntil,
+  timer,
+  type Observable,
+} from 'rxjs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { monotonicNow } from '../lease/deadline.js';
 import { toLockJson } from '../server/schemas.js';
 import type { OperatorDesk } from '../server/operator-desk.js';
-import type { ChangedLock } from '../store/history-store.js';
+import type { ChangedLock, Waiting } from '../store/history-store.js';
+import type { ServerSentEvent } from './event-stream.js';
 
 /** Milliseconds between two looks at the database. */
 const LOOK_INTERVAL = 1_000;
@@ -18,18 +33,27 @@ const REFRESH_INTERVAL = 5_000;
 const MAX_CHANGES = 300;
 
 /**
+ * How long somebody is told of changes without being asked again who they are, in milliseconds: a random time within these,
+ * so that those who have come together don't return together.
+ */
+const LIFETIME = { least: 240_000, most: 360_000 };
+
+/** After how many milliseconds a browser returns when its stream has ended: by itself, and after the end of its lifetime. */
+const RETRY = { usual: 3_000, planned: 100 };
+
+/**
  * What changes, for those who watch: one look a second, however many they are, and none while nobody watches. Changes come
- * from what is recorded, with those locks that are waited for.
+ * from what is recorded, and from how many wait for each lock.
  */
 export class ChangeFeed {
   readonly #logger = new Logger('DbLock');
-  readonly #messages = new Subject<MessageEvent>();
+  readonly #messages = new Subject<ServerSentEvent>();
   /** Also for those who come later: a browser whose stream has ended soon opens another one. */
   readonly #closing = new ReplaySubject<void>(1);
   #watchers = 0;
   #looking?: AbortController;
-  /** Whether it is known from where on changes are told. */
-  #placed: Promise<void> = Promise.resolve();
+  /** When it is known from where on changes are told. */
+  #placed: Promise<unknown> = Promise.resolve();
 
   /** @param records whether there is a history to look at */
   constructor(
@@ -37,12 +61,17 @@ export class ChangeFeed {
     private readonly records: boolean,
   ) {}
 
-  /** Begins with `hello`: what changes from then on is told. Ends when the application shuts down. */
-  watch(): Observable<MessageEvent> {
+  /**
+   * Begins with `hello`: what changes from then on is told; or fails where that can't be promised. Ends with `again` after some
+   * minutes, for the guards to decide anew; and when the application shuts down.
+   */
+  watch(): Observable<ServerSentEvent> {
     return defer(() => {
       this.#watchers++;
       if (this.#watchers === 1) this.#start();
-      return merge(from(this.#placed).pipe(map(() => message('hello', {}))), this.#messages);
+      const hello = from(this.#placed).pipe(map(() => message('hello', {}, RETRY.usual)));
+      const again = of(message('again', {}, RETRY.planned));
+      return concat(merge(hello, this.#messages).pipe(takeUntil(timer(lifetime()))), again);
     }).pipe(
       takeUntil(this.#closing),
       finalize(() => {
@@ -60,18 +89,18 @@ export class ChangeFeed {
   #start(): void {
     const { signal } = (this.#looking = new AbortController());
     const look = this.records ? new Look(this.desk) : undefined;
-    const first = look?.next() ?? Promise.resolve();
-    this.#placed = first.then(
-      () => undefined,
-      (error: unknown) => this.#failed(error),
-    );
+    this.#placed = look ? look.next() : Promise.resolve();
     void this.#goOn(signal, look);
   }
 
   async #goOn(signal: AbortSignal, look: Look | undefined): Promise<void> {
-    await this.#placed;
-    let ticked = Date.now();
-    let refreshed = Date.now();
+    try {
+      await this.#placed;
+    } catch {
+      return; // which those who have come are told
+    }
+    let ticked = monotonicNow();
+    let refreshed = monotonicNow();
     for (;;) {
       try {
         await sleep(LOOK_INTERVAL, undefined, { signal, ref: false });
@@ -79,26 +108,26 @@ export class ChangeFeed {
         return; // nobody watches any more
       }
       try {
-        for (const change of (await look?.next()) ?? []) this.#messages.next(change);
-        if (!this.records && Date.now() - refreshed >= REFRESH_INTERVAL) {
-          refreshed = Date.now();
+        const changes = (await look?.next()) ?? [];
+        if (signal.aborted) return; // who watches now has begun anew
+        for (const change of changes) this.#messages.next(change);
+        if (!this.records && monotonicNow() - refreshed >= REFRESH_INTERVAL) {
+          refreshed = monotonicNow();
           this.#messages.next(message('refresh', {}));
         }
-        if (Date.now() - ticked >= TICK_INTERVAL) {
-          ticked = Date.now();
+        if (monotonicNow() - ticked >= TICK_INTERVAL) {
+          ticked = monotonicNow();
           this.#messages.next(message('tick', {}));
         }
       } catch (error) {
-        this.#failed(error);
+        // Whoever watches finds out by the silence.
+        this.#logger.debug(`Changes of locks could not be read: ${String(error)}`);
       }
     }
   }
-
-  /** Whoever watches finds out by the silence. */
-  #failed(error: unknown): void {
-    this.#logger.debug(`Changes of locks could not be read: ${String(error)}`);
-  }
 }
+
+const lifetime = () => LIFETIME.least + Math.random() * (LIFETIME.most - LIFETIME.least);
 
 /** What was told of a lock; `version` is empty where there was none. */
 interface Told {
@@ -112,24 +141,23 @@ class Look {
   #cursors: string[] = [];
   /** What was told of each lock lately. */
   #told = new Map<string, Told>();
-  #waitedFor: string[] = [];
+  #waiting: Waiting = new Map();
 
   constructor(private readonly desk: OperatorDesk) {}
 
-  async next(): Promise<MessageEvent[]> {
-    const { serverTime, cursor, locks, removed, truncated } = await this.desk.changes(
+  async next(): Promise<ServerSentEvent[]> {
+    const { serverTime, cursor, waiting, locks, removed, truncated } = await this.desk.changes(
       this.#cursors[0],
-      this.#waitedFor,
+      this.#waiting,
       MAX_CHANGES,
     );
+    this.#waiting = waiting;
     if (truncated) {
       this.#cursors = [cursor];
       this.#told.clear();
-      this.#waitedFor = [];
       return [message('many', { serverTime: serverTime.toISOString() })];
     }
     this.#cursors = [...this.#cursors, cursor].slice(-2);
-    this.#waitedFor = locks.filter(({ waiting }) => waiting > 0).map(({ lockName }) => lockName);
     const changed = locks.filter((lock) => this.#isNews(lock.lockName, toldOf(lock)));
     const gone = removed.filter((name) => this.#isNews(name, GONE));
     this.#told = new Map([
@@ -159,4 +187,8 @@ const toldOf = ({ state, fencingToken, expireTime, metadata, waiting, lastEvent 
   lastEvent,
 });
 
-const message = (type: string, data: object): MessageEvent => ({ type, data });
+const message = (type: string, data: object, retry?: number): ServerSentEvent => ({
+  type,
+  data,
+  ...(retry !== undefined && { retry }),
+});

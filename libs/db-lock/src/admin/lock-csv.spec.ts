@@ -4,7 +4,8 @@ import { setImmediate } from 'node:timers/promises';
 import type { LockRecord } from '../store/lock-store.js';
 import { lockCsv } from './lock-csv.js';
 
-const HEADER = 'lock_name,state,worker_name,fencing_token,lock_time,expire_time,waiting,metadata\r\n';
+const HEADER =
+  '"lock_name","state","worker_name","fencing_token","lock_time","expire_time","waiting","metadata"\r\n';
 
 const TIME = new Date('2026-01-02T03:04:05.678Z');
 
@@ -35,8 +36,8 @@ describe('lockCsv', () => {
   it('is a line for each lock below a header, with a byte order mark', async () => {
     expect(await textOf(lock(), lock({ state: 'released', workerName: null, waiting: 3 }))).toBe(
       HEADER +
-        'job,held,ann,7,2026-01-02T03:04:05.678Z,2026-01-02T03:04:05.678Z,0,\r\n' +
-        'job,released,,7,2026-01-02T03:04:05.678Z,2026-01-02T03:04:05.678Z,3,\r\n',
+        '"job","held","ann","7","2026-01-02T03:04:05.678Z","2026-01-02T03:04:05.678Z","0",\r\n' +
+        '"job","released",,"7","2026-01-02T03:04:05.678Z","2026-01-02T03:04:05.678Z","3",\r\n',
     );
   });
 
@@ -44,22 +45,33 @@ describe('lockCsv', () => {
     expect(await textOf()).toBe(HEADER);
   });
 
-  it('quotes what would break a line or a cell', async () => {
+  it('quotes every cell, whatever would break a line or a cell', async () => {
     const text = await textOf(lock({ lockName: 'a,"b"\r\nc', metadata: { d: 'e"f' } }));
-    expect(text).toContain('"a,""b""\r\nc",held');
+    expect(text).toContain('"a,""b""\r\nc","held"');
     for (const name of ['a\nb', 'a\rb', '\r', '\n'])
-      expect(await textOf(lock({ lockName: name }))).toMatch(new RegExp(`\r\n"'?${name}",held`));
+      expect(await textOf(lock({ lockName: name }))).toMatch(new RegExp(`\r\n"'?${name}","held"`));
     expect(text).toContain(',"{""d"":""e\\""f""}"\r\n');
   });
 
-  it.each(['=1+1', '+1', '-1', '@a', '\ta', '\ra'])('keeps %j from being a formula', async (name) => {
+  it.each([
+    ...['=1+1', '+1', '-1', '@a', '＝1', '＋1', '－1', '＠a', '\ta', '\ra', '\na'].map((name) => [
+      name,
+      `'${name}`,
+    ]),
+    ['\n=1+1', "'\n'=1+1"],
+    ["x;=cmd|'/c calc'!A0", "x;'=cmd|'/c calc'!A0"],
+    ['x;-1', "x;'-1"],
+    ['x\t@a', "x\t'@a"],
+    ['x\r\n+1', "x\r\n'+1"],
+    ['x;"=1+1', `x;""'=1+1`],
+  ])('keeps %j from being a formula, whatever the separator', async (name, escaped) => {
     const text = await textOf(lock({ lockName: name, workerName: name }));
-    expect(text.match(new RegExp(`'\\${name[0]}`, 'g'))).toHaveLength(2);
+    expect(text).toContain(`\r\n"${escaped}","held","${escaped}","7"`);
   });
 
   it('leaves everything else as it is', async () => {
-    for (const name of ["it's", '1=1', ' =1', '<b>', '\u202eabc', '任务'])
-      expect(await textOf(lock({ lockName: name }))).toContain(`\r\n${name},held`);
+    for (const name of ["it's", '1=1', ' =1', 'a;b', 'a:=1', '<b>', '\u202eabc', '任务'])
+      expect(await textOf(lock({ lockName: name }))).toContain(`\r\n"${name}","held"`);
   });
 
   it('reads no faster than it is read, and no further when that ends', async () => {

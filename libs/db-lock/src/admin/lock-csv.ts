@@ -14,7 +14,13 @@ const COLUMNS = {
 };
 
 /**
- * Locks as CSV (RFC 4180). A cell that a spreadsheet would take for a formula gets an apostrophe in front.
+ * Where csv-stringify leaves a formula that a spreadsheet may see: behind a line feed that begins the cell; and within it, where the
+ * spreadsheet's separator is another one than ours, so that what follows it begins a cell there.
+ */
+const HIDDEN_FORMULA = /^(?=\n)|(?<=[;\t\r\n]"*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])/g;
+
+/**
+ * Locks as CSV (RFC 4180), each cell in quotes. What a spreadsheet would take for a formula gets an apostrophe in front.
  * @param chunks many locks, some at a time; read as fast as the reader of the CSV takes them
  * @throws what reading the first of them throws: until then, another answer can be given
  */
@@ -23,7 +29,8 @@ export async function lockCsv(chunks: AsyncIterable<readonly LockRecord[]>): Pro
     header: true,
     columns: COLUMNS,
     escape_formulas: true,
-    quoted_match: /[\r\n]/, // by itself it quotes only whole record delimiters
+    cast: { string: (value) => value.replace(HIDDEN_FORMULA, "'") },
+    quoted: true,
     record_delimiter: 'windows',
     bom: true,
   });

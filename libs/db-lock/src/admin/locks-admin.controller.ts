@@ -11,34 +11,30 @@ import {
   Post,
   Query,
   Req,
-  Res,
-  Sse,
   StreamableFile,
   UseFilters,
   UsePipes,
-  type MessageEvent,
 } from '@nestjs/common';
-import type { Observable } from 'rxjs';
 import type { z } from 'zod';
 import { LockNotFoundError } from '../lease/errors.js';
 import { historyQuerySchema, listQuerySchema, lockFilterSchema } from '../server/list-query.js';
+import type { LockFilter } from '../store/lock-desk.js';
 import { LockServer } from '../server/lock-server.js';
 import { ProblemFilter } from '../server/problem.filter.js';
 import {
   lockParams,
   toInspectedLockJson,
   toLockJson,
-  toPageJson,
+  toLockPageJson,
   type inspectedLockJson,
   type lockJson,
   type lockPageJson,
 } from '../server/schemas.js';
 import { validationPipe } from '../server/validation.pipe.js';
 import { accessOf, RequiresAccess } from './access.js';
-import { actorOf } from './actor.js';
 import { AdminFeature } from './admin-feature.js';
-import { endConnectionAfter, type PlatformResponse } from './answer.js';
 import { CachedReads } from './cached-reads.js';
+import { eventStream } from './event-stream.js';
 import { lockCsv } from './lock-csv.js';
 import {
   clearedJson,
@@ -63,6 +59,7 @@ import {
   type overviewJson,
   type sessionJson,
 } from './schemas.js';
+import { Unbent } from './unbent.js';
 
 /** How old the number of locks that match may be, in milliseconds: counting them is what costs most. */
 const COUNT_AGE = 10_000;
@@ -72,6 +69,7 @@ const OVERVIEW_AGE = 2_000;
 
 /** What operators see and do. Each feature serves a subclass of its own, under `admin/api` of its path. */
 @Controller()
+@Unbent()
 @UsePipes(validationPipe())
 @UseFilters(ProblemFilter)
 export class LocksAdminController {
@@ -84,9 +82,9 @@ export class LocksAdminController {
   /** Who you are and what you may do. */
   @Get('session')
   @Header('Cache-Control', 'no-store')
-  session(@Req() request: object): z.input<typeof sessionJson> {
-    const { feature, history } = this.admin;
-    return { feature, actor: actorOf(request), access: accessOf(request), history };
+  async session(@Req() request: object): Promise<z.input<typeof sessionJson>> {
+    const { feature, history, actors } = this.admin;
+    return { feature, actor: await actors.of(request), access: accessOf(request), history };
   }
 
   @Get('locks')
@@ -95,15 +93,9 @@ export class LocksAdminController {
     @Query({ schema: listQuerySchema }) query: z.output<typeof listQuerySchema>,
   ): Promise<z.input<typeof lockPageJson>> {
     const { desk } = this.server;
-    const { search, state, prefix } = query;
-    const filter = { search, state, prefix };
-    const page = await this.reads.read('page', query, async () => toPageJson(await desk.page(query)));
-    const before = (query.page - 1) * query.pageSize;
-    const isLast = page.items.length < query.pageSize && (page.items.length > 0 || before === 0);
-    // A page that isn't full says by itself how many there are.
-    if (isLast) return { ...page, total: before + page.items.length };
-    const total = await this.reads.remember('count', filter, COUNT_AGE, () => desk.count(filter));
-    return { ...page, total: Math.max(total, page.items.length && before + page.items.length) };
+    const count = (filter: LockFilter) =>
+      this.reads.remember('count', filter, COUNT_AGE, () => desk.count(filter));
+    return this.reads.read('list', query, async () => toLockPageJson(await desk.listChecked(query, count)));
   }
 
   /** Several locks as they are now, for who shows them already. */
@@ -113,7 +105,7 @@ export class LocksAdminController {
   async inspectAll(
     @Body({ schema: inspectAllBody }) { lockNames }: z.output<typeof inspectAllBody>,
   ): Promise<z.input<typeof inspectedLocksJson>> {
-    return this.reads.read('inspect', lockNames, async () => {
+    return this.reads.share('inspect', lockNames, async () => {
       const { locks, unknown, serverTime } = await this.server.desk.inspectAll(lockNames);
       return { locks: locks.map(toLockJson), unknown, serverTime: serverTime.toISOString() };
     });
@@ -166,7 +158,7 @@ export class LocksAdminController {
     @Body({ schema: holdBody }) body: z.output<typeof holdBody>,
     @Req() request: object,
   ): Promise<z.input<typeof lockJson>> {
-    const actor = actorOf(request);
+    const actor = await this.admin.actors.of(request);
     return toLockJson(await this.reads.write(() => this.server.desk.hold({ ...body, actor })));
   }
 
@@ -179,7 +171,7 @@ export class LocksAdminController {
     @Body({ schema: editBody }) body: z.output<typeof editBody>,
     @Req() request: object,
   ): Promise<z.input<typeof lockJson>> {
-    const actor = actorOf(request);
+    const actor = await this.admin.actors.of(request);
     return toLockJson(await this.reads.write(() => this.server.desk.edit({ ...body, lockName, actor })));
   }
 
@@ -193,7 +185,7 @@ export class LocksAdminController {
     @Body({ schema: forceReleaseBody }) body: z.output<typeof forceReleaseBody>,
     @Req() request: object,
   ): Promise<z.input<typeof endedLeaseJson>> {
-    const actor = actorOf(request);
+    const actor = await this.admin.actors.of(request);
     return toEndedLeaseJson(
       lockName,
       await this.reads.write(() => this.server.desk.forceRelease({ ...body, lockName, actor })),
@@ -209,7 +201,7 @@ export class LocksAdminController {
     @Body({ schema: forceReleaseAllBody }) body: z.output<typeof forceReleaseAllBody>,
     @Req() request: object,
   ): Promise<z.input<typeof forcedLocksJson>> {
-    const actor = actorOf(request);
+    const actor = await this.admin.actors.of(request);
     return toForcedLocksJson(
       await this.reads.write(() => this.server.desk.forceReleaseAll({ ...body, actor })),
     );
@@ -224,7 +216,7 @@ export class LocksAdminController {
     @Body({ schema: deleteReleasedBody }) { lockNames }: z.output<typeof deleteReleasedBody>,
     @Req() request: object,
   ): Promise<z.input<typeof deletedJson>> {
-    const actor = actorOf(request);
+    const actor = await this.admin.actors.of(request);
     const deleted = await this.reads.write(() => this.server.desk.deleteReleased({ lockNames, actor }));
     return { deleted, kept: lockNames.filter((name) => !deleted.includes(name)) };
   }
@@ -234,7 +226,8 @@ export class LocksAdminController {
   @HttpCode(HttpStatus.OK)
   @Header('Cache-Control', 'no-store')
   async clearExpired(@Req() request: object): Promise<z.input<typeof clearedJson>> {
-    return { cleared: await this.reads.write(() => this.server.desk.clearExpired(actorOf(request))) };
+    const actor = await this.admin.actors.of(request);
+    return { cleared: await this.reads.write(() => this.server.desk.clearExpired(actor)) };
   }
 
   @Get('counts')
@@ -253,10 +246,15 @@ export class LocksAdminController {
     );
   }
 
-  /** What changes, as it changes. */
-  @Sse('changes')
-  changes(@Res({ passthrough: true }) response: PlatformResponse): Observable<MessageEvent> {
-    endConnectionAfter(response);
-    return this.admin.changes.watch();
+  /**
+   * What changes, as it changes. The connection ends with the stream: a browser opens the next one on the same connection, again and
+   * again, and an application that shuts down would wait for it forever.
+   */
+  @Get('changes')
+  @Header('Cache-Control', 'no-store, no-transform')
+  @Header('Connection', 'close')
+  @Header('X-Accel-Buffering', 'no') // nginx would keep events back
+  changes(): Promise<StreamableFile> {
+    return eventStream(this.admin.changes.watch());
   }
 }

@@ -14,6 +14,7 @@ import { ProblemFilter } from '../server/problem.filter.js';
 import { answer, type PlatformResponse } from './answer.js';
 import { PageFiles, type Asset } from './page-files.js';
 import { acceptsGzip, hasAlready } from './preconditions.js';
+import { Unbent } from './unbent.js';
 
 interface PageRequest {
   originalUrl: string;
@@ -29,6 +30,7 @@ const NotInOpenApi = () => SetMetadata('swagger/apiExcludeController', [true]);
 
 /** The admin's page. Each feature serves a subclass of its own, at `admin` of its path. */
 @Controller()
+@Unbent()
 @UseFilters(ProblemFilter)
 @NotInOpenApi()
 export class AdminPageController {
@@ -44,6 +46,7 @@ export class AdminPageController {
 
 /** The page's scripts, styles and images, all in one folder. At `admin/assets` of a feature's path. */
 @Controller()
+@Unbent()
 @UseFilters(ProblemFilter)
 @NotInOpenApi()
 export class AdminAssetsController {

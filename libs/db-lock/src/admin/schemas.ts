@@ -3,43 +3,49 @@ import { COUNTED, HISTORY_EVENTS } from '../store/history-store.js';
 import type { LeaseRecord } from '../store/lock-store.js';
 import { BODY, lockJson, time, toLockJson } from '../server/schemas.js';
 import {
+  changesSomething,
   deleteReleasedSchema,
-  editRequestSchema,
+  editFields,
   forceReleaseAllSchema,
-  forceReleaseRequestSchema,
-  holdRequestSchema,
+  forceReleaseSchema,
+  holdSchema,
   inspectAllSchema,
+} from '../server/operator-acts.js';
+import {
   MAX_GROUPS,
-  RANGES,
+  rangeSchema,
   type ForcedLock,
   type HistoryPage,
   type Overview,
-  type Range,
 } from '../server/operator-desk.js';
 
 /** What callers send; the actor is who they are. */
 const byCaller = { actor: true } as const;
 
 export const forceReleaseBody = z.strictObject(
-  forceReleaseRequestSchema.omit({ ...byCaller, lockName: true }).shape,
+  forceReleaseSchema.omit({ ...byCaller, lockName: true }).shape,
   BODY,
 );
 
 export const forceReleaseAllBody = z.strictObject(forceReleaseAllSchema.omit(byCaller).shape, BODY);
 
-export const holdBody = z.strictObject(holdRequestSchema.omit(byCaller).shape, BODY);
+export const holdBody = z.strictObject(holdSchema.omit(byCaller).shape, BODY);
 
-export const editBody = z.strictObject(editRequestSchema.omit({ ...byCaller, lockName: true }).shape, BODY);
+/** The rule as OpenAPI can tell it: one of the fields is there. */
+function given(fields: { ttl: true } | { metadata: true }) {
+  return z.toJSONSchema(editFields.pick(fields).required().loose(), { io: 'input', target: 'openapi-3.0' });
+}
+
+export const editBody = z
+  .strictObject(editFields.omit({ ...byCaller, lockName: true }).shape, BODY)
+  .check(changesSomething)
+  .meta({ anyOf: [given({ ttl: true }), given({ metadata: true })] });
 
 export const inspectAllBody = z.strictObject(inspectAllSchema.shape, BODY);
 
 export const deleteReleasedBody = z.strictObject(deleteReleasedSchema.omit(byCaller).shape, BODY);
 
-const ranges = Object.keys(RANGES) as [Range, ...Range[]];
-
-export const overviewQuery = z.strictObject({
-  range: z.enum(ranges, { error: `must be one of ${ranges.join(', ')}` }).default('1h'),
-});
+export const overviewQuery = z.strictObject({ range: rangeSchema.default('1h') });
 
 export const sessionJson = z.object({
   feature: z.string(),
@@ -73,7 +79,11 @@ export const forcedLocksJson = z.object({
   answers: z.array(
     z.object({
       lockName: z.string(),
-      outcome: z.enum(['forced', 'free', 'changed', 'error']),
+      outcome: z.enum(['forced', 'free', 'changed', 'error']).meta({
+        description:
+          'forced: its lease was ended. free: nobody held it. changed: another lease holds it than was meant; nothing was done. ' +
+          'error: it is unknown; it may or may not have been released.',
+      }),
       ended: endedLease.nullable(),
       lock: lockJson.nullable().meta({ description: 'Where it has changed: the lock as it is now' }),
     }),
@@ -89,7 +99,7 @@ export const historyJson = z.object({
       grantId: z
         .string()
         .nullable()
-        .meta({ description: 'Null while that lease is live: it is the key to it' }),
+        .meta({ description: 'Its first 8 characters and an ellipsis: the whole is a key' }),
       fencingToken: z.int().nullable(),
       actor: z.string().nullable().meta({ description: 'The operator who did it' }),
       reason: z.string().nullable(),

@@ -126,21 +126,39 @@ describe('HistoryRecorder', () => {
   });
 
   it('records a thousand events a second and counts the others, with room for what tells of trouble', async () => {
-    for (let count = 0; count < 5_000; count++) recorder.acquired(lease(`job:${count}`), 0);
+    for (let count = 0; count < 5_000; count++) recorder.waiting(lease(`job:${count}`), lease());
+    recorder.acquired(lease(), 0);
     for (let count = 0; count < 1_500; count++) recorder.lost('trouble', randomUUID());
-    recorder.waiting(lease('late'), {
-      ...lease(),
-      workerName: 'ben',
-    });
+    recorder.expired(lease());
     await wait(1_000);
     const recorded = events();
-    expect(recorded.filter((event) => event === 'acquired')).toHaveLength(1_000);
+    expect(recorded.filter((event) => event === 'waited')).toHaveLength(1_000);
     expect(recorded.filter((event) => event === 'lost')).toHaveLength(1_000);
+    expect(recorded).toHaveLength(2_000);
     await wait(9_000);
-    expect(store.tallies).toMatchObject([{ counts: { acquired: 5_000, lost: 1_500, waited: 1 } }]);
+    expect(store.tallies).toMatchObject([
+      { counts: { acquired: 1, lost: 1_500, waited: 5_000, expired: 1 } },
+    ]);
     recorder.released(lease());
     await wait(1_000);
     expect(events().at(-1)).toBe('released');
+  });
+
+  it('has one batch under way, however long that takes, and keeps no more than the next meanwhile', async () => {
+    let answer = () => {};
+    jest.spyOn(store, 'record').mockImplementationOnce(async (entries) => {
+      store.batches.push(entries);
+      await new Promise<void>((resolve) => (answer = resolve));
+    });
+    for (let second = 0; second < 20; second++) {
+      for (let count = 0; count < 400; count++) recorder.acquired(lease(), 0);
+      await wait(1_000);
+    }
+    expect(store.batches.map(({ length }) => length)).toEqual([400]);
+    answer();
+    await wait(1_000);
+    expect(store.batches.map(({ length }) => length)).toEqual([400, 1_000]);
+    expect(store.tallies).toMatchObject([{ counts: { acquired: 8_000 } }]);
   });
 
   it('remembers the last twenty thousand leases, and knows less of older ones', async () => {
@@ -192,6 +210,19 @@ describe('HistoryRecorder', () => {
     recorder.released(lease('afterwards'));
     await wait(1_000);
     expect(store.batches.at(-1)).toMatchObject([{ lockName: 'afterwards' }]);
+  });
+
+  it('does not hold up the end of the application when the database is late', async () => {
+    const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => {});
+    jest.spyOn(store, 'record').mockImplementation(() => new Promise(() => {}));
+    recorder.acquired(lease(), 0);
+    let closed = false;
+    void recorder.close().then(() => (closed = true));
+    await wait(4_999);
+    expect(closed).toBe(false);
+    await wait(1);
+    expect(closed).toBe(true);
+    expect(warn.mock.calls).toEqual([[expect.stringContaining('is not written')]]);
   });
 
   it('writes what is left when it is closed, and nothing afterwards', async () => {

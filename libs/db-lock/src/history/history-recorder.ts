@@ -8,7 +8,7 @@ import type { HistorySettings } from './options.js';
 import { StoreClock } from './store-clock.js';
 import { TallySheet } from './tally-sheet.js';
 
-/** How long what happened may wait to be written, in milliseconds. */
+/** How often what happened is written, in milliseconds, where that takes no longer. */
 const FLUSH_INTERVAL = 1_000;
 
 /** How often counts are written, in milliseconds. */
@@ -27,8 +27,14 @@ const MAX_TROUBLE = 1_000;
 /** The most leases that are remembered at a time, to tell whose it was that ended, and how long it lasted. */
 const MAX_LEASES = 20_000;
 
+/** The most grants that are remembered as released: who releases twice has lost nothing. */
+const MAX_RELEASED = 20_000;
+
 /** A warning that writing fails comes no more often than that, in milliseconds. */
 const WARNING_INTERVAL = 60_000;
+
+/** How long the end of the application waits for what is left to be written, in milliseconds. */
+const CLOSE_PATIENCE = 5_000;
 
 interface KnownLease {
   workerName: string;
@@ -47,13 +53,14 @@ type Event = Omit<HistoryEntry, 'age' | 'time'> & { at: number };
 export class HistoryRecorder {
   readonly #logger = new Logger('DbLock');
   readonly #leases = new BoundedMap<string, KnownLease>(MAX_LEASES);
+  readonly #released = new BoundedMap<string, true>(MAX_RELEASED);
   readonly #sheet = new TallySheet();
   readonly #clock = new StoreClock();
   #events: Event[] = [];
   #trouble: Event[] = [];
-  #flushing?: NodeJS.Timeout;
-  #counting?: NodeJS.Timeout;
-  #written: Promise<void> = Promise.resolve();
+  #timer?: NodeJS.Timeout;
+  #writing: Promise<void> = Promise.resolve();
+  #counted = monotonicNow();
   #trimmed = monotonicNow();
   #warned = -Infinity;
   #closed = false;
@@ -124,20 +131,27 @@ export class HistoryRecorder {
       return;
     }
     const lease = this.#ended(request.grantId, at);
+    this.#released.set(request.grantId, true);
     this.#note('released', at, request.lockName, holderOf(request.grantId, lease), null);
   }
 
   /** A holder came to renew or to release a lease that is over. */
   lost(lockName: string, grantId: string): void {
+    if (this.#released.has(grantId)) return;
     const at = monotonicNow();
     this.#count('lost');
     this.#note('lost', at, lockName, holderOf(grantId, this.#ended(grantId, at)), null);
   }
 
   /** A lease was never released, and somebody else got the lock. */
-  expired(lockName: string, { workerName, fencingToken }: ExpiredLease): void {
+  expired({ lockName, workerName, fencingToken }: ExpiredLease): void {
     this.#count('expired');
     this.#note('expired', monotonicNow(), lockName, { workerName, grantId: null, fencingToken }, null);
+  }
+
+  /** An operator has taken the lock of a lease that was never released; the store records it with the act. */
+  overtaken(): void {
+    this.#count('expired');
   }
 
   /** An operator has ended a lease. */
@@ -146,14 +160,13 @@ export class HistoryRecorder {
     this.#ended(grantId, monotonicNow());
   }
 
-  /** Writes what is left. Nothing is recorded afterwards. */
+  /** Writes what is left, as far as that goes soon. Nothing is recorded afterwards. */
   async close(): Promise<void> {
     this.#closed = true;
-    clearTimeout(this.#flushing);
-    clearTimeout(this.#counting);
-    this.#flush();
-    this.#writeCounts();
-    await this.#written;
+    clearTimeout(this.#timer);
+    const left = this.#writing.then(() => this.#writeDue({ all: true }));
+    if (!(await isDoneWithin(left, CLOSE_PATIENCE)))
+      this.#logger.warn('The end of the history of locks is not written: the database is late.');
   }
 
   #ended(grantId: string, at: number): KnownLease | undefined {
@@ -166,7 +179,7 @@ export class HistoryRecorder {
 
   #count(what: Parameters<TallySheet['count']>[0]): void {
     this.#sheet.count(what);
-    if (!this.#closed) this.#counting ??= setTimeout(() => this.#writeCounts(), COUNT_INTERVAL).unref();
+    this.#writeSoon();
   }
 
   #note(
@@ -177,49 +190,77 @@ export class HistoryRecorder {
     details: HistoryEntry['details'],
   ): void {
     if (this.#closed) return;
-    const usual = event === 'acquired' || event === 'released' || event === 'renewed';
-    const events = usual ? this.#events : this.#trouble;
-    if (events.length >= (usual ? MAX_EVENTS : MAX_TROUBLE)) return;
+    const tells = event === 'lost' || event === 'expired';
+    const events = tells ? this.#trouble : this.#events;
+    if (events.length >= (tells ? MAX_TROUBLE : MAX_EVENTS)) return;
     events.push({ event, at, lockName, ...whose, details });
-    this.#flushing ??= setTimeout(() => this.#flush(), FLUSH_INTERVAL).unref();
+    this.#writeSoon();
   }
 
-  #flush(): void {
-    this.#flushing = undefined;
-    const events = [...this.#events, ...this.#trouble].toSorted((one, other) => one.at - other.at);
-    this.#events = [];
-    this.#trouble = [];
-    if (events.length > 0)
-      this.#write(() => {
-        const now = monotonicNow();
-        return this.history.record(
-          events.map(({ at, ...event }) => ({ ...event, age: now - at, time: this.#clock.timeOf(at) })),
-        );
-      });
-    if (monotonicNow() - this.#trimmed > TRIM_INTERVAL) {
+  #writeSoon(): void {
+    if (this.#closed) return;
+    this.#timer ??= setTimeout(() => {
+      this.#writing = this.#takeTurn();
+    }, FLUSH_INTERVAL).unref();
+  }
+
+  async #takeTurn(): Promise<void> {
+    await this.#writeDue();
+    this.#timer = undefined;
+    if (this.#events.length + this.#trouble.length > 0 || !this.#sheet.isEmpty) this.#writeSoon();
+  }
+
+  /** One after the other: while it takes long, what happens meanwhile is bounded as the events of one flush are. */
+  async #writeDue({ all = false } = {}): Promise<void> {
+    await this.#write(() => this.#writeEvents());
+    if (all || isOver(this.#counted, COUNT_INTERVAL)) {
+      this.#counted = monotonicNow();
+      await this.#write(() => this.#writeCounts());
+    }
+    if (isOver(this.#trimmed, TRIM_INTERVAL)) {
       this.#trimmed = monotonicNow();
-      this.#write(() => this.history.trim(this.settings.retention, this.settings.maxRows));
+      await this.#write(() => this.history.trim(this.settings.retention, this.settings.maxRows));
     }
   }
 
-  #writeCounts(): void {
-    this.#counting = undefined;
-    const tally = this.#sheet.take();
-    if (tally) this.#write(() => this.history.count(tally));
+  async #writeEvents(): Promise<void> {
+    const events = [...this.#events, ...this.#trouble].toSorted((one, other) => one.at - other.at);
+    this.#events = [];
+    this.#trouble = [];
+    if (events.length === 0) return;
+    const now = monotonicNow();
+    await this.history.record(
+      events.map(({ at, ...event }) => ({ ...event, age: now - at, time: this.#clock.timeOf(at) })),
+    );
   }
 
-  /** One after the other. */
-  #write(write: () => Promise<unknown>): void {
-    this.#written = this.#written.then(write).then(
-      () => undefined,
-      (error: unknown) => {
-        if (monotonicNow() - this.#warned < WARNING_INTERVAL) return;
-        this.#warned = monotonicNow();
-        this.#logger.warn(
-          `The history of locks has gaps: ${error instanceof Error ? error.message : String(error)}`,
-        );
-      },
-    );
+  async #writeCounts(): Promise<void> {
+    const tally = this.#sheet.take();
+    if (tally) await this.history.count(tally);
+  }
+
+  async #write(write: () => Promise<unknown>): Promise<void> {
+    try {
+      await write();
+    } catch (error) {
+      if (!isOver(this.#warned, WARNING_INTERVAL)) return;
+      this.#warned = monotonicNow();
+      this.#logger.warn(
+        `The history of locks has gaps: ${error instanceof Error ? error.message : String(error)}`,
+      );
+    }
+  }
+}
+
+const isOver = (since: number, interval: number) => monotonicNow() - since >= interval;
+
+async function isDoneWithin(work: Promise<void>, milliseconds: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<false>((resolve) => (timer = setTimeout(() => resolve(false), milliseconds)));
+  try {
+    return await Promise.race([work.then(() => true), late]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

@@ -35,7 +35,7 @@ describe('the options of the history', () => {
     [{ maxRows: '5000' }, 'history.maxRows'],
     [{ renewals: -1 }, 'history.renewals'],
     [{ renewals: '2d' }, 'history.renewals'],
-    [{ retain: '7d' }, 'retain'],
+    [{ retain: '7d' }, 'history.retain'],
   ])('name the one that is wrong: %j', (history, option) => {
     expect(() => checkOptions({ history } as DbLockOptions)).toThrow(
       expect.objectContaining({ code: 'INVALID_CONFIGURATION', option }) as unknown as Error,

@@ -38,3 +38,6 @@ export const historyOptionsSchema = z
 
 /** The options with their defaults; durations in milliseconds. */
 export type HistorySettings = z.output<typeof settingsSchema>;
+
+/** How what operators did is kept where nothing else is recorded. */
+export const OPERATORS_HISTORY: HistorySettings = settingsSchema.parse({});

@@ -39,6 +39,10 @@ export class TallySheet {
     name[how]++;
   }
 
+  get isEmpty(): boolean {
+    return this.#empty;
+  }
+
   /** What was counted since the last time; undefined when nothing was. */
   take(): Tally | undefined {
     if (this.#empty) return undefined;

@@ -1,3 +1,5 @@
+import type { LockMetadata } from './metadata.js';
+
 /** Every error of this library is a `DbLockError` with a `code` that stays the same between versions. */
 export type DbLockErrorCode =
   | 'INVALID_REQUEST'
@@ -73,6 +75,11 @@ export interface ChangedLock {
   fencingToken: number;
   lockTime: Date;
   expireTime: Date;
+  /** The database's clock when it was read. */
+  serverTime: Date;
+  metadata: LockMetadata | null;
+  /** How many wait for it. */
+  waiting: number;
 }
 
 /** The lease that was meant is over, and somebody else may have the lock; nothing was done. HTTP 409. */

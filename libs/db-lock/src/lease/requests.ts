@@ -4,9 +4,13 @@ import { InvalidLockRequestError } from './errors.js';
 import { metadataSchema } from './metadata.js';
 import { isPlainLockName, lockNameSchema, workerNameSchema } from './names.js';
 
+/** The grantId of a lock that was released and stays taken for a while: nobody can ask for it. */
+export const NOBODYS_GRANT = '00000000-0000-0000-0000-000000000000';
+
 /** Identifies one acquisition; whoever knows it can renew and release the lease. */
 export const grantIdSchema = z
   .guid({ error: 'must be a UUID' })
+  .refine((id) => id !== NOBODYS_GRANT, { error: 'must not be the nil UUID' })
   .transform((id) => id.toLowerCase())
   .meta({ description: 'A UUID made by the client for one acquisition' });
 
@@ -85,7 +89,10 @@ function fieldOf({ path }: Issue, whole: string): string {
 export function invalidRequest(issues: readonly Issue[], whole = 'body'): InvalidLockRequestError {
   const broken = issues.flatMap((issue) =>
     issue.code === 'unrecognized_keys' && issue.keys
-      ? issue.keys.map((key) => ({ field: key, rule: 'is not a known field' }))
+      ? issue.keys.map((key) => ({
+          field: fieldOf({ ...issue, path: [...(issue.path ?? []), key] }, whole),
+          rule: 'is not a known field',
+        }))
       : [{ field: fieldOf(issue, whole), rule: issue.message }],
   );
   const once = new Map(broken.map((issue) => [JSON.stringify(issue), issue]));

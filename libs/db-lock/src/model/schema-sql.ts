@@ -18,15 +18,19 @@ function bareName(path: string): string {
   return path.slice(path.lastIndexOf('.') + 1);
 }
 
+/** The statements that create a feature's tables. */
+export const createTablesSql = (tables: TableNames): string[] => Object.values(tableSql(tables)).flat();
+
 /**
- * The statements that create a feature's tables.
+ * The statements that create each of them.
  * fillfactor 50 and no index on anything that changes: every update of a lock stays on its page (HOT).
  * Waiters are UNLOGGED: who waits while the database crashes lines up again, so their rows need not survive it.
  */
-export function createTablesSql(tables: TableNames): string[] {
+export function tableSql(tables: TableNames): Record<keyof TableNames, string[]> {
   const ifMissing = 'IF NOT EXISTS';
-  return [
-    `CREATE TABLE ${ifMissing} ${quoteTable(tables.lock)} (
+  return {
+    lock: [
+      `CREATE TABLE ${ifMissing} ${quoteTable(tables.lock)} (
   "lock_name" character varying(255) COLLATE "C" NOT NULL,
   "worker_name" character varying(255),
   "grant_id" uuid,
@@ -36,7 +40,9 @@ export function createTablesSql(tables: TableNames): string[] {
   "metadata" jsonb,
   PRIMARY KEY ("lock_name")
 ) WITH (fillfactor = 50)`,
-    `CREATE TABLE ${ifMissing} ${quoteTable(tables.history)} (
+    ],
+    history: [
+      `CREATE TABLE ${ifMissing} ${quoteTable(tables.history)} (
   "id" bigint GENERATED ALWAYS AS IDENTITY NOT NULL,
   "lock_name" character varying(255) COLLATE "C" NOT NULL,
   "event" character varying(16) NOT NULL,
@@ -49,9 +55,11 @@ export function createTablesSql(tables: TableNames): string[] {
   "event_time" TIMESTAMP WITH TIME ZONE NOT NULL,
   PRIMARY KEY ("id")
 )`,
-    historyIndexSql(tables),
-    statisticsTableSql(tables),
-    `CREATE UNLOGGED TABLE ${ifMissing} ${quoteTable(tables.waiter)} (
+      historyIndexSql(tables),
+    ],
+    statistics: [statisticsTableSql(tables)],
+    waiter: [
+      `CREATE UNLOGGED TABLE ${ifMissing} ${quoteTable(tables.waiter)} (
   "lock_name" character varying(255) COLLATE "C" NOT NULL,
   "ticket" bigint NOT NULL,
   "grant_id" uuid NOT NULL,
@@ -60,7 +68,8 @@ export function createTablesSql(tables: TableNames): string[] {
   "alive_until" TIMESTAMP WITH TIME ZONE NOT NULL,
   PRIMARY KEY ("lock_name", "ticket", "grant_id")
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000)`,
-  ];
+    ],
+  };
 }
 
 const historyIndexSql = ({ history }: TableNames) =>

@@ -1,4 +1,5 @@
 import type { DynamicModule, Provider, Type } from '@nestjs/common';
+import { Actors } from '../admin/actor.js';
 import { AdminFeature } from '../admin/admin-feature.js';
 import { ChangeFeed } from '../admin/change-feed.js';
 import { PageAddressModule } from '../admin/page-address.module.js';
@@ -12,7 +13,7 @@ import { getLockServerToken } from './tokens.js';
 
 /** What the admin's page needs beside its controllers; nothing, where there is no admin. */
 export function featurePage(
-  { admin, feature, path }: FeatureSetUp,
+  { admin, feature, path, resolveActor }: FeatureSetUp,
   controllers: Type[],
 ): { imports: DynamicModule[]; providers: Provider[] } {
   if (!admin) return { imports: [], providers: [] };
@@ -25,7 +26,12 @@ export function featurePage(
         provide: AdminFeature,
         inject: [getLockServerToken(feature), CHECKED_OPTIONS],
         useFactory: ({ desk }: LockServer, { history }: CheckedOptions) =>
-          new AdminFeature(feature, history !== false, new ChangeFeed(desk, history !== false)),
+          new AdminFeature(
+            feature,
+            history !== false,
+            new ChangeFeed(desk, history !== false),
+            new Actors(resolveActor),
+          ),
       },
     ],
   };

@@ -1,5 +1,6 @@
 import type { Type } from '@nestjs/common';
 import type { ResolvedAccess } from '../admin/access.js';
+import type { ResolvedActor } from '../admin/actor.js';
 import type { DbLockStaticOptions, Guard } from './options.js';
 import { DbLockConfigurationError } from '../lease/errors.js';
 import { checkFeature, DEFAULT_FEATURE } from '../model/feature.js';
@@ -19,6 +20,7 @@ export interface FeatureSetUp {
   guards: Guard[];
   adminGuards: Guard[];
   resolveAccess?: (request: object) => ResolvedAccess | Promise<ResolvedAccess>;
+  resolveActor?: (request: object) => ResolvedActor | Promise<ResolvedActor>;
   public: boolean;
   protocol: 'rest' | 'django-db-lock';
 }
@@ -42,7 +44,8 @@ export function featureSetUp(options: DbLockStaticOptions): FeatureSetUp {
     dataSource: options.dataSource ?? 'default',
     guards: options.guards ?? [],
     adminGuards: options.adminGuards ?? [],
-    resolveAccess: checkResolver(options),
+    resolveAccess: checkResolver(options, 'resolveAccess', 'an access'),
+    resolveActor: checkResolver(options, 'resolveActor', 'a name'),
     public: flag(options, 'public', false),
     protocol: checkProtocol(options.protocol ?? 'rest', model),
   };
@@ -81,12 +84,14 @@ function checkEntity(entity: Type<LockBase>, model: boolean): Type<LockBase> {
   throw new DbLockConfigurationError('entity', 'must be a class that extends LockBase.');
 }
 
-function checkResolver({ resolveAccess }: DbLockStaticOptions): FeatureSetUp['resolveAccess'] {
-  if (resolveAccess === undefined || typeof resolveAccess === 'function') return resolveAccess;
-  throw new DbLockConfigurationError(
-    'resolveAccess',
-    'must be a function that takes a request and returns an access.',
-  );
+function checkResolver<Option extends 'resolveAccess' | 'resolveActor'>(
+  options: DbLockStaticOptions,
+  option: Option,
+  what: string,
+): DbLockStaticOptions[Option] {
+  const resolve = options[option];
+  if (resolve === undefined || typeof resolve === 'function') return resolve;
+  throw new DbLockConfigurationError(option, `must be a function that takes a request and returns ${what}.`);
 }
 
 function checkProtocol(protocol: string, model: boolean): FeatureSetUp['protocol'] {

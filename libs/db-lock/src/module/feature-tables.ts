@@ -1,35 +1,16 @@
-import { getMetadataArgsStorage, Table, type DataSource, type EntityMetadata } from 'typeorm';
-import { DbLockConfigurationError, DbLockError } from '../lease/errors.js';
+import { getMetadataArgsStorage, type DataSource, type EntityMetadata } from 'typeorm';
+import { DbLockConfigurationError } from '../lease/errors.js';
 import { LockBase } from '../model/lock-base.js';
 import { featureEntities, type FeatureEntities } from '../model/lock.entity.js';
 import { migrationNames } from '../model/migrations.js';
-import {
-  addHistorySql,
-  createTablesSql,
-  pageRoomSql,
-  quoteTable,
-  type TableNames,
-} from '../model/schema-sql.js';
-import { CREATION_TURN, TABLE_COLUMNS } from '../store/postgres.dialect.js';
-
-/** A table is missing or lacks a column. Says which migration makes it. */
-export class LockTableMissingError extends DbLockError {
-  readonly code = 'LOCK_TABLE_MISSING';
-}
-
-interface ColumnRow {
-  column_name: string;
-  deterministic: boolean;
-  is_unique: boolean;
-  /** NOT NULL, and nothing fills it by itself. */
-  is_required: boolean;
-  encoding: string;
-}
+import type { TableNames } from '../model/schema-sql.js';
+import { LockTableMissingError, missingColumns, tableColumns, type TableColumn } from './table-columns.js';
+import { createMissing } from './table-creation.js';
 
 /**
  * The feature's tables, which exist and are fit for locks.
  * @throws DbLockConfigurationError when the DataSource does not know the entities.
- * @throws LockTableMissingError when a table is missing and `createTables` is off.
+ * @throws LockTableMissingError when a table is missing and `createTables` is off, or must be changed and is in use.
  */
 export async function featureTables(
   dataSource: DataSource,
@@ -48,7 +29,7 @@ export async function featureTables(
     statistics: statistics.tablePath,
   };
   const custom = entities.lock !== featureEntities(feature).lock;
-  if (createTables) await createMissing(dataSource, tables, custom ? lock : undefined);
+  if (createTables) await createMissing(dataSource, { lock, history, statistics, waiter }, tables, custom);
 
   const migration =
     `Run the migrations ${migrationNames(feature).join(' and ')} (dbLockMigrations({ feature: '${feature}' })), ` +
@@ -75,45 +56,23 @@ function metadataOf(
   );
 }
 
-/**
- * One process after the other: CREATE TABLE IF NOT EXISTS fails when two run it at once.
- * @param custom an entity with columns of its own, which only TypeORM knows.
- */
-async function createMissing(
-  dataSource: DataSource,
-  tables: TableNames,
-  custom?: EntityMetadata,
-): Promise<void> {
-  await dataSource.transaction(async ({ queryRunner }) => {
-    await queryRunner!.query(CREATION_TURN.text, [tables.lock]);
-    if (custom) {
-      await queryRunner!.createTable(Table.create(custom, dataSource.driver), true);
-      await queryRunner!.query(pageRoomSql(tables));
-    }
-    for (const statement of [...createTablesSql(tables), ...addHistorySql(tables)])
-      await queryRunner!.query(statement);
-  });
-}
-
 /** The columns of a table that exists and has all that its entity says. */
 async function checkColumns(
   dataSource: DataSource,
   entity: EntityMetadata,
   mend: string,
-): Promise<ColumnRow[]> {
+): Promise<TableColumn[]> {
   const { tablePath: table } = entity;
-  const rows: ColumnRow[] = await dataSource.query(TABLE_COLUMNS.text, [quoteTable(table)]);
+  const rows = await tableColumns(dataSource, entity);
   if (rows.length === 0) throw new LockTableMissingError(`The table "${table}" does not exist. ${mend}`);
-  const missing = entity.columns
-    .map(({ databaseName }) => databaseName)
-    .filter((column) => !rows.some(({ column_name }) => column_name === column));
+  const missing = missingColumns(entity, rows);
   if (missing.length > 0)
     throw new LockTableMissingError(`The table "${table}" lacks the columns ${missing.join(', ')}. ${mend}`);
   return rows;
 }
 
 /** What the statements rely on, and what only a look into the database can tell. */
-function checkKey(table: string, columns: ColumnRow[]): void {
+function checkKey(table: string, columns: TableColumn[]): void {
   const { encoding } = columns[0]!;
   if (encoding !== 'UTF8')
     throw new DbLockConfigurationError(

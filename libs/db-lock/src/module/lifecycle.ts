@@ -9,6 +9,7 @@ import {
 import { ModuleRef } from '@nestjs/core';
 import { AdminFeature } from '../admin/admin-feature.js';
 import type { HistoryRecorder } from '../history/history-recorder.js';
+import { OPERATORS_HISTORY } from '../history/options.js';
 import type { LockServer } from '../server/lock-server.js';
 import type { LockStore } from '../store/lock-store.js';
 import type { FeatureSetUp } from './feature-set-up.js';
@@ -16,14 +17,14 @@ import type { CheckedOptions } from './options.js';
 import { CHECKED_OPTIONS, FEATURE_SET_UP, HISTORY_RECORDER, LOCK_STORE } from './private-tokens.js';
 import { getDjangoDbLockClientToken, getLockClientToken, getLockServerToken } from './tokens.js';
 
-/** How often idle locks are looked for, in ms; never more often than their retention. */
+/** How often idle locks and old records are looked for, in ms. */
 const SWEEP_INTERVAL = 60 * 60 * 1000;
 
-/** Begins and ends what a feature does by itself: removing idle locks, releasing leases at the shutdown. */
+/** Begins and ends what a feature does by itself: removing what is old, releasing leases at the shutdown. */
 @Injectable()
 export class Lifecycle implements OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown {
   readonly #logger = new Logger('DbLock');
-  #sweep?: NodeJS.Timeout;
+  readonly #sweeps: NodeJS.Timeout[] = [];
 
   constructor(
     @Inject(FEATURE_SET_UP) private readonly setUp: FeatureSetUp,
@@ -32,10 +33,17 @@ export class Lifecycle implements OnApplicationBootstrap, BeforeApplicationShutd
   ) {}
 
   onApplicationBootstrap(): void {
-    const { retention } = this.options;
-    if (!this.setUp.model || retention === false) return;
-    this.#sweep = setInterval(() => void this.#removeIdle(retention), Math.min(SWEEP_INTERVAL, retention));
-    this.#sweep.unref();
+    const { retention, history } = this.options;
+    if (!this.setUp.model) return;
+    if (retention !== false)
+      this.#sweep('Idle locks', Math.min(SWEEP_INTERVAL, retention), () =>
+        this.#own<LockServer>(getLockServerToken(this.setUp.feature)).removeIdle(retention),
+      );
+    // Otherwise the recorder does it.
+    if (history === false)
+      this.#sweep('Records of operators', SWEEP_INTERVAL, () =>
+        this.#own<LockStore>(LOCK_STORE).history.trim(OPERATORS_HISTORY.retention, OPERATORS_HISTORY.maxRows),
+      );
   }
 
   /** Nest calls this before it waits for the requests in flight: those who wait for a lock, or watch, would hold it up. */
@@ -46,21 +54,25 @@ export class Lifecycle implements OnApplicationBootstrap, BeforeApplicationShutd
 
   /** Nest calls this after its HTTP server has answered the requests in flight. */
   async onApplicationShutdown(): Promise<void> {
-    clearInterval(this.#sweep);
+    for (const sweep of this.#sweeps) clearInterval(sweep);
     await this.#own<{ close(): Promise<void> }>(this.#clientToken()).close();
     if (!this.setUp.model) return;
     await this.#own<HistoryRecorder | undefined>(HISTORY_RECORDER)?.close();
     await this.#own<LockStore>(LOCK_STORE).close();
   }
 
-  async #removeIdle(retention: number): Promise<void> {
-    try {
-      await this.#own<LockServer>(getLockServerToken(this.setUp.feature)).removeIdle(retention);
-    } catch (error) {
-      this.#logger.warn(
-        `Idle locks could not be removed: ${error instanceof Error ? error.message : String(error)}`,
-      );
-    }
+  /** Removes what is old, time and again. */
+  #sweep(what: string, interval: number, remove: () => Promise<unknown>): void {
+    const sweep = async () => {
+      try {
+        await remove();
+      } catch (error) {
+        this.#logger.warn(
+          `${what} could not be removed: ${error instanceof Error ? error.message : String(error)}`,
+        );
+      }
+    };
+    this.#sweeps.push(setInterval(() => void sweep(), interval).unref());
   }
 
   #clientToken() {

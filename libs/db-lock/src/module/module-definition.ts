@@ -16,6 +16,7 @@ export const STATIC_OPTIONS: Record<keyof DbLockStaticOptions, undefined> = {
   guards: undefined,
   adminGuards: undefined,
   resolveAccess: undefined,
+  resolveActor: undefined,
   public: undefined,
   protocol: undefined,
   isGlobal: undefined,

@@ -1,6 +1,7 @@
 import type { CanActivate, ModuleMetadata, Type } from '@nestjs/common';
 import { z } from 'zod';
 import type { AdminRequest, ResolvedAccess } from '../admin/access.js';
+import type { ResolvedActor } from '../admin/actor.js';
 import { DEFAULT_TTL, durationSchema, ttlSchema, type Duration } from '../lease/duration.js';
 import { historyOptionsSchema, type HistoryOptions } from '../history/options.js';
 import { redisOptionsSchema, type RedisOptions } from '../gate/options.js';
@@ -8,6 +9,7 @@ import { DbLockConfigurationError } from '../lease/errors.js';
 import { workerNameSchema } from '../lease/names.js';
 import { invalidRequest } from '../lease/requests.js';
 import type { LockBase } from '../model/lock-base.js';
+import { MIN_IDLE } from '../store/lock-store.js';
 import type { Pooler } from '../store/session-kind.js';
 
 /** A guard class, or an instance of one. */
@@ -40,6 +42,14 @@ export interface DbLockStaticOptions {
    * is answered as it is. Default: everybody whom `adminGuards` let in may edit.
    */
   resolveAccess?(this: void, request: AdminRequest): ResolvedAccess | Promise<ResolvedAccess>;
+  /**
+   * Who the sender of a request is in the history: 1 to 255 characters that nobody else can take; null, undefined or an empty string
+   * is `unknown`. Called for each act, and to tell users who they are, with the platform's request as `adminGuards` have left it:
+   * `({ user }: { user: User }) => user.login`. What it throws, and what is no such text, refuses the request before anything is
+   * done, and is logged; an HttpException is answered as it is. Default: `username`, `email`, `id`, `sub` or `name` of `request.user`, the
+   * first that there is.
+   */
+  resolveActor?(this: void, request: AdminRequest): ResolvedActor | Promise<ResolvedActor>;
   /** In production, serve what has no guard all the same: something else keeps strangers out. Default false. */
   public?: boolean;
   /** The contract that `apiServer` speaks. Default `rest`: our own. */
@@ -56,7 +66,7 @@ export interface DbLockOptions {
   ttl?: Duration;
   /** Who this process is to people who look at locks. Default host:pid:instance. */
   workerName?: string;
-  /** Create missing tables at the start. Default false: tables are yours to migrate. */
+  /** Create missing tables at the start, and what an older history table lacks. Default false: tables are yours to migrate. */
   createTables?: boolean;
   /** Remove locks that nobody has used for so long: 1 minute to 10 years, in ms or as '7d'; false keeps them. Default 7 days. */
   retention?: Duration | false;
@@ -121,9 +131,9 @@ export const optionsSchema = z.strictObject({
   ttl: ttlSchema.default(DEFAULT_TTL),
   workerName: workerNameSchema.optional(),
   createTables: z.boolean({ error: 'must be true or false' }).default(false),
-  retention: z.union([z.literal(false), durationSchema(60_000, 3650 * DAY)]).default(7 * DAY),
+  retention: z.union([z.literal(false), durationSchema(MIN_IDLE, 3650 * DAY)]).default(7 * DAY),
   history: historyOptionsSchema,
-  statementTimeout: durationSchema(100, 60_000).default(5_000),
+  statementTimeout: durationSchema(100, MIN_IDLE).default(5_000),
   redis: redisOptionsSchema.optional(),
   knownBusy: durationSchema(0, 60_000).default(0),
   pooler: z.enum(['transaction', 'none'], { error: "must be 'transaction' or 'none'" }).optional(),

@@ -7,7 +7,10 @@ const oneOf = <const Values extends readonly [string, ...string[]]>(values: Valu
 /** A whole number between two bounds, also as digits in a query string. */
 export const wholeNumber = (min: number, max: number) => {
   const rule = { error: `must be a whole number from ${min} to ${max}` };
-  return z.coerce.number(rule).int(rule).min(min, rule).max(max, rule);
+  return z.preprocess(
+    (value) => (typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value),
+    z.int(rule).min(min, rule).max(max, rule),
+  );
 };
 
 const SEARCH = { error: `must be storable text of at most ${MAX_NAME_LENGTH} characters` };

@@ -21,16 +21,18 @@ import type { HistoryRecorder } from '../history/history-recorder.js';
 import type { LockEventSink, LockFact } from '../events/lock-events.js';
 import { Coalescer, type Absence } from '../store/coalescer.js';
 import { acquireOncePerName } from '../store/contention.js';
-import type {
-  AcquireAnswer,
-  AcquireSetAnswer,
-  ErrorAnswer,
-  HolderRecord,
-  InspectedLock,
-  LeaseRecord,
-  LockStore,
-  ReleaseAnswer,
-  RenewAnswer,
+import {
+  MIN_IDLE,
+  type AcquireAnswer,
+  type AcquireSetAnswer,
+  type ErrorAnswer,
+  type ExpiredLease,
+  type HolderRecord,
+  type InspectedLock,
+  type LeaseRecord,
+  type LockStore,
+  type ReleaseAnswer,
+  type RenewAnswer,
 } from '../store/lock-store.js';
 import type { NextInLine, PassAnswer, PassRequest } from '../store/wait-queue.js';
 import type { QueuedAcquire } from '../waiting/queued-acquire.js';
@@ -138,6 +140,10 @@ export class LockServer {
     this.#events = events;
     this.#recorder = recorder;
     this.desk = new OperatorDesk(store, {
+      onExpired: (lease) => {
+        recorder?.overtaken();
+        this.#tell({ type: 'expired', ...lease });
+      },
       onForced: (holder, by) => {
         const { lockName, workerName, fencingToken } = holder;
         recorder?.forced(holder);
@@ -192,7 +198,10 @@ export class LockServer {
         this.#giveSetBack(result);
         throw signal.reason;
       }
-      if (!result.repeated) for (const lease of result.leases) this.#tellAcquired(lease, waiting.elapsed);
+      if (!result.repeated) {
+        for (const lease of result.expired) this.#tellExpired(lease);
+        for (const lease of result.leases) this.#tellAcquired(lease, waiting.elapsed);
+      }
     } else this.#tellBusy({ ...checked, lockName: result.holder.lockName }, result.holder);
     return result;
   }
@@ -247,9 +256,9 @@ export class LockServer {
 
   /** Removes locks that nobody has used for so many milliseconds (at least a minute) and returns how many. */
   async removeIdle(retention: number): Promise<number> {
-    if (!(retention >= 60_000))
+    if (!(retention >= MIN_IDLE))
       throw new InvalidLockRequestError([
-        { field: 'retention', rule: 'must be at least 60000 milliseconds' },
+        { field: 'retention', rule: `must be at least ${MIN_IDLE} milliseconds` },
       ]);
     return this.store.removeIdle(retention);
   }
@@ -405,11 +414,13 @@ export class LockServer {
 
   #tellGrant({ lease, repeated, expired }: Granted<AcquireAnswer>, wait: number): void {
     if (repeated) return;
-    if (expired) {
-      this.#recorder?.expired(lease.lockName, expired);
-      this.#tell({ type: 'expired', ...expired, lockName: lease.lockName });
-    }
+    if (expired) this.#tellExpired(expired);
     this.#tellAcquired(lease, wait);
+  }
+
+  #tellExpired(lease: ExpiredLease): void {
+    this.#recorder?.expired(lease);
+    this.#tell({ type: 'expired', ...lease });
   }
 
   #tellAcquired(lease: LeaseRecord, wait: number): void {

@@ -1,8 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import { ttlSchema } from '../lease/duration.js';
 import { LockBusyError, LockChangedError, LockNotFoundError } from '../lease/errors.js';
-import { metadataSchema } from '../lease/metadata.js';
 import { lockNameSchema, workerNameSchema } from '../lease/names.js';
 import { parseRequest } from '../lease/requests.js';
 import { percentilesOf, type Percentiles } from '../history/histogram.js';
@@ -18,74 +16,28 @@ import {
   noCounts,
   type Changes,
   type ContendedName,
+  type HistoryQuery,
   type HistoryRecord,
   type Statistics,
+  type Waiting,
 } from '../store/history-store.js';
-import type { LeaseRecord, LockRecord, LockStore } from '../store/lock-store.js';
+import type { ErrorAnswer, ExpiredLease, LeaseRecord, LockRecord, LockStore } from '../store/lock-store.js';
 import type { NextInLine } from '../store/wait-queue.js';
 import { historyQuerySchema, listQuerySchema, lockFilterSchema } from './list-query.js';
+import {
+  deleteReleasedSchema,
+  editSchema,
+  forceReleaseAllSchema,
+  forceReleaseSchema,
+  holdSchema,
+  inspectAllSchema,
+  type DeleteReleasedAct,
+  type EditAct,
+  type ForceReleaseAct,
+  type ForceReleaseAllAct,
+  type HoldAct,
+} from './operator-acts.js';
 import { settled } from './settled.js';
-
-/** The most locks that one request may act on. */
-export const MAX_SELECTION = 200;
-
-const SELECTION = { error: `must be a list of 1 to ${MAX_SELECTION} locks` };
-
-const selectionOf = <Item extends z.ZodType>(item: Item) =>
-  z.array(item, SELECTION).min(1, SELECTION).max(MAX_SELECTION, SELECTION);
-
-const REASON = { error: 'must be a text of 1 to 1000 characters' };
-
-export const reasonSchema = z
-  .string(REASON)
-  .trim()
-  .min(1, REASON)
-  .max(1000, REASON)
-  .refine((text) => !text.includes('\0') && text.isWellFormed(), { error: 'must be storable text' });
-
-const optionalReason = reasonSchema.nullish().transform((reason) => reason ?? null);
-
-const TOKEN = { error: 'must be the fencing token of a lease' };
-
-export const tokenSchema = z.int(TOKEN).min(0, TOKEN);
-
-export const forceReleaseRequestSchema = z.strictObject({
-  lockName: lockNameSchema,
-  actor: workerNameSchema,
-  reason: reasonSchema,
-  fencingToken: tokenSchema.optional(),
-});
-
-export const forceReleaseAllSchema = z.strictObject({
-  locks: selectionOf(z.strictObject({ lockName: lockNameSchema, fencingToken: tokenSchema.optional() })),
-  actor: workerNameSchema,
-  reason: reasonSchema,
-});
-
-export const holdRequestSchema = z.strictObject({
-  lockName: lockNameSchema,
-  ttl: ttlSchema,
-  workerName: workerNameSchema.optional(),
-  metadata: metadataSchema.nullish().transform((metadata) => metadata ?? null),
-  actor: workerNameSchema,
-  reason: optionalReason,
-});
-
-export const editRequestSchema = z.strictObject({
-  lockName: lockNameSchema,
-  fencingToken: tokenSchema,
-  ttl: ttlSchema.optional(),
-  metadata: metadataSchema.nullable().optional(),
-  actor: workerNameSchema,
-  reason: optionalReason,
-});
-
-export const inspectAllSchema = z.strictObject({ lockNames: selectionOf(lockNameSchema) });
-
-export const deleteReleasedSchema = z.strictObject({
-  lockNames: selectionOf(lockNameSchema),
-  actor: workerNameSchema,
-});
 
 const HOUR = 60 * 60 * 1000;
 
@@ -97,21 +49,29 @@ export const RANGES = {
   '7d': { range: 7 * 24 * HOUR, step: 2 * HOUR },
 } as const;
 
+/** How far back an overview looks. */
 export type Range = keyof typeof RANGES;
+
+const ranges = Object.keys(RANGES) as [Range, ...Range[]];
+
+export const rangeSchema = z.enum(ranges, { error: `must be one of ${ranges.join(', ')}` });
 
 /** What happened in a range, and how things are now. */
 export interface Overview {
   serverTime: Date;
   now: StateCounts;
+  /** Milliseconds from one point to the next. */
   step: number;
   /** One a step, also where nothing happened. */
   points: Statistics['points'];
+  /** How long leases lasted. */
   hold: Percentiles;
+  /** How long grants were waited for. */
   wait: Percentiles;
   contended: Array<ContendedName & { waiting: number }>;
 }
 
-/** What became of one of several locks. */
+/** What became of one of several locks; `free`: nobody held it, `error`: it is unknown. */
 export type ForcedLock = { lockName: string } & (
   | { outcome: 'forced'; ended: LeaseRecord }
   | { outcome: 'free' | 'error' }
@@ -132,6 +92,8 @@ const CHUNK = 1_000;
 
 /** What the server must know of acts of operators. */
 export interface DeskObserver {
+  /** A lock was taken by hand whose last lease had expired. */
+  onExpired(lease: ExpiredLease): void;
   /** A lease was ended: `actor` says by whom. */
   onForced(holder: LeaseRecord, by: { actor: string; reason: string }): void;
   /** A lock is held otherwise than before, or may be free; `next` waits for it. */
@@ -157,19 +119,24 @@ export class OperatorDesk {
    * @returns the lease that was ended; null when nobody held the lock
    * @throws LockChangedError when another lease holds it than that of `fencingToken`: then nothing was done
    */
-  async forceRelease(request: z.input<typeof forceReleaseRequestSchema>): Promise<LeaseRecord | null> {
-    const checked = parseRequest(forceReleaseRequestSchema, request);
+  async forceRelease(request: ForceReleaseAct): Promise<LeaseRecord | null> {
+    const checked = parseRequest(forceReleaseSchema, request);
     const [answer] = await this.store.desk.forceRelease([checked]);
     const heeded = this.#heed(checked, settled(answer!));
     if (heeded.outcome === 'changed') throw await this.#changed(checked.lockName);
     return heeded.outcome === 'forced' ? heeded.holder : null;
   }
 
-  /** The same for several, each by itself, in their order. */
-  async forceReleaseAll(request: z.input<typeof forceReleaseAllSchema>): Promise<ForcedLock[]> {
+  /**
+   * The same for several, each by itself, in their order.
+   * @throws StoreUnavailableError when it is unknown of all of them what became of them
+   */
+  async forceReleaseAll(request: ForceReleaseAllAct): Promise<ForcedLock[]> {
     const { locks, actor, reason } = parseRequest(forceReleaseAllSchema, request);
     const requests = locks.map((lock) => ({ ...lock, actor, reason }));
     const answers = await this.store.desk.forceRelease(requests);
+    // An answer that tells nothing of any would look like a success.
+    if (answers.every(({ outcome }) => outcome === 'error')) throw (answers[0] as ErrorAnswer).error;
     return Promise.all(
       requests.map(async ({ lockName, ...rest }, index): Promise<ForcedLock> => {
         const answer = answers[index]!;
@@ -193,8 +160,8 @@ export class OperatorDesk {
    * @param request without a `workerName`, the actor holds it
    * @throws LockBusyError when somebody has it
    */
-  async hold(request: z.input<typeof holdRequestSchema>): Promise<LockRecord> {
-    const checked = parseRequest(holdRequestSchema, request);
+  async hold(request: HoldAct): Promise<LockRecord> {
+    const checked = parseRequest(holdSchema, request);
     const answer = settled(
       await this.store.desk.hold({
         ...checked,
@@ -212,6 +179,7 @@ export class OperatorDesk {
         retryAfter,
       );
     }
+    if (answer.expired) this.observer.onExpired(answer.expired);
     this.observer.onChanged(lockName, null);
     return lockOf(answer.lease);
   }
@@ -220,16 +188,16 @@ export class OperatorDesk {
    * Gives a live lease another end, later or earlier, or other metadata. Its token stays: its holder is the same.
    * @throws LockChangedError when that lease is over: then nothing was done
    */
-  async edit(request: z.input<typeof editRequestSchema>): Promise<LockRecord> {
-    const checked = parseRequest(editRequestSchema, request);
+  async edit(request: EditAct): Promise<LockRecord> {
+    const checked = parseRequest(editSchema, request);
     const answer = settled(await this.store.desk.edit(checked));
     if (answer.outcome === 'changed') throw await this.#changed(checked.lockName);
     this.observer.onChanged(checked.lockName, answer.next);
     return (await this.#inspect(checked.lockName)) ?? lockOf(answer.lease);
   }
 
-  /** Removes locks that are free and that nobody waits for. Returns the names of those. */
-  async deleteReleased(request: z.input<typeof deleteReleasedSchema>): Promise<string[]> {
+  /** Removes locks that are free, that nobody waits for and that nobody has used in the last minute. Returns the names of those. */
+  async deleteReleased(request: DeleteReleasedAct): Promise<string[]> {
     const { lockNames, actor } = parseRequest(deleteReleasedSchema, request);
     return this.store.desk.deleteReleased(lockNames, actor);
   }
@@ -245,24 +213,34 @@ export class OperatorDesk {
   }
 
   /** One page of the locks that match; by default the first 50, by name. */
-  async list(query: z.input<typeof listQuerySchema> = {}): Promise<LockPage> {
-    const checked = parseRequest(listQuerySchema, query, 'query');
-    const [page, total] = await Promise.all([this.store.desk.page(checked), this.store.desk.count(checked)]);
-    return { ...page, total };
+  async list(query: Partial<ListQuery> = {}): Promise<LockPage> {
+    return this.listChecked(parseRequest(listQuerySchema, query, 'query'), (filter) => this.count(filter));
   }
 
-  /** @internal The same in two parts, for queries that the schema has been applied to. */
-  page(checked: ListQuery): Promise<Pick<LockPage, 'items' | 'serverTime'>> {
-    return this.store.desk.page(checked);
+  /**
+   * @internal For queries that the schema has been applied to.
+   * @param count how many match, by whatever means: it may be a little old
+   */
+  async listChecked(
+    { page, pageSize, sort, order, ...filter }: ListQuery,
+    count: (filter: LockFilter) => Promise<number>,
+  ): Promise<LockPage> {
+    const found = await this.store.desk.page({ page, pageSize, sort, order, ...filter });
+    const { length } = found.items;
+    const seen = (page - 1) * pageSize + length;
+    // A page that isn't full says by itself how many there are.
+    const isLast = length < pageSize && (length > 0 || page === 1);
+    const total = isLast ? seen : Math.max(await count(filter), length > 0 ? seen : 0);
+    return { ...found, total };
   }
 
-  /** @internal */
+  /** @internal For filters that the schema has been applied to. */
   count(checked: LockFilter): Promise<number> {
     return this.store.desk.count(checked);
   }
 
   /** All locks that match, by name, a thousand at a time. */
-  listAll(filter: z.input<typeof lockFilterSchema> = {}): AsyncIterable<LockRecord[]> {
+  listAll(filter: LockFilter = {}): AsyncIterable<LockRecord[]> {
     return this.store.desk.listAll(parseRequest(lockFilterSchema, filter, 'query'), CHUNK);
   }
 
@@ -281,9 +259,7 @@ export class OperatorDesk {
   }
 
   /** Names by what they have in common, up to the next `:` after the prefix. */
-  async groups(
-    filter: z.input<typeof lockFilterSchema> = {},
-  ): Promise<{ items: LockGroup[]; truncated: boolean }> {
+  async groups(filter: LockFilter = {}): Promise<{ items: LockGroup[]; truncated: boolean }> {
     const checked: LockFilter = parseRequest(lockFilterSchema, filter, 'query');
     const groups = await this.store.desk.groups(checked, MAX_GROUPS + 1);
     return { items: groups.slice(0, MAX_GROUPS), truncated: groups.length > MAX_GROUPS };
@@ -294,7 +270,7 @@ export class OperatorDesk {
   }
 
   /** What happened to the lock, the newest first: by default the last 50 events. */
-  async history(lockName: string, query: z.input<typeof historyQuerySchema> = {}): Promise<HistoryPage> {
+  async history(lockName: string, query: Partial<HistoryQuery> = {}): Promise<HistoryPage> {
     const name = parseRequest(lockNameSchema, lockName, 'lockName');
     const { limit, before } = parseRequest(historyQuerySchema, query, 'query');
     const records = await this.store.history.of(name, { limit: limit + 1, before });
@@ -302,8 +278,9 @@ export class OperatorDesk {
     return { items, next: records.length > limit ? items.at(-1)!.cursor : null };
   }
 
+  /** What happened in the last `1h`, `6h`, `24h` or `7d`, and how things are now. */
   async overview(range: Range): Promise<Overview> {
-    const { range: length, step } = RANGES[range];
+    const { range: length, step } = RANGES[parseRequest(rangeSchema, range, 'range')];
     const [now, { serverTime, points, hold, wait, contended }] = await Promise.all([
       this.store.desk.countByState(),
       this.store.history.statistics(length, step),
@@ -321,8 +298,8 @@ export class OperatorDesk {
   }
 
   /** @internal For those who watch: see `HistoryStore`. */
-  changes(cursor: string | undefined, watched: readonly string[], limit: number): Promise<Changes> {
-    return this.store.history.changes(cursor, watched, limit);
+  changes(cursor: string | undefined, waiting: Waiting, limit: number): Promise<Changes> {
+    return this.store.history.changes(cursor, waiting, limit);
   }
 
   #heed<Answer extends ForceReleaseAnswer>(

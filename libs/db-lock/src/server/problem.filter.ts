@@ -46,6 +46,11 @@ export class ProblemFilter implements ExceptionFilter {
   constructor(private readonly adapterHost: HttpAdapterHost) {}
 
   catch(error: unknown, host: ArgumentsHost): void {
+    this.answer(error, host);
+  }
+
+  /** Also for errors that no filter of Nest gets to see. */
+  answer(error: unknown, host: ArgumentsHost): void {
     const problem = problemOf(error);
     logFailure(this.#logger, problem, error);
     reply(this.adapterHost, host, problem);

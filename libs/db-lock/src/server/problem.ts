@@ -10,7 +10,7 @@ import {
   StoreUnavailableError,
   type DbLockErrorCode,
 } from '../lease/errors.js';
-import type { problemJson } from './schemas.js';
+import { toLockJson, type problemJson } from './schemas.js';
 
 /** An error as a problem document (RFC 9457), with what goes into the headers. */
 export interface Problem {
@@ -48,17 +48,7 @@ export function problemOf(error: unknown): Problem {
       };
       retryAfter(problem, error.retryAfter);
     }
-    if (error instanceof LockChangedError) {
-      const { lockName, state, workerName, fencingToken, lockTime, expireTime } = error.lock;
-      problem.body.lock = {
-        lockName,
-        state,
-        workerName,
-        fencingToken,
-        lockTime: lockTime.toISOString(),
-        expireTime: expireTime.toISOString(),
-      };
-    }
+    if (error instanceof LockChangedError) problem.body.lock = toLockJson(error.lock);
     if (error instanceof StoreUnavailableError) {
       // Why it is unavailable is for the log, not for callers.
       problem.body.detail = 'The lock store does not answer. Whether the request took effect is unknown.';

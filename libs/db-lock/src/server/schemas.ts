@@ -115,17 +115,7 @@ export const problemJson = z.object({
     .optional(),
   lockName: z.string().optional().meta({ description: 'The lock that is busy' }),
   retryAfter: z.number().nullable().optional().meta({ description: 'Milliseconds' }),
-  lock: z
-    .object({
-      lockName: z.string(),
-      state: z.enum(['held', 'expired', 'released']),
-      workerName: z.string().nullable(),
-      fencingToken: z.int(),
-      lockTime: time,
-      expireTime: time,
-    })
-    .optional()
-    .meta({ description: 'LOCK_CHANGED: the lock as it is now' }),
+  lock: lockJson.optional().meta({ description: 'LOCK_CHANGED: the lock as it is now' }),
 });
 
 export function toLeaseJson(lease: LeaseRecord): z.input<typeof leaseJson> {
@@ -138,12 +128,8 @@ export function toLockJson(lock: LockRecord): z.input<typeof lockJson> {
   return { lockName, state, workerName, fencingToken, ...timesOf(lock), metadata, waiting };
 }
 
-export function toPageJson({ items, serverTime }: Pick<LockPage, 'items' | 'serverTime'>) {
-  return { items: items.map(toLockJson), serverTime: serverTime.toISOString() };
-}
-
-export function toLockPageJson({ total, ...page }: LockPage): z.input<typeof lockPageJson> {
-  return { ...toPageJson(page), total };
+export function toLockPageJson({ items, total, serverTime }: LockPage): z.input<typeof lockPageJson> {
+  return { items: items.map(toLockJson), total, serverTime: serverTime.toISOString() };
 }
 
 export function toInspectedLockJson(lock: InspectedLock): z.input<typeof inspectedLockJson> {

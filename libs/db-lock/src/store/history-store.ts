@@ -31,7 +31,7 @@ export interface HistoryRecord {
   event: HistoryEvent;
   /** Whose lease it is or was, or who waits; null where it is not known. */
   workerName: string | null;
-  /** Null as long as that lease is live: it is the key to it. */
+  /** Its first 8 characters and an ellipsis: enough to find it elsewhere, too little to use it. */
   grantId: string | null;
   fencingToken: number | null;
   /** The operator who did it. */
@@ -57,7 +57,7 @@ export interface HistoryEntry {
 }
 
 export interface HistoryQuery {
-  /** At most so many. */
+  /** At most so many: 1 to 200. */
   limit: number;
   /** Only what happened before that record. */
   before?: string;
@@ -104,12 +104,17 @@ export interface ChangedLock extends LockRecord {
   lastEvent: number;
 }
 
+/** How many wait for each lock that is waited for. */
+export type Waiting = ReadonlyMap<string, number>;
+
 /** What has changed since the last look. */
 export interface Changes {
   serverTime: Date;
   /** Where the next look begins. */
   cursor: string;
-  /** Locks that something happened to, and those that are waited for, as they are now. */
+  /** What the next look compares with. */
+  waiting: Waiting;
+  /** Locks that something happened to, and those that more or fewer wait for, as they are now. */
   locks: ChangedLock[];
   /** Names of which there is no lock any more. */
   removed: string[];
@@ -130,10 +135,10 @@ export interface HistoryStore {
   /**
    * Looks for changes.
    * @param cursor where the last look ended; undefined for the first one, which only finds its place
-   * @param watched names to tell of in any case
+   * @param waiting what the last look has found
    * @param limit the most locks to tell of
    */
-  changes(cursor: string | undefined, watched: readonly string[], limit: number): Promise<Changes>;
+  changes(cursor: string | undefined, waiting: Waiting, limit: number): Promise<Changes>;
   /** The store's clock. */
   now(): Promise<Date>;
   /** Removes what is older than `retention` milliseconds or among more than `maxRows`, from the old end. Returns how much. */

@@ -1,4 +1,5 @@
 import type { DataSource } from 'typeorm';
+import { monotonicNow } from '../lease/deadline.js';
 import type { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js';
 import { sessionSettings, transactionStart, type Purpose, type SessionTimeouts } from './postgres.dialect.js';
 import type { Statement } from './postgres.fragments.js';
@@ -31,6 +32,8 @@ export interface LaneOptions {
   sessions: SessionKind;
   /** One of several for its purpose, needed from time to time: it gives its connection back when it has nothing to do. */
   spare?: boolean;
+  /** Milliseconds that a statement may stand in line; without it, whoever asks sees to that. */
+  maxAge?: number;
 }
 
 /** Milliseconds that the server gets to give a statement up by itself before the connection is given up. */
@@ -59,7 +62,8 @@ export class Lane {
   /** Runs one statement. Rejects when the server refuses it, and when its outcome is unknown. */
   run<Row>(statement: Statement, values: readonly unknown[]): Promise<Row[]> {
     this.#pending++;
-    const turn = this.#tail.then(() => this.#runNow<Row>(statement, values));
+    const asked = monotonicNow();
+    const turn = this.#tail.then(() => this.#runNow<Row>(statement, values, asked));
     this.#tail = turn.catch(() => undefined);
     return turn;
   }
@@ -72,8 +76,11 @@ export class Lane {
     this.#connection = undefined;
   }
 
-  async #runNow<Row>(statement: Statement, values: readonly unknown[]): Promise<Row[]> {
+  async #runNow<Row>(statement: Statement, values: readonly unknown[], asked: number): Promise<Row[]> {
     try {
+      const { maxAge = Infinity } = this.options;
+      if (monotonicNow() - asked > maxAge)
+        throw new Error(`The statement stood in line for more than ${maxAge} ms.`);
       const connection = await this.#connect();
       return await this.#runOn<Row>(connection, statement, values);
     } finally {

@@ -1,6 +1,6 @@
 import type { AcquireRequest } from '../lease/requests.js';
 import type { LockMetadata } from '../lease/metadata.js';
-import type { ErrorAnswer, LeaseRecord, LockRecord, LockState } from './lock-store.js';
+import type { ErrorAnswer, ExpiredLease, LeaseRecord, LockRecord, LockState } from './lock-store.js';
 import type { NextInLine } from './wait-queue.js';
 
 /** An operator frees a lock against its holder's will. */
@@ -29,7 +29,8 @@ export interface HoldRequest extends Omit<AcquireRequest, 'ticket'> {
   reason: string | null;
 }
 
-export type HoldAnswer = { outcome: 'held'; lease: LeaseRecord } | { outcome: 'busy' } | ErrorAnswer;
+export type HoldAnswer =
+  { outcome: 'held'; lease: LeaseRecord; expired?: ExpiredLease } | { outcome: 'busy' } | ErrorAnswer;
 
 /** An operator changes a live lease. */
 export interface EditRequest {
@@ -67,6 +68,7 @@ export interface ListQuery extends LockFilter {
   order: 'asc' | 'desc';
   /** From 1. */
   page: number;
+  /** 1 to 200. */
   pageSize: number;
 }
 
@@ -101,7 +103,7 @@ export interface LockDesk {
   forceRelease(requests: readonly ForceReleaseRequest[]): Promise<ForceReleaseAnswer[]>;
   hold(request: HoldRequest): Promise<HoldAnswer>;
   edit(request: EditRequest): Promise<EditAnswer>;
-  /** Removes locks that are free and that nobody waits for. Returns the names of those. */
+  /** Removes locks that are free, that nobody waits for and that nobody has used for `MIN_IDLE`. Returns the names of those. */
   deleteReleased(lockNames: readonly string[], actor: string): Promise<string[]>;
   /**
    * Marks expired leases as released. Needed by nobody but the eye: an expired lock is free anyway. Returns how many.

@@ -17,6 +17,12 @@ import type { NextInLine, QueuedWaiter, WaitQueue } from './wait-queue.js';
  * server    one LockServer: the waiters of a queue belong to one each
  */
 
+/**
+ * Milliseconds after which a lock that nobody has used may be removed. A statement that grants reads its clock before it writes, and
+ * none lasts longer than this: what begins before a lock is removed could otherwise get a smaller token than its last lease had.
+ */
+export const MIN_IDLE = 60_000;
+
 /** One live lease, by the store's clock. */
 export interface LeaseRecord {
   lockName: string;
@@ -90,8 +96,8 @@ export type AcquireAnswer =
   | { outcome: 'busy'; holder: HolderRecord }
   | ErrorAnswer;
 
-/** The lease that a grant came after, where that one was never released. */
-export type ExpiredLease = Pick<LeaseRecord, 'workerName' | 'fencingToken'>;
+/** A lease that a grant came after and that was never released. */
+export type ExpiredLease = Pick<LeaseRecord, 'lockName' | 'workerName' | 'fencingToken'>;
 
 export type RenewAnswer = { outcome: 'renewed'; lease: LeaseRecord } | { outcome: 'lost' } | ErrorAnswer;
 
@@ -101,7 +107,7 @@ export type ReleaseAnswer =
 
 /** All of a set of locks, or none. */
 export type AcquireSetAnswer =
-  | { outcome: 'granted'; leases: LeaseRecord[]; repeated: boolean }
+  | { outcome: 'granted'; leases: LeaseRecord[]; repeated: boolean; expired: ExpiredLease[] }
   /** `holder` has one of them. */
   | { outcome: 'busy'; holder: HolderRecord }
   | ErrorAnswer;
@@ -129,7 +135,7 @@ export interface LockStore {
   release(requests: readonly ReleaseRequest[]): Promise<ReleaseAnswer[]>;
   /** The lock of each name, null where there never was one. */
   inspect(lockNames: readonly string[]): Promise<Array<InspectedLock | null>>;
-  /** Removes rows that nobody has used for `retention` milliseconds (at least a minute). Returns how many. */
+  /** Removes rows that nobody has used for `retention` milliseconds (at least `MIN_IDLE`). Returns how many. */
   removeIdle(retention: number): Promise<number>;
 
   /** Resolves when the store answers. */

@@ -6,7 +6,7 @@ import type { Purpose } from './postgres.dialect.js';
  * The most connections of each purpose. One is kept each, once it was needed; more are there only while statements of
  * that purpose overlap, such as a renewal and a grant, or a slow one and its successors.
  */
-export const CONNECTIONS: Record<Purpose, number> = { acquire: 4, release: 2, queue: 1, desk: 2 };
+export const CONNECTIONS: Record<Purpose, number> = { acquire: 4, release: 2, queue: 1, act: 1, desk: 2 };
 
 /** And one that listens. */
 const ALL_CONNECTIONS = Object.values(CONNECTIONS).reduce((sum, most) => sum + most, 1);

@@ -3,6 +3,7 @@ import type { SortField } from './lock-desk.js';
 import { MAX_QUEUE_SHOWN } from './lock-store.js';
 import {
   aliveWaiters,
+  isIdle,
   leaseColumns,
   lockedRows,
   lookColumns,
@@ -33,10 +34,13 @@ export function deskStatements(tables: TableNames) {
   const history = quoteTable(tables.history);
   const waiters = quoteTable(tables.waiter);
 
-  /** @param rows has the lock as it was, and `actor` and `reason` */
+  /**
+   * @param event an expression
+   * @param rows has the lock as it was, and `actor` and `reason`
+   */
   const record = (event: string, rows: string, details = 'NULL::jsonb') => `
   INSERT INTO ${history} (lock_name, event, worker_name, grant_id, token, actor, reason, details, event_time)
-  SELECT lock_name, '${event}', worker_name, grant_id, token, actor, reason, ${details}, clock_timestamp()
+  SELECT lock_name, ${event}, worker_name, grant_id, token, actor, reason, ${details}, clock_timestamp()
   FROM ${rows}`;
 
   /** $1 search pattern, $2 state, $3 prefix, or nulls. */
@@ -168,7 +172,7 @@ freed AS (
   FROM live
   WHERE lock.lock_name = live.lock_name AND live.meant
 ),
-recorded AS (${record('forced', 'live WHERE live.meant')}
+recorded AS (${record(`'forced'`, 'live WHERE live.meant')}
 )
 SELECT live.meant AS forced, ${nextInLine(waiters, 'live.lock_name', 'live.grant_id')},${leaseColumns('live')}
 FROM live`,
@@ -176,12 +180,15 @@ FROM live`,
 
     /**
      * $1 name, $2 worker name, $3 grant id, $4 TTL in ms, $5 metadata as JSON or null, $6 actor, $7 reason or null. Takes the lock
-     * by hand, past all who wait. No row: somebody has it.
+     * by hand, past all who wait. No row: somebody has it. An expired lease that it comes after is recorded first.
      */
     hold: {
       name: 'db_lock_hold',
       text: `
-WITH held AS (
+WITH expired AS MATERIALIZED (
+  SELECT lock.* FROM ${locks} AS lock WHERE lock.lock_name = $1::text COLLATE "C" AND ${stateOf('lock')} = 'expired'
+),
+held AS (
   INSERT INTO ${locks} AS lock (lock_name, worker_name, grant_id, token, lock_time, expire_time, metadata)
   SELECT
     $1::text COLLATE "C", $2::text, $3::uuid, ${tokenAt('clock.now')},
@@ -196,10 +203,24 @@ WITH held AS (
   WHERE lock.grant_id IS NULL OR lock.expire_time <= clock_timestamp()
   RETURNING lock.*, $6::text AS actor, $7::text AS reason
 ),
-recorded AS (${record('created', 'held')}
+recorded AS (${record(
+        'happened.event',
+        `(
+    SELECT 1 AS place, 'expired' AS event, expired.lock_name, expired.worker_name, NULL AS grant_id, expired.token, NULL AS actor, NULL AS reason
+    FROM expired
+    JOIN held USING (lock_name)
+    UNION ALL
+    SELECT 2, 'created', held.lock_name, held.worker_name, held.grant_id, held.token, held.actor, held.reason
+    FROM held
+    ORDER BY place
+  ) AS happened`,
+      )}
 )
-SELECT${leaseColumns('held')}
-FROM held`,
+SELECT
+    expired.worker_name AS expired_worker_name,
+    expired.token::text AS expired_token,${leaseColumns('held')}
+FROM held
+LEFT JOIN expired USING (lock_name)`,
     },
 
     /**
@@ -233,7 +254,7 @@ edited AS (
   RETURNING lock.*
 ),
 recorded AS (${record(
-        'edited',
+        `'edited'`,
         'live',
         `jsonb_strip_nulls(jsonb_build_object(
       'expireTime', CASE WHEN live.ttl IS NOT NULL THEN
@@ -247,10 +268,7 @@ SELECT ${nextInLine(waiters, 'edited.lock_name', 'edited.grant_id')},${leaseColu
 FROM edited`,
     },
 
-    /**
-     * $1 names, $2 actor. A lock that is not free, that somebody waits for, or whose token runs ahead of the clock stays: without
-     * it, the next token would be a smaller one.
-     */
+    /** $1 names, $2 actor, $3 for how many ms nobody may have used them. A lock that is not free, or that somebody waits for, stays. */
     deleteReleased: {
       name: 'db_lock_delete_released',
       text: `
@@ -265,13 +283,12 @@ deleted AS (
   DELETE FROM ${locks} AS lock
   USING locked
   WHERE lock.lock_name = locked.lock_name
-    AND locked.grant_id IS NULL
-    AND locked.expire_time <= clock_timestamp()
-    AND locked.token < ${tokenAt('clock_timestamp()')}
+    AND ${stateOf('locked')} = 'released'
+    AND ${isIdle('locked', '$3::float8')}
     AND NOT EXISTS (SELECT ${aliveWaiters(waiters, 'locked.lock_name')})
   RETURNING locked.*
 ),
-recorded AS (${record('deleted', 'deleted')}
+recorded AS (${record(`'deleted'`, 'deleted')}
 )
 SELECT deleted.lock_name FROM deleted`,
     },
@@ -287,8 +304,7 @@ WITH expired AS MATERIALIZED (
   SELECT lock.ctid AS place, lock.*, $3::text AS actor, NULL::text AS reason
   FROM ${locks} AS lock
   WHERE lock.ctid >= format('(%s,0)', $1::bigint)::tid AND lock.ctid < format('(%s,0)', $2::bigint)::tid
-    AND lock.grant_id IS NOT NULL
-    AND lock.expire_time <= clock_timestamp()
+    AND ${stateOf('lock')} = 'expired'
   FOR NO KEY UPDATE SKIP LOCKED
 ),
 cleared AS (
@@ -298,7 +314,7 @@ cleared AS (
   WHERE lock.ctid = expired.place
   RETURNING expired.*
 ),
-recorded AS (${record('cleared', 'cleared WHERE cleared.actor IS NOT NULL')}
+recorded AS (${record(`'cleared'`, 'cleared WHERE cleared.actor IS NOT NULL')}
 )
 SELECT 1 AS cleared FROM cleared`,
     },

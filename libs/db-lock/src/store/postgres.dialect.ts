@@ -2,10 +2,12 @@ import { quoteTable, type TableNames } from '../model/schema-sql.js';
 import {
   ALIVE_TIME,
   aliveWaiters as aliveWaitersIn,
+  isIdle,
   leaseColumns,
   lockedRows as lockedRowsIn,
   MILLISECOND,
   nextInLine as nextInLineOf,
+  NOBODY,
   rowOf as rowOfIn,
   timeColumn,
   tokenAt,
@@ -21,7 +23,9 @@ export type Purpose =
   | 'release'
   /** Lining waiters up and waking them: losing that in a crash costs them some time. */
   | 'queue'
-  /** Reading, force release, clean-up. */
+  /** Acts of operators, and signs of life: they must not wait for those who read. */
+  | 'act'
+  /** Reading, recording, clean-up. */
   | 'desk';
 
 export interface SessionTimeouts {
@@ -173,6 +177,9 @@ own AS MATERIALIZED (SELECT looked.lock_name, looked.token FROM looked WHERE ${i
       FROM (SELECT clock_timestamp() AS now) AS clock
     )`;
 
+  /** Whether all of a set look free. */
+  const allFree = 'NOT EXISTS (SELECT FROM looked WHERE NOT free)';
+
   /** Whether nobody else has a lock whose row is locked. */
   const isFree = 'lock.grant_id IS NULL OR lock.expire_time <= clock_timestamp()';
 
@@ -316,7 +323,7 @@ seen AS MATERIALIZED (
   /**
    * Ends leases. A row that does not come back is lost. Whether one is live is asked at the statement's start: nobody else
    * can have got the lock of a lease that was live then and whose row is still the same now, however long this waited for the row.
-   * A lock that stays taken gets a grant id that nobody knows: the lease is over, only the time is not.
+   * A lock that stays taken is nobody's then: the lease is over, only the time is not.
    */
   const release = (requests: string) => {
     const staysTaken = 'lock.lock_time + request.min_hold > statement_timestamp()';
@@ -326,7 +333,7 @@ WITH request AS MATERIALIZED (${requests}
 )
 UPDATE ${locks} AS lock
 SET worker_name = CASE WHEN ${staysTaken} THEN lock.worker_name END,
-    grant_id = CASE WHEN ${staysTaken} THEN gen_random_uuid() END,
+    grant_id = CASE WHEN ${staysTaken} THEN ${NOBODY} END,
     metadata = CASE WHEN ${staysTaken} THEN lock.metadata END,
     expire_time = CASE WHEN ${staysTaken} THEN lock.lock_time + request.min_hold ELSE statement_timestamp() END
 FROM request
@@ -362,12 +369,12 @@ RETURNING lock.lock_name, request.grant_id::text AS grant_id, ${nextInLine('lock
       name: 'db_lock_acquire_set',
       text: grant({
         queued: true,
-        condition: 'NOT EXISTS (SELECT FROM looked WHERE NOT free)',
+        condition: allFree,
         onConflict: takeUnderLock(
           `CASE WHEN ${isFree} THEN EXCLUDED.worker_name ELSE (1 / (lock.token - lock.token))::text END`,
         ),
         told: `
-  AND NOT looked.free`,
+  AND (NOT looked.free OR ${allFree})`,
       }),
     },
 
@@ -539,19 +546,15 @@ RETURNING lock_name, ticket::text AS ticket, grant_id::text AS grant_id`,
 SELECT (pg_relation_size('${locks.replaceAll("'", "''")}') / current_setting('block_size')::bigint)::text AS pages`,
     },
 
-    /**
-     * $1 first page, $2 page after the last, $3 retention in ms. A row whose token runs ahead of the clock stays:
-     * without it, the next token would be a smaller one.
-     */
+    /** $1 first page, $2 page after the last, $3 retention in ms. */
     removeIdle: {
       name: 'db_lock_remove_idle',
       text: `
 DELETE FROM ${locks}
 WHERE ctid = ANY (ARRAY(
-  SELECT ctid FROM ${locks}
-  WHERE ctid >= format('(%s,0)', $1::bigint)::tid AND ctid < format('(%s,0)', $2::bigint)::tid
-    AND expire_time <= clock_timestamp() - $3::float8 * ${MILLISECOND}
-    AND token < ${tokenAt(`(clock_timestamp() - $3::float8 * ${MILLISECOND})`)}
+  SELECT lock.ctid FROM ${locks} AS lock
+  WHERE lock.ctid >= format('(%s,0)', $1::bigint)::tid AND lock.ctid < format('(%s,0)', $2::bigint)::tid
+    AND ${isIdle('lock', '$3::float8')}
   FOR UPDATE SKIP LOCKED
 ))
 RETURNING 1 AS removed`,
@@ -576,6 +579,12 @@ export const BACKEND_PID: Statement = {
 export const CREATION_TURN: Statement = {
   name: 'db_lock_creation_turn',
   text: `SELECT pg_advisory_xact_lock(hashtextextended('nestjs-db-lock ' || $1, 0))`,
+};
+
+/** $1 milliseconds that a statement waits for a table that somebody else uses, until the transaction ends. */
+export const CREATION_PATIENCE: Statement = {
+  name: 'db_lock_creation_patience',
+  text: `SELECT set_config('lock_timeout', $1, true)`,
 };
 
 /** What a start-up must know: $1 the table, quoted. One row a column, none when there is no such table. */
@@ -623,7 +632,7 @@ function applied(settings: Record<string, string>, { forTransaction }: { forTran
 
 /**
  * Plans are pinned to nested loops by primary key: a plan made while the table was empty, or for a batch of another size,
- * would scan the table.
+ * would scan the table. What is read for operators depends on what they ask for: a plan for all would scan it, too.
  */
 function settingsOf(purpose: Purpose, timeouts: SessionTimeouts): Record<string, string> {
   const settings: Record<string, string> = {
@@ -637,6 +646,7 @@ function settingsOf(purpose: Purpose, timeouts: SessionTimeouts): Record<string,
     for (const detour of ['enable_seqscan', 'enable_hashjoin', 'enable_mergejoin', 'enable_bitmapscan'])
       settings[detour] = `'off'`;
   }
+  if (purpose === 'desk') settings['plan_cache_mode'] = `'force_custom_plan'`;
   settings['synchronous_commit'] =
     purpose === 'release' || purpose === 'queue'
       ? `'off'`

@@ -1,3 +1,4 @@
+import { NOBODYS_GRANT } from '../lease/requests.js';
 import { ALIVE } from './wait-queue.js';
 
 /** A statement with the name under which a connection keeps it prepared. */
@@ -17,6 +18,11 @@ export const timeColumn = (time: string) => `${microseconds(time)}::text`;
 /** The fencing token of a grant at a time: grows even when the row was removed or a failover lost the last grant. */
 export const tokenAt = microseconds;
 
+/** Nobody has used the lock for so long, and its token does not run ahead of the clock: without its row, the next token is a greater one. */
+export const isIdle = (row: string, milliseconds: string) => `
+    ${row}.expire_time <= clock_timestamp() - ${milliseconds} * ${MILLISECOND}
+    AND ${row}.token < ${tokenAt(`(clock_timestamp() - ${milliseconds} * ${MILLISECOND})`)}`;
+
 export const leaseColumns = (row: string) => `
     ${row}.lock_name,
     ${row}.worker_name,
@@ -27,11 +33,15 @@ export const leaseColumns = (row: string) => `
     ${timeColumn('clock_timestamp()')} AS server_time,
     ${row}.metadata::text AS metadata`;
 
+/** Whose a lock is that was released and stays taken for a while. */
+export const NOBODY = `'${NOBODYS_GRANT}'::uuid`;
+
 export const stateOf = (row: string) => `
     CASE
       WHEN ${row}.grant_id IS NULL THEN 'released'
-      WHEN ${row}.expire_time <= statement_timestamp() THEN 'expired'
-      ELSE 'held'
+      WHEN ${row}.expire_time > statement_timestamp() THEN 'held'
+      WHEN ${row}.grant_id = ${NOBODY} THEN 'released'
+      ELSE 'expired'
     END`;
 
 /** Those who wait for a lock and whose server has been heard of; `"C"` on both sides, so that the index serves. */

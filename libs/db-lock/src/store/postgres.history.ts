@@ -5,6 +5,9 @@ import { lookColumns, MILLISECOND, timeColumn, type Statement } from './postgres
 /** How many rows one statement trims: some milliseconds of work. */
 export const TRIM_CHUNK = 5_000;
 
+/** How far back in a lock's history one looks for the beginning of a lease. */
+const LOOK_BACK = 100;
+
 /** How many names a minute's row keeps of those that were contended. */
 const MAX_CONTENDED = 20;
 
@@ -25,25 +28,26 @@ export function historyStatements(tables: TableNames) {
       ORDER BY pair.place
     )`;
 
+  const countWaiters = `
+SELECT waiter.lock_name, count(*)::int AS waiting
+FROM ${waiters} AS waiter
+WHERE waiter.alive_until > clock_timestamp()
+GROUP BY waiter.lock_name`;
+
   return {
     /**
-     * $1 name, $2 limit, $3 and $4 the time in µs and the id to begin before, or nulls. The key to a live lease, and to one that
-     * somebody waits for, is not told.
+     * $1 name, $2 limit, $3 and $4 the time in µs and the id to begin before, or nulls. A grantId is a key, perhaps to other locks
+     * too, or to a lease yet to come: so much of it is told as finds it elsewhere.
      */
     of: {
       name: 'db_lock_history',
       text: `
 SELECT
   past.id::text AS id, past.lock_name, past.event, past.worker_name,
-  CASE
-    WHEN past.grant_id = live.grant_id THEN NULL
-    WHEN past.grant_id IN (SELECT waiter.grant_id FROM ${waiters} AS waiter WHERE waiter.lock_name = $1) THEN NULL
-    ELSE past.grant_id::text
-  END AS grant_id,
+  left(past.grant_id::text, 8) || '…' AS grant_id,
   past.token::text AS token, past.actor, past.reason, past.details::text AS details,
   ${timeColumn('past.event_time')} AS event_time
 FROM ${history} AS past
-LEFT JOIN ${locks} AS live ON live.lock_name = past.lock_name AND live.expire_time > clock_timestamp()
 WHERE past.lock_name = $1
   AND ($3::bigint IS NULL
     OR (past.event_time, past.id) < (timestamptz 'epoch' + $3::bigint * interval '1 microsecond', $4::bigint))
@@ -54,7 +58,8 @@ LIMIT $2`,
     /**
      * $1 names, $2 events, $3 worker names or nulls, $4 grant ids or nulls, $5 tokens or nulls, $6 details as JSON or nulls,
      * $7 ages in ms, by the statement's arrival: it may wait for the table, which `clock_timestamp()` would tell of. Who ends a
-     * lease on another server than it began is looked up in what is known of the grant.
+     * lease on another server than it began is looked up in what is known of the grant. Nothing was lost by who had released it,
+     * nor where there is no such lock.
      */
     record: {
       name: 'db_lock_record',
@@ -68,14 +73,23 @@ SELECT
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::float8[], $8::float8[])
   WITH ORDINALITY AS item (lock_name, event, worker_name, grant_id, token, details, age, time, place)
 LEFT JOIN LATERAL (
-  SELECT past.worker_name, past.token
-  FROM ${history} AS past
-  WHERE item.worker_name IS NULL
-    AND past.lock_name = item.lock_name COLLATE "C"
-    AND past.grant_id = item.grant_id::uuid
-  ORDER BY past.event_time DESC, past.id DESC
+  SELECT recent.worker_name, recent.token, recent.event
+  FROM (
+    SELECT past.*
+    FROM ${history} AS past
+    WHERE item.worker_name IS NULL AND item.grant_id IS NOT NULL AND past.lock_name = item.lock_name COLLATE "C"
+    ORDER BY past.event_time DESC, past.id DESC
+    LIMIT ${LOOK_BACK}
+  ) AS recent
+  WHERE recent.grant_id = item.grant_id::uuid
+  ORDER BY recent.event_time DESC, recent.id DESC
   LIMIT 1
 ) AS known ON true
+WHERE item.event <> 'lost'
+  OR item.worker_name IS NOT NULL
+  OR known.event <> 'released'
+  OR known.event IS NULL
+    AND EXISTS (SELECT FROM ${locks} AS lock WHERE lock.lock_name = item.lock_name COLLATE "C")
 ORDER BY item.place`,
     },
 
@@ -156,27 +170,38 @@ LIMIT $2`,
 SELECT coalesce(max(id), 0)::text AS cursor, ${timeColumn('clock_timestamp()')} AS server_time FROM ${history}`,
     },
 
+    /** How many wait for each lock, where a look for changes begins. */
+    waited: {
+      name: 'db_lock_waited',
+      text: countWaiters,
+    },
+
     /**
-     * $1 the last id that was seen, $2 further names, $3 how many at most. One row a name, with the id of the last that happened to
-     * it; without columns of a lock where there is none.
+     * $1 the last id that was seen, $2 names of locks that were waited for and $3 by how many, $4 how many at most. One row a name to
+     * which something happened since, or for which more or fewer wait, with the id of the last that happened to it; without
+     * columns of a lock where there is none. Locks that are waited for as before cost one count a look, however many they are.
      */
     changes: {
       name: 'db_lock_changes',
       text: `
 WITH recent AS MATERIALIZED (
-  SELECT past.id, past.lock_name FROM ${history} AS past WHERE past.id > $1::bigint ORDER BY past.id LIMIT $3 * 10
+  SELECT past.id, past.lock_name FROM ${history} AS past WHERE past.id > $1::bigint ORDER BY past.id LIMIT $4 * 10
+),
+waited AS MATERIALIZED (${countWaiters}
 ),
 name AS MATERIALIZED (
   SELECT concerned.lock_name, max(concerned.id) AS last
   FROM (
     SELECT recent.id, recent.lock_name FROM recent
     UNION ALL
-    SELECT NULL, waiter.lock_name FROM ${waiters} AS waiter WHERE waiter.alive_until > clock_timestamp()
-    UNION ALL
-    SELECT NULL, item.lock_name COLLATE "C" FROM unnest($2::text[]) AS item (lock_name)
+    SELECT NULL, coalesce(waited.lock_name, known.lock_name)
+    FROM waited
+    FULL JOIN unnest($2::text[], $3::int[]) AS known (lock_name, waiting)
+      ON known.lock_name COLLATE "C" = waited.lock_name
+    WHERE known.waiting IS DISTINCT FROM waited.waiting
   ) AS concerned
   GROUP BY concerned.lock_name
-  LIMIT $3
+  LIMIT $4
 )
 SELECT
   name.lock_name AS name, coalesce(name.last, 0)::text AS last,
@@ -190,7 +215,10 @@ LEFT JOIN LATERAL (
 ) AS lock ON true`,
     },
 
-    /** $1 the age in ms, $2 the most rows. The oldest first, which are those of the lowest ids but for a moment. */
+    /**
+     * $1 the age in ms, $2 the most rows. The oldest first, which are those of the lowest ids but for a moment. What operators did
+     * goes by its age only: nothing else crowds it out.
+     */
     trim: {
       name: 'db_lock_trim',
       text: `
@@ -199,8 +227,15 @@ WITH old AS (
   WHERE ctid = ANY (ARRAY(
       SELECT past.ctid FROM ${history} AS past ORDER BY past.id LIMIT ${TRIM_CHUNK} FOR UPDATE SKIP LOCKED
     ))
-    AND (event_time < clock_timestamp() - $1::float8 * ${MILLISECOND}
-      OR id <= (SELECT max(id) FROM ${history}) - $2::bigint)
+    AND event_time < clock_timestamp() - $1::float8 * ${MILLISECOND}
+  OR ctid = ANY (ARRAY(
+      SELECT past.ctid
+      FROM ${history} AS past
+      WHERE past.id <= (SELECT max(id) FROM ${history}) - $2::bigint AND past.actor IS NULL
+      ORDER BY past.id
+      LIMIT ${TRIM_CHUNK}
+      FOR UPDATE SKIP LOCKED
+    ))
   RETURNING 1
 ),
 minutes AS (

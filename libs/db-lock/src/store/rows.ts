@@ -80,15 +80,17 @@ export interface LookRow extends LockRow {
   waiting: number;
 }
 
+/** Of a lock that was released, it may still be written whose it was: it had stayed taken for a while. */
 export function toLock(row: LookRow): LockRecord {
+  const isReleased = row.state === 'released';
   return {
     lockName: row.lock_name,
     state: row.state,
-    workerName: row.worker_name,
+    workerName: isReleased ? null : row.worker_name,
     fencingToken: Number(row.token),
     lockTime: toTime(row.lock_time),
     expireTime: toTime(row.expire_time),
-    metadata: metadata(row.metadata),
+    metadata: isReleased ? null : metadata(row.metadata),
     serverTime: toTime(row.server_time),
     waiting: row.waiting,
   };

@@ -13,7 +13,7 @@ import type {
   LockPage,
   StateCounts,
 } from './lock-desk.js';
-import type { LockRecord, LockState } from './lock-store.js';
+import { MIN_IDLE, type ExpiredLease, type LockRecord, type LockState } from './lock-store.js';
 import type { DeskStatements } from './postgres.desk.js';
 import type { SqlReader } from './sql-reader.js';
 import { toLease, toLock, toNext, type LockRow, type LookRow } from './rows.js';
@@ -22,17 +22,22 @@ import { filterValues } from './values.js';
 /** A lease that an operator has ended or changed, and who waits for its lock. */
 type ChangedRow = LockRow & { next: string | null };
 
+/** A lease that an operator has taken, and the expired one that it came after. */
+type HeldRow = LockRow & { expired_worker_name: string | null; expired_token: string | null };
+
 /** Operators' acts and views as SQL. */
 export class SqlDesk implements LockDesk {
   constructor(
     private readonly sql: DeskStatements,
     private readonly reader: SqlReader,
+    /** Likewise, for acts: they don't wait for those who read. */
+    private readonly actor: SqlReader,
     private readonly patience: number,
   ) {}
 
   forceRelease(requests: readonly ForceReleaseRequest[]): Promise<ForceReleaseAnswer[]> {
     return answerEach(requests, this.patience, async (batch) => {
-      const rows = await this.reader.run<ChangedRow & { forced: boolean }>(this.sql.forceRelease, [
+      const rows = await this.actor.run<ChangedRow & { forced: boolean }>(this.sql.forceRelease, [
         batch.map(({ lockName }) => lockName),
         batch.map(({ actor }) => actor),
         batch.map(({ reason }) => reason),
@@ -53,8 +58,8 @@ export class SqlDesk implements LockDesk {
     const { lockName, workerName, grantId, ttl, metadata, actor, reason } = request;
     const values = [lockName, workerName, grantId, ttl, metadata && JSON.stringify(metadata), actor, reason];
     try {
-      const [row] = await repeatConflicts(() => this.reader.run<LockRow>(this.sql.hold, values));
-      return row ? { outcome: 'held', lease: toLease(row) } : { outcome: 'busy' };
+      const [row] = await repeatConflicts(() => this.actor.run<HeldRow>(this.sql.hold, values));
+      return row ? { outcome: 'held', lease: toLease(row), expired: expiredIn(row) } : { outcome: 'busy' };
     } catch (error) {
       return errorAnswer(error);
     }
@@ -71,7 +76,7 @@ export class SqlDesk implements LockDesk {
       reason,
     ];
     try {
-      const [row] = await repeatConflicts(() => this.reader.run<ChangedRow>(this.sql.edit, values));
+      const [row] = await repeatConflicts(() => this.actor.run<ChangedRow>(this.sql.edit, values));
       return row ? { outcome: 'edited', lease: toLease(row), next: toNext(row) } : { outcome: 'changed' };
     } catch (error) {
       return errorAnswer(error);
@@ -79,16 +84,17 @@ export class SqlDesk implements LockDesk {
   }
 
   async deleteReleased(lockNames: readonly string[], actor: string): Promise<string[]> {
-    const rows = await this.reader.ask<Pick<LockRow, 'lock_name'>>(this.sql.deleteReleased, [
+    const rows = await this.actor.ask<Pick<LockRow, 'lock_name'>>(this.sql.deleteReleased, [
       lockNames,
       actor,
+      MIN_IDLE,
     ]);
     return rows.map(({ lock_name }) => lock_name);
   }
 
   clearExpired(actor?: string): Promise<number> {
-    return this.reader.inChunks((from, to) =>
-      this.reader.ask(this.sql.clearExpired, [from, to, actor ?? null]),
+    return this.actor.inChunks((from, to) =>
+      this.actor.ask(this.sql.clearExpired, [from, to, actor ?? null]),
     );
   }
 
@@ -142,4 +148,9 @@ export class SqlDesk implements LockDesk {
     }
     return counts;
   }
+}
+
+function expiredIn({ lock_name, expired_worker_name, expired_token }: HeldRow): ExpiredLease | undefined {
+  if (expired_worker_name === null) return undefined;
+  return { lockName: lock_name, workerName: expired_worker_name, fencingToken: Number(expired_token) };
 }

@@ -8,7 +8,9 @@ import {
   type HistoryStore,
   type Statistics,
   type Tally,
+  type Waiting,
 } from './history-store.js';
+import type { LockRecord } from './lock-store.js';
 import { TRIM_CHUNK, type HistoryStatements } from './postgres.history.js';
 import { toHistory, toLock, toTime, type HistoryRow, type LookRow } from './rows.js';
 import type { SqlReader } from './sql-reader.js';
@@ -86,24 +88,46 @@ export class SqlHistory implements HistoryStore {
     };
   }
 
-  async changes(cursor: string | undefined, watched: readonly string[], limit: number): Promise<Changes> {
-    if (cursor === undefined) {
-      const [latest] = await this.reader.ask<Record<'cursor' | 'server_time', string>>(this.sql.latest, []);
-      const { cursor, server_time } = latest!;
-      return { serverTime: toTime(server_time), cursor, locks: [], removed: [], truncated: false };
-    }
+  async changes(cursor: string | undefined, waiting: Waiting, limit: number): Promise<Changes> {
+    if (cursor === undefined) return this.#present();
     const [rows, serverTime] = await Promise.all([
-      this.reader.ask<ChangeRow>(this.sql.changes, [cursor, watched, limit + 1]),
+      this.reader.ask<ChangeRow>(this.sql.changes, [
+        cursor,
+        [...waiting.keys()],
+        [...waiting.values()],
+        limit + 1,
+      ]),
       this.reader.now(),
     ]);
-    const known = rows.filter((row): row is LookRow & ChangeRow => row.state !== null);
     const [{ read_to, newest } = { read_to: null, newest: null }] = rows;
+    const truncated = rows.length > limit || (read_to !== null && read_to !== newest);
+    if (truncated) return { ...(await this.#present()), truncated };
+    const known = rows.filter((row): row is LookRow & ChangeRow => row.state !== null);
+    const removed = rows.filter(({ state }) => state === null).map(({ name }) => name);
+    const locks = known.map((row) => ({ ...toLock(row), lastEvent: Number(row.last) }));
     return {
       serverTime,
       cursor: read_to === null ? cursor : newest!,
-      locks: known.map((row) => ({ ...toLock(row), lastEvent: Number(row.last) })),
-      removed: rows.filter(({ state }) => state === null).map(({ name }) => name),
-      truncated: rows.length > limit || (read_to !== null && read_to !== newest),
+      waiting: broughtUpToDate(waiting, locks, removed),
+      locks,
+      removed,
+      truncated,
+    };
+  }
+
+  /** Where changes are told from, when none are. */
+  async #present(): Promise<Changes> {
+    const [[latest], waited] = await Promise.all([
+      this.reader.ask<Record<'cursor' | 'server_time', string>>(this.sql.latest, []),
+      this.reader.ask<{ lock_name: string; waiting: number }>(this.sql.waited, []),
+    ]);
+    return {
+      serverTime: toTime(latest!.server_time),
+      cursor: latest!.cursor,
+      waiting: new Map(waited.map(({ lock_name, waiting }) => [lock_name, waiting])),
+      locks: [],
+      removed: [],
+      truncated: false,
     };
   }
 
@@ -119,6 +143,20 @@ export class SqlHistory implements HistoryStore {
       if (Number(row!.trimmed) < TRIM_CHUNK) return total;
     }
   }
+}
+
+function broughtUpToDate(
+  waiting: Waiting,
+  locks: readonly LockRecord[],
+  removed: readonly string[],
+): Waiting {
+  const present = new Map(waiting);
+  for (const name of removed) present.delete(name);
+  for (const { lockName, waiting } of locks) {
+    if (waiting > 0) present.set(lockName, waiting);
+    else present.delete(lockName);
+  }
+  return present;
 }
 
 const countsOf = (row: Record<keyof Counts, string>) =>

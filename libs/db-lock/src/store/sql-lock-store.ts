@@ -1,5 +1,10 @@
 import type { DataSource } from 'typeorm';
-import type { AcquireRequest, ReleaseRequest, RenewRequest } from '../lease/requests.js';
+import {
+  NOBODYS_GRANT,
+  type AcquireRequest,
+  type ReleaseRequest,
+  type RenewRequest,
+} from '../lease/requests.js';
 import type { TableNames } from '../model/schema-sql.js';
 import { answerEach, errorAnswer, repeatConflicts, repeatRaces } from './batch.js';
 import { Lanes } from './lanes.js';
@@ -55,6 +60,7 @@ export class SqlLockStore implements LockStore {
   readonly #sql: LockStatements;
   readonly #deskSql: DeskStatements;
   readonly #reader: SqlReader;
+  readonly #actor: SqlReader;
   readonly #patience: number;
   readonly #shortcut = new Shortcut();
   readonly queue: SqlWaitQueue;
@@ -76,6 +82,8 @@ export class SqlLockStore implements LockStore {
           purpose,
           timeouts: { statement: statementTimeout, rowLock: Math.min(ROW_LOCK_TIMEOUT, statementTimeout) },
           sessions,
+          // All others come in batches, which look after it themselves.
+          maxAge: purpose === 'act' || purpose === 'desk' ? statementTimeout : undefined,
         },
         CONNECTIONS[purpose],
       );
@@ -83,10 +91,12 @@ export class SqlLockStore implements LockStore {
       acquire: lanes('acquire'),
       release: lanes('release'),
       queue: lanes('queue'),
+      act: lanes('act'),
       desk: lanes('desk'),
     };
     this.#reader = new SqlReader(this.#lanes.desk, this.#sql);
-    this.desk = new SqlDesk(this.#deskSql, this.#reader, statementTimeout);
+    this.#actor = new SqlReader(this.#lanes.act, this.#sql);
+    this.desk = new SqlDesk(this.#deskSql, this.#reader, this.#actor, statementTimeout);
     this.history = new SqlHistory(historyStatements(tables), this.#reader);
     this.queue = new SqlWaitQueue(
       this.#sql,
@@ -158,15 +168,15 @@ export class SqlLockStore implements LockStore {
           this.#lanes.acquire.run<SeenRow>(this.#sql.acquireSet, queuedAcquireValues(requests)),
         ),
       );
-      const decided = new Map(
-        rows.filter(({ seen }) => seen === 'decided').map((row) => [row.lock_name, row]),
-      );
-      if (decided.size < requests.length)
-        return { outcome: 'busy', holder: toLease(rows.find(({ seen }) => seen !== 'decided')!) };
+      const decided = rows.filter(({ seen }) => seen === 'decided');
+      const others = rows.filter(({ seen }) => seen !== 'decided');
+      if (decided.length < requests.length) return { outcome: 'busy', holder: toLease(others[0]!) };
+      const byName = new Map(decided.map((row) => [row.lock_name, row]));
       return {
         outcome: 'granted',
-        leases: requests.map((request) => grantOf(decided.get(request.lockName)!, request)),
-        repeated: rows.every(({ repeated }) => repeated),
+        leases: requests.map((request) => grantOf(byName.get(request.lockName)!, request)),
+        repeated: decided.every(({ repeated }) => repeated),
+        expired: others.filter(isSomebodys).map(toLease),
       };
     } catch (error) {
       return errorAnswer(error);
@@ -224,7 +234,7 @@ export class SqlLockStore implements LockStore {
   }
 
   async ping(): Promise<void> {
-    await this.#reader.ask(this.#sql.ping, []);
+    await this.#actor.ask(this.#sql.ping, []);
   }
 
   async close(): Promise<void> {
@@ -263,6 +273,9 @@ function seenByName(rows: readonly SeenRow[]): Map<string, Seen> {
   return byName;
 }
 
+/** A lock that was released and stayed taken for a while is nobody's. */
+const isSomebodys = ({ grant_id }: SeenRow) => grant_id !== NOBODYS_GRANT;
+
 /** Neither granted nor refused: the lock looked free, and somebody else took it first. */
 function isUndecided({ decided, kept, holder }: Seen = {}): boolean {
   return !decided && !kept && !(holder && timeLeft(holder) > 0);
@@ -270,8 +283,9 @@ function isUndecided({ decided, kept, holder }: Seen = {}): boolean {
 
 function acquireAnswer(request: AcquireRequest, { decided, kept, holder }: Seen = {}): AcquireAnswer {
   if (decided) {
-    const expired =
-      holder && Number(holder.expire_time) <= Number(decided.lock_time) ? toLease(holder) : undefined;
+    const isExpired =
+      holder && isSomebodys(holder) && Number(holder.expire_time) <= Number(decided.lock_time);
+    const expired = isExpired ? toLease(holder) : undefined;
     return { outcome: 'granted', lease: grantOf(decided, request), repeated: decided.repeated, expired };
   }
   const other = kept ?? holder;
