@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import type { AdminScene } from '../admin/scene.js';
-import { describeWithBrowser } from '../support/browser.js';
+import { describeWithBrowser, eventually } from '../support/browser.js';
 import { KeyGuard, withKey } from '../support/key-guard.js';
 import { PLATFORMS } from '../support/platforms.js';
 import { openScene, Operator } from './operator.js';
@@ -37,12 +37,21 @@ describeWithBrowser('What an operator may do', (browser) => {
         return (await fetch(new URL('api/' + path, document.baseURI), { method, headers, body })).status;
       })(${JSON.stringify({ method, path, body: JSON.stringify(body) })})`);
 
+    const selectsByKeys = async (operator: Operator) => {
+      for (const key of ['j', 'x']) await operator.page.keyboard.press(key);
+      const selected = await operator.region('Selected locks').isVisible();
+      if (selected) await operator.page.keyboard.press('x');
+      return selected;
+    };
+
     const buttons = async (operator: Operator) => {
       await operator.seesNames('job', 'job:free', 'job:late');
       const shown = {
-        create: await operator.button('New lock').isVisible(),
+        create: await operator.button('Hold a lock').isVisible(),
         select: (await operator.page.getByRole('checkbox').count()) > 0,
         row: await operator.button('Force release job').isVisible(),
+        selection: await selectsByKeys(operator),
+        keys: await operator.tellsOfKeys('Select the row', 'Hold a lock'),
       };
       await operator.button('More').click();
       await operator.page.getByRole('menuitem', { name: 'Read again' }).waitFor();
@@ -58,7 +67,7 @@ describeWithBrowser('What an operator may do', (browser) => {
       await operator.openSettings();
       const create = await operator
         .sees(/^May /)
-        .then(() => operator.page.getByLabel('Lock', { exact: true }));
+        .then(() => operator.page.getByRole('dialog', { name: 'Hold a lock' }));
       return { ...shown, clear, remove, force, edit, dialog: await create.isVisible() };
     };
 
@@ -88,6 +97,8 @@ describeWithBrowser('What an operator may do', (browser) => {
         create: false,
         select: true,
         row: true,
+        selection: true,
+        keys: false,
         clear: false,
         remove: false,
         force: true,
@@ -108,7 +119,7 @@ describeWithBrowser('What an operator may do', (browser) => {
     it('is everything', async () => {
       const operator = await enter('edit');
       await operator.seesNames('job', 'job:free', 'job:late');
-      expect(await operator.button('New lock').isVisible()).toBe(true);
+      expect(await operator.button('Hold a lock').isVisible()).toBe(true);
       await operator.goToLock('job');
       await operator.button('Edit').waitFor();
       await operator.openSettings();
@@ -145,14 +156,16 @@ describeWithBrowser('What an operator may do', (browser) => {
       await operator.sees('You are not signed in');
       await operator.sees('What you see is what was read before.');
       await operator.seesNames('job', 'job:free', 'job:late');
-      await operator.button('New lock').click();
+      await operator.button('Hold a lock').click();
       await operator.dialog.getByLabel('Lock').fill('new');
       await operator.button('Hold the lock', operator.dialog).click();
       await operator.sees('You are not signed in', operator.dialog);
       await operator.button('Cancel', operator.dialog).click();
+      await operator.dialog.waitFor({ state: 'hidden' });
       await operator.visit.context.setExtraHTTPHeaders(KEY.extraHTTPHeaders);
-      await operator.button('Try again').click();
-      await operator.page.getByText('You are not signed in').waitFor({ state: 'hidden' });
+      await operator.button('Sign in').click();
+      const complaints = operator.page.getByText('You are not signed in');
+      await eventually(async () => expect(await complaints.count()).toBe(0));
     });
 
     it('is asked for where the page comes without credentials', async () => {

@@ -6,6 +6,7 @@ const HOSTILE = [
   '<img src=x onerror="document.title=alert(1)">',
   '"><script>document.body.remove()</script>',
   '\u001b[2J\u0007\u0001',
+  'jo\u0308b',
   'line\nbreak\ttab\r',
   '\u202egnp.exe',
   '🔒'.repeat(255),
@@ -37,13 +38,14 @@ describeWithBrowser('A name that somebody chose to do harm', (browser) => {
     expect(shown).not.toMatch(INVISIBLE);
     expect(shown).toContain('<img src=x onerror="document.title=alert(1)">');
     expect(shown).toContain('\\u202Egnp.exe');
+    expect(shown).toContain('jo\\u0308b');
 
     const links = page.locator('[data-row-link]');
     for (const [index, { lockName }] of (await scene.list()).items.entries()) {
       await links.nth(index).click();
       const heading = page.getByRole('heading', { level: 1 });
       await operator.seesFact('Holder', /./);
-      await operator.sees('Created');
+      await operator.sees('Held by hand');
       const title = await heading.innerText();
       expect(title).not.toMatch(INVISIBLE);
       expect(await page.title()).toBe(`${title} · dblock`);

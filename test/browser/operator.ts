@@ -140,6 +140,21 @@ export class Operator {
     await this.page.locator('label').filter({ hasText: label }).click();
   }
 
+  /** Whether the help tells of all these keys, by what they do. */
+  async tellsOfKeys(...labels: string[]): Promise<boolean> {
+    await this.page.keyboard.press('Shift+?');
+    await this.sees('Keyboard shortcuts', this.dialog);
+    const told = await this.dialog.getByRole('rowheader').allInnerTexts();
+    await this.page.keyboard.press('Escape');
+    await this.dialog.waitFor({ state: 'hidden' });
+    return labels.every((label) => told.includes(label));
+  }
+
+  /** What the focus is on, in words. */
+  async focused(): Promise<string> {
+    return (await this.page.locator(':focus').innerText()).trim();
+  }
+
   async openSettings(): Promise<void> {
     await this.button(/^(Settings|设置)$/).click();
   }

@@ -44,13 +44,14 @@ describeWithBrowser('An operator', (browser) => {
 
       await operator.button('Force release').click();
       await operator.sees('The old holder may still be running', operator.dialog);
+      await operator.sees('waits first and gets it at once.', operator.dialog);
       const submit = operator.button('Force release', operator.dialog);
       expect(await submit.isDisabled()).toBe(true);
       await operator.dialog.getByLabel('Reason').fill('   ');
       expect(await submit.isDisabled()).toBe(true);
       await operator.dialog.getByLabel('Reason').fill('worker-1 hangs');
       await operator.confirm('Force release');
-      await operator.sees('orders:42 was taken from worker-1.');
+      await operator.sees(/^worker-3$/, operator.page.getByRole('status').filter({ hasText: 'has it now' }));
 
       const { outcome } = await waiter;
       expect(outcome).not.toBe('busy');
@@ -62,12 +63,17 @@ describeWithBrowser('An operator', (browser) => {
         { event: 'Waited', worker: 'worker-3', why: 'behind worker-1' },
         { event: 'Acquired', worker: 'worker-1', why: '' },
       );
+      const events = async () => (await operator.history()).map(({ event }) => event);
+      await operator.choose('Without waits');
+      await eventually(async () => expect(await events()).toEqual(['Acquired', 'Forced', 'Acquired']));
+      await operator.choose('Operators’ acts');
+      await eventually(async () => expect(await events()).toEqual(['Forced']));
     });
 
     it('holds a lock by hand, edits it, frees it and deletes it', async () => {
       const operator = await Operator.arrive(browser, scene, { clockOffset });
       await operator.sees('No lock yet');
-      await operator.button('New lock').click();
+      await operator.button('Hold a lock').first().click();
       const { dialog } = operator;
       await operator.button('Hold the lock', dialog).click();
       await operator.sees('Give the lock’s name', dialog);
@@ -94,7 +100,7 @@ describeWithBrowser('An operator', (browser) => {
       await dialog.getByLabel('New TTL').fill('forever');
       await operator.sees(/^Give a number with a unit/, dialog);
       await dialog.getByLabel('New TTL').fill('4h');
-      await operator.sees(/2h 59m later|3h later/, dialog);
+      await operator.sees(/\((2h 59m|3h) later\)$/, dialog);
       await dialog.getByLabel('Metadata').fill('{"ticket": "OPS-2"}');
       await operator.sees('will change: ticket', dialog);
       await operator.confirm('Save the changes');
@@ -114,6 +120,10 @@ describeWithBrowser('An operator', (browser) => {
       await operator.button('Force release').click();
       await dialog.getByLabel('Reason').fill('done');
       await operator.confirm('Force release');
+      await operator.button('Delete').click();
+      await operator.confirm(/^Delete \(1\)$/);
+      await operator.sees(/^deploy:freeze was kept: .+ in the last minute/);
+      await scene.service.leaveIdle('deploy:freeze');
       await operator.button('Delete').click();
       await operator.confirm(/^Delete \(1\)$/);
       await operator.sees('No lock yet');
@@ -140,10 +150,21 @@ describeWithBrowser('An operator', (browser) => {
     it('frees a selection, clears what has expired, and deletes what is free', async () => {
       for (const name of ['job:1', 'job:2', 'job:3', 'job:4']) await scene.lease(name);
       await scene.service.leaveExpired('job:5');
-      const operator = await Operator.arrive(browser, scene);
+      const operator = await Operator.arrive(browser, scene, { hash: '/lock/job%3A5' });
+      await operator.sees('Free: whoever asks next gets it.');
+      await operator.seesFact('Expired', /\d\d:\d\d:\d\d · /);
+      expect(await operator.fact('Time remaining').count()).toBe(0);
+      await operator.button('Clear expired').waitFor();
+      await operator.button('Hold a lock').click();
+      expect(await operator.dialog.getByLabel('Lock').inputValue()).toBe('job:5');
+      await operator.button('Cancel', operator.dialog).click();
+      await operator.goTo();
       for (const name of ['job:1', 'job:2', 'job:3'])
         await operator.page.getByRole('checkbox', { name: `Select ${name}` }).check();
-      await operator.sees('3 locks selected');
+      await operator.search.fill('job:1');
+      await operator.sees('3 locks selected, 2 not shown');
+      await operator.search.fill('');
+      await operator.sees(/^3 locks selected$/);
       await operator.button('Force release (3)').click();
       const { dialog } = operator;
       await operator.sees('The old holders may still be running', dialog);
@@ -172,6 +193,7 @@ describeWithBrowser('An operator', (browser) => {
 
       await operator.page.getByRole('checkbox', { name: 'Select all on this page' }).check();
       await operator.sees('5 locks selected');
+      for (const name of ['job:1', 'job:2', 'job:3', 'job:5']) await scene.service.leaveIdle(name);
       await operator.button('Delete released (4)').click();
       await operator.confirm(/^Delete \(4\)$/);
       await operator.sees('4 locks were deleted.');
@@ -203,8 +225,8 @@ describeWithBrowser('An operator', (browser) => {
       expect(download.suggestedFilename()).toBe('dblock-locks.csv');
       const csv = await readFile(await download.path(), 'utf8');
       const [header, ...lines] = csv.trim().split('\r\n');
-      expect(header).toMatch(/^lock_name,state,/);
-      expect(lines.map((line) => line.split(',')[0])).toEqual(['orders:1', 'orders:2']);
+      expect(header).toMatch(/^"lock_name","state",/);
+      expect(lines.map((line) => line.split(',')[0])).toEqual(['"orders:1"', '"orders:2"']);
     });
 
     it('comes back to the same view by a link, and to the last one by the back button', async () => {
@@ -239,10 +261,17 @@ describeWithBrowser('An operator', (browser) => {
       await isRestored(operator);
       await isRestored(await Operator.arrive(browser, scene, { hash: new URL(page.url()).hash.slice(1) }));
 
-      await operator.link('job:030').click();
-      await page.getByRole('heading', { level: 1, name: 'job:030' }).waitFor();
+      await page.getByRole('checkbox', { name: 'Select job:020' }).check();
+      await page.evaluate('window.scrollTo(0, 200)');
+      await operator.link('job:020').click();
+      await page.getByRole('heading', { level: 1, name: 'job:020' }).waitFor();
+      expect(await page.evaluate('window.scrollY')).toBe(0);
       await page.goBack();
       await isRestored(operator);
+      expect(await page.evaluate('window.scrollY')).toBe(200);
+      expect(await operator.focused()).toBe('job:020');
+      await operator.sees('1 lock selected');
+      await operator.button('Clear selection').click();
       await page.goBack();
       await operator.sees('Page 1 of 3');
       await page.goForward();
@@ -264,13 +293,12 @@ describeWithBrowser('An operator', (browser) => {
       await operator.seesNames('job:1', 'job:2', 'job:3');
       await keyboard.press('Escape');
 
-      const focused = () => operator.page.locator(':focus').innerText();
       await keyboard.press('j');
-      expect(await focused()).toBe('job:1');
+      expect(await operator.focused()).toBe('job:1');
       await keyboard.press('j');
       await keyboard.press('j');
       await keyboard.press('k');
-      expect(await focused()).toBe('job:2');
+      expect(await operator.focused()).toBe('job:2');
       await keyboard.press('x');
       await operator.sees('1 lock selected');
       expect(await operator.page.getByRole('checkbox', { name: 'Select job:2' }).isChecked()).toBe(true);
@@ -278,14 +306,33 @@ describeWithBrowser('An operator', (browser) => {
       await operator.region('Selected locks').waitFor({ state: 'hidden' });
       await keyboard.press('Enter');
       await operator.page.getByRole('heading', { level: 1, name: 'job:2' }).waitFor();
+      expect(await operator.focused()).toBe('job:2');
+
+      const { dialog } = operator;
+      await operator.button('Edit').focus();
+      await keyboard.press('Enter');
+      await eventually(async () =>
+        expect(await dialog.getByLabel('New TTL').evaluate((field) => field.matches(':focus'))).toBe(true),
+      );
+      await keyboard.press('Escape');
+      await eventually(async () => expect(await operator.focused()).toBe('Edit'));
+      await operator.button('Force release').focus();
+      await keyboard.press('Enter');
+      await operator.sees('Nobody waits; it stays free.', dialog);
+      await keyboard.type('done');
+      await operator.button('Force release', dialog).press('Enter');
+      await operator.sees('It is free now.');
+      // The button is gone.
+      await operator.button('Delete').waitFor();
+      await eventually(async () => expect(await operator.focused()).toBe('job:2'));
 
       await keyboard.press('Shift+?');
       await operator.sees('Keyboard shortcuts', operator.dialog);
       await keyboard.press('n');
       await keyboard.press('Escape');
-      await operator.dialog.waitFor({ state: 'hidden' });
+      // While the one fades, the other opens.
       await keyboard.press('n');
-      await operator.sees('Hold a lock by hand', operator.dialog);
+      await operator.sees('Hold a lock', operator.dialog);
       await keyboard.type('job:n/?');
       await keyboard.press('Enter');
       await operator.page.getByRole('heading', { level: 1, name: 'job:n/?' }).waitFor();
@@ -297,6 +344,44 @@ describeWithBrowser('An operator', (browser) => {
       await keyboard.press('g');
       await keyboard.press('l');
       await operator.seesNames('job:1', 'job:2', 'job:3', 'job:n/?');
+    });
+
+    it('sees how much of a lease is left since its last renewal, and how long it is held', async () => {
+      const { lockName, grantId } = await scene.lease('job', { ttl: '1m' });
+      await scene.service.query("UPDATE dblock_lock SET lock_time = lock_time - interval '50 min'");
+      const operator = await Operator.arrive(browser, scene, { hash: '/lock/job' });
+      await operator.seesFact('Held for', /^50m/);
+      const share = async () => {
+        const style = await operator.page.locator('dd svg rect + rect').getAttribute('style');
+        return Number(/scaleX\((.+?)\)/.exec(style!)![1]);
+      };
+      expect(await share()).toBeGreaterThan(0.85);
+      await scene.service.locks.renew({ lockName, grantId, ttl: '50m' });
+      await operator.page.keyboard.press('r');
+      await operator.seesFact('Time remaining', /^(50|49)m/);
+      expect(await share()).toBeGreaterThan(0.85);
+      expect(await operator.page.locator('dd [data-low]').count()).toBe(0);
+    });
+
+    it('sees the first of a crowd, and the others when asked', async () => {
+      await scene.lease('job');
+      for (let waiter = 1; waiter <= 12; waiter++) {
+        void scene.acquire('job', { workerName: `worker-${waiter}`, wait: '1h' }).catch(() => {});
+        await scene.waitedFor('job', waiter);
+      }
+      const operator = await Operator.arrive(browser, scene, { hash: '/lock/job' });
+      const waiters = operator.region(/^Queue/).getByRole('listitem');
+      await waiters.first().waitFor();
+      expect(await waiters.count()).toBe(10);
+      await operator.button('Show all (12)').click();
+      expect(await waiters.count()).toBe(12);
+    });
+
+    it('is told that nobody is signed in', async () => {
+      const open = await openScene(browser, { features: [{ resolveActor: () => null }] });
+      const operator = await Operator.arrive(browser, open);
+      await operator.openSettings();
+      await operator.sees('Nobody is signed in');
     });
 
     it('reads it in another language, which the browser remembers', async () => {

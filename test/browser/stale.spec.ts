@@ -45,6 +45,109 @@ describeWithBrowser('What an operator sees may be out of date', (browser) => {
     expect((await scene.inspect('job')).state).toBe('released');
   });
 
+  it('but not when a stream has reached its planned end: the page opens the next one, and misses nothing', async () => {
+    await scene.lease('job:1');
+    const operator = new Operator(await browser.visit(), `${scene.service.apiServer}/admin`);
+    await operator.page.addInitScript(`
+      states = [];
+      new MutationObserver((changes) => states.push(...changes.map(({ target }) => target.dataset.state)))
+        .observe(document, { subtree: true, attributeFilter: ['data-state'] });
+    `);
+    let streams = 0;
+    await operator.page.route('**/api/changes', async (route) => {
+      if (++streams > 1) return route.continue();
+      await scene.lease('job:2'); // after the list was read, and before the next stream begins
+      const body = 'retry: 60000\nevent: hello\ndata: {}\n\nevent: again\ndata: {}\n\n';
+      await route.fulfill({ contentType: 'text/event-stream', body });
+    });
+    await operator.goTo();
+    await operator.seesNames('job:1', 'job:2');
+    await operator.sees('Live');
+    await scene.lease('job:3');
+    await operator.seesNames('job:1', 'job:2', 'job:3');
+    expect(streams).toBe(2);
+    expect(await operator.page.evaluate('states')).not.toContain('polling');
+  });
+
+  it('when they edit a lease that is over: the new one keeps its metadata', async () => {
+    await scene.held({ lockName: 'job', workerName: 'worker-1', metadata: { job: 'old', secret: 1 } });
+    const operator = await Operator.arrive(browser, scene, { hash: '/lock/job' });
+    const { dialog } = operator;
+    await operator.button('Edit').click();
+    await dialog.getByLabel('New TTL').fill('3h');
+    operator.visit.expectFailures(409);
+    await scene.forceRelease('job');
+    const next = await scene.held({ lockName: 'job', workerName: 'worker-2', metadata: { job: 'new' } });
+    await operator.button('Save the changes', dialog).click();
+    await operator.sees('The lock changed since you saw it', dialog);
+    expect(await dialog.getByRole('alert').evaluate((notice) => notice.matches(':focus'))).toBe(true);
+    expect(JSON.parse(await dialog.getByLabel('Metadata').inputValue())).toEqual({ job: 'new' });
+    await operator.confirm('Save for the new lease');
+    const edited = await scene.inspect('job');
+    expect(edited).toMatchObject({ workerName: 'worker-2', metadata: { job: 'new' } });
+    expect(Date.parse(edited.expireTime)).toBeGreaterThan(Date.parse(next.expireTime));
+  });
+
+  it('when an answer is lost: the page says that nobody knows, and looks', async () => {
+    await scene.lease('job');
+    const operator = await Operator.arrive(browser, scene, { hash: '/lock/job' });
+    const { dialog, page } = operator;
+    await page.route('**/force-release', async (route) => {
+      await route.fetch();
+      await route.abort();
+    });
+    operator.visit.expectFailures();
+    await operator.button('Force release').click();
+    await dialog.getByLabel('Reason').fill('it hangs');
+    await operator.button('Force release', dialog).click();
+    await operator.sees(/^Whether it was done is unknown/, dialog);
+    await operator.sees(/^Released$/);
+    await page.keyboard.press('Escape');
+    await dialog.waitFor({ state: 'hidden' });
+    await eventually(async () => expect(await operator.focused()).toBe('job'));
+  });
+
+  it('when they do not wait for an answer: they are told of it later', async () => {
+    await scene.lease('job');
+    const operator = await Operator.arrive(browser, scene, { hash: '/lock/job' });
+    const { dialog, page } = operator;
+    let answer = (): void => {};
+    const slow = new Promise<void>((resolve) => (answer = resolve));
+    const problem = { type: 'about:blank', title: 'No', status: 503, code: 'STORE_UNAVAILABLE' };
+    await page.route('**/force-release', async (route) => {
+      await slow;
+      await route.fulfill({ status: 503, contentType: 'application/problem+json', json: problem });
+    });
+    operator.visit.expectFailures(503);
+    await operator.button('Force release').click();
+    await dialog.getByLabel('Reason').fill('it hangs');
+    await operator.button('Force release', dialog).click();
+    await operator.sees('The request is under way; closing does not stop it.', dialog);
+    await page.keyboard.press('Escape');
+    await operator.button('Close', dialog).last().click();
+    await dialog.waitFor({ state: 'hidden' });
+    answer();
+    await operator.sees(
+      /^Force release \(job\): The database can’t be reached · Whether it was done is unknown/,
+    );
+  });
+
+  it('when nothing can be read, though the stream of changes goes on: the page says so', async () => {
+    await scene.lease('job');
+    const operator = await Operator.arrive(browser, scene, { clockOffset: 1 });
+    const { page } = operator;
+    await operator.sees('Live');
+    await operator.seesNames('job');
+    operator.visit.expectFailures(503);
+    await page.route('**/api/inspect', (route) => route.fulfill({ status: 503, json: {} }));
+    await page.clock.fastForward(11_000);
+    await operator.sees(/^Stale, since \d\d:\d\d:\d\d$/);
+    await operator.sees('What you see may be out of date');
+    await page.unroute('**/api/inspect');
+    await page.clock.fastForward(11_000);
+    await operator.sees('Live');
+  });
+
   it('when nobody holds the lock any more: nothing is left to do', async () => {
     const lease = await scene.lease('job', { workerName: 'worker-1' });
     const operator = await Operator.arrive(browser, scene);

@@ -17,6 +17,8 @@ export function buildPage(): void {
   const { status, output } = spawnSync('npm', ['run', '--silent', 'build:admin'], {
     cwd: ROOT,
     encoding: 'utf8',
+    // Jest's would give React's development build.
+    env: { ...process.env, NODE_ENV: 'production' },
   });
   if (status !== 0) throw new Error(`The admin page can't be built: ${output.join('\n')}`);
 }

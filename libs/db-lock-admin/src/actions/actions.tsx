@@ -1,6 +1,7 @@
-import { createContext, use, useMemo, useState, type ReactNode } from 'react';
+import { createContext, use, useEffect, useMemo, useRef, useState, type ReactNode } from 'react';
 import type { Lock } from '../api/contract';
 import type { DialogState } from '../ui/dialog';
+import { focusedElement, giveFocusBack } from '../ui/focus';
 import { ClearDialog } from './clear-dialog';
 import { CreateDialog } from './create-dialog';
 import { DeleteDialog } from './delete-dialog';
@@ -10,7 +11,7 @@ import { ForceDialog } from './force-dialog';
 
 /** What an operator may be about to do. The locks are as the operator saw them. */
 export type Action =
-  | { kind: 'create' }
+  | { kind: 'create'; lockName?: string }
   | { kind: 'clear' }
   | { kind: 'edit' | 'force'; lock: Lock }
   | { kind: 'force-all' | 'delete'; locks: Lock[]; onDone: () => void };
@@ -29,22 +30,28 @@ export function useBegin(): Begin {
 export function ActionsProvider({ children }: { children: ReactNode }) {
   const [action, setAction] = useState<Action | null>(null);
   const [count, setCount] = useState(0);
-  const [opened, setOpened] = useState(false);
+  /** Which of the dialogs is open: an answer that comes late must not close another one. */
+  const [open, setOpen] = useState(0);
+  const opener = useRef<HTMLElement>(null);
 
-  const begin = useMemo<Begin>(
-    () => (next) => {
+  const begin = useMemo<Begin>(() => {
+    let begun = 0;
+    return (next) => {
+      begun += 1;
+      opener.current = focusedElement();
       setAction(next);
-      setCount((last) => last + 1);
-      setOpened(true);
-    },
-    [],
-  );
+      setCount(begun);
+      setOpen(begun);
+    };
+  }, []);
   const state: DialogState = {
-    opened,
+    opened: open === count,
     onClose: () => {
-      setOpened(false);
+      setOpen((last) => (last === count ? 0 : last));
     },
   };
+  const closed = count > 0 && !state.opened;
+  useEffect(() => (closed ? giveFocusBack(opener.current) : undefined), [closed]);
 
   return (
     <BeginContext value={begin}>
@@ -58,7 +65,7 @@ export function ActionsProvider({ children }: { children: ReactNode }) {
 function ActionDialog({ action, ...state }: { action: Action } & DialogState) {
   switch (action.kind) {
     case 'create':
-      return <CreateDialog {...state} />;
+      return <CreateDialog {...state} lockName={action.lockName} />;
     case 'clear':
       return <ClearDialog {...state} />;
     case 'edit':

@@ -11,7 +11,7 @@ export function ChangedNotice({ seen, lock }: { seen: Lock; lock: Lock }) {
   const { t } = useLanguage();
   const held = stateAt(lock, useNow()) === 'held';
   return (
-    <Notice tone="warning" title={t('changed.title')} urgent>
+    <Notice tone="warning" title={t('changed.title')} urgent takesFocus>
       {held && lock.workerName !== null ? (
         <T
           k={lock.workerName === seen.workerName ? 'changed.sameWorker' : 'changed.otherWorker'}

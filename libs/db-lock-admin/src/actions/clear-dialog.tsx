@@ -10,6 +10,8 @@ import { useAction } from './use-action';
 export function ClearDialog(state: DialogState) {
   const { t } = useLanguage();
   const clearing = useAction(() => clearExpired(), {
+    title: t('action.clearExpired'),
+    opened: state.opened,
     lockNames: () => [],
     onSuccess: ({ cleared }) => {
       announce(t('clear.done', { count: cleared }));
@@ -17,7 +19,7 @@ export function ClearDialog(state: DialogState) {
     },
   });
   return (
-    <Dialog {...state} title={t('action.clearExpired')}>
+    <Dialog {...state} title={t('action.clearExpired')} busy={clearing.isPending}>
       <DialogForm
         onSubmit={() => {
           clearing.mutate(undefined);
@@ -27,7 +29,7 @@ export function ClearDialog(state: DialogState) {
         busy={clearing.isPending}
       >
         <p className={classes.text}>{t('clear.text')}</p>
-        {clearing.error && <ProblemNotice error={clearing.error} />}
+        {clearing.error && <ProblemNotice error={clearing.error} act />}
       </DialogForm>
     </Dialog>
   );

@@ -4,7 +4,7 @@ import { createLock } from '../api/actions';
 import { ProblemError } from '../api/problem';
 import { T, useLanguage } from '../language/language';
 import { lockHref, navigate } from '../shell/route';
-import { useSession } from '../shell/session';
+import { isNobody, useSession } from '../shell/session';
 import { Dialog, DialogForm, type DialogState } from '../ui/dialog';
 import { Name } from '../ui/name';
 import { Notice } from '../ui/notice';
@@ -22,10 +22,11 @@ import { useAction } from './use-action';
 const FIELDS = ['lockName', 'ttl', 'workerName', 'metadata', 'reason'];
 
 /** Holds a lock by hand, which keeps workers off something while it is repaired. */
-export function CreateDialog(state: DialogState) {
+export function CreateDialog({ lockName: wanted = '', ...state }: { lockName?: string } & DialogState) {
   const { t } = useLanguage();
   const { actor } = useSession();
-  const [lockName, setLockName] = useState('');
+  const nobody = isNobody(actor);
+  const [lockName, setLockName] = useState(wanted);
   const [ttl, setTtl] = useState('15m');
   const [workerName, setWorkerName] = useState('');
   const [metadata, setMetadata] = useState('');
@@ -41,9 +42,12 @@ export function CreateDialog(state: DialogState) {
   const complete = Object.values(complaints).every((complaint) => complaint === null);
 
   const creation = useAction(createLock, {
+    title: t('create.title'),
+    opened: state.opened,
     lockNames: (lock) => [lock.lockName],
     onSuccess: (lock) => {
       announce(<T k="create.done" slots={{ lock: <Name value={lock.lockName} /> }} />);
+      if (!state.opened) return;
       state.onClose();
       navigate(lockHref(lock.lockName));
     },
@@ -65,7 +69,7 @@ export function CreateDialog(state: DialogState) {
   const holder = creation.error instanceof ProblemError ? creation.error.problem.holder : undefined;
 
   return (
-    <Dialog {...state} title={t('create.title')}>
+    <Dialog {...state} title={t('create.title')} busy={creation.isPending}>
       <DialogForm
         onSubmit={submit}
         onCancel={state.onClose}
@@ -80,7 +84,7 @@ export function CreateDialog(state: DialogState) {
           value={lockName}
           error={complaintOf('lockName')}
           required
-          data-autofocus
+          data-autofocus={wanted === '' || undefined}
           autoComplete="off"
           autoCapitalize="off"
           spellCheck={false}
@@ -88,12 +92,19 @@ export function CreateDialog(state: DialogState) {
             setLockName(event.currentTarget.value);
           }}
         />
-        <TtlField label={t('field.ttl')} value={ttl} onChange={setTtl} error={complaintOf('ttl')} required />
+        <TtlField
+          label={t('field.ttl')}
+          value={ttl}
+          onChange={setTtl}
+          error={complaintOf('ttl')}
+          required
+          autoFocus={wanted !== ''}
+        />
         <TextInput
           className={classes.mono}
           label={t('field.worker')}
-          description={t('create.workerHint')}
-          placeholder={actor}
+          description={t(nobody ? 'create.workerHintNobody' : 'create.workerHint')}
+          placeholder={nobody ? undefined : actor}
           value={workerName}
           error={issueOf(creation.error, 'workerName')}
           autoComplete="off"
@@ -110,14 +121,15 @@ export function CreateDialog(state: DialogState) {
         />
         <ReasonField value={reason} onChange={setReason} error={issueOf(creation.error, 'reason')} />
         {holder ? (
-          <Notice tone="warning" title={t('problem.busy')} urgent>
+          <Notice tone="warning" title={t('problem.busy')} urgent takesFocus>
             <T
               k="create.holder"
               slots={{ worker: <Name value={holder.workerName} />, ago: <Ago time={holder.lockTime} /> }}
             />
           </Notice>
         ) : (
-          creation.error && !isAllAtFields(creation.error, FIELDS) && <ProblemNotice error={creation.error} />
+          creation.error &&
+          !isAllAtFields(creation.error, FIELDS) && <ProblemNotice error={creation.error} act />
         )}
       </DialogForm>
     </Dialog>

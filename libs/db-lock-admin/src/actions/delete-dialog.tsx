@@ -6,8 +6,12 @@ import { Name } from '../ui/name';
 import { ProblemNotice } from '../ui/problem-notice';
 import { Ago } from '../ui/time';
 import { announce } from '../ui/toasts';
+import { visibleText } from '../ui/visible-text';
 import classes from './fields.module.css';
 import { useAction } from './use-action';
+
+/** How many locks a message names. */
+const MOST_NAMED = 3;
 
 interface DeleteDialogProps extends DialogState {
   locks: Lock[];
@@ -16,21 +20,28 @@ interface DeleteDialogProps extends DialogState {
 
 /** Deletes the rows of locks that nobody holds. */
 export function DeleteDialog({ locks, onDone, ...state }: DeleteDialogProps) {
-  const { t } = useLanguage();
+  const { t, formats } = useLanguage();
+  const namesOf = (kept: string[]) => {
+    const more = kept.length - MOST_NAMED;
+    const names = kept.slice(0, MOST_NAMED).map(visibleText);
+    return formats.list(more > 0 ? [...names, t('delete.others', { count: more })] : names);
+  };
   const lockNames = locks.map(({ lockName }) => lockName);
   const deletion = useAction(deleteReleased, {
+    title: t('action.delete'),
+    opened: state.opened,
     lockNames: () => lockNames,
     onSuccess: ({ deleted, kept }) => {
-      const deletedText = t('delete.done', { count: deleted.length });
-      announce(
-        kept.length === 0 ? deletedText : `${deletedText} ${t('delete.kept', { count: kept.length })}`,
-      );
-      onDone();
+      if (deleted.length > 0) announce(t('delete.done', { count: deleted.length }));
+      if (kept.length > 0) {
+        announce(t('delete.kept', { count: kept.length, locks: namesOf(kept) }), 'warning');
+      }
+      if (deleted.length > 0) onDone();
       state.onClose();
     },
   });
   return (
-    <Dialog {...state} title={t('delete.title', { count: locks.length })}>
+    <Dialog {...state} title={t('delete.title', { count: locks.length })} busy={deletion.isPending}>
       <DialogForm
         onSubmit={() => {
           deletion.mutate(lockNames);
@@ -52,7 +63,7 @@ export function DeleteDialog({ locks, onDone, ...state }: DeleteDialogProps) {
             </li>
           ))}
         </ul>
-        {deletion.error && <ProblemNotice error={deletion.error} />}
+        {deletion.error && <ProblemNotice error={deletion.error} act />}
       </DialogForm>
     </Dialog>
   );

@@ -38,6 +38,8 @@ export function EditDialog({ lock, ...state }: { lock: Lock } & DialogState) {
   const changesAnything = (ttlChanged || metadataChanged) && !ttlWrong && 'value' in parsed;
 
   const edit = useAction((change: EditLock) => editLock(lock.lockName, change), {
+    title: t('edit.title'),
+    opened: state.opened,
     lockNames: () => [lock.lockName],
     onSuccess: () => {
       announce(<T k="edit.done" slots={{ lock: <Name value={lock.lockName} /> }} />);
@@ -59,13 +61,15 @@ export function EditDialog({ lock, ...state }: { lock: Lock } & DialogState) {
         if (changed === null) return;
         setBefore(seen);
         setSeen(changed);
+        // What nobody has touched is the old lease's, and no wish for the new one.
+        if (metadata === metadataText(seen.metadata)) setMetadata(metadataText(changed.metadata));
       },
     });
   };
   const conflict = edit.error instanceof ProblemError && edit.error.changedLock !== null;
 
   return (
-    <Dialog {...state} title={t('edit.title')}>
+    <Dialog {...state} title={t('edit.title')} busy={edit.isPending}>
       <DialogForm
         onSubmit={submit}
         onCancel={state.onClose}
@@ -73,11 +77,12 @@ export function EditDialog({ lock, ...state }: { lock: Lock } & DialogState) {
         disabled={!changesAnything || !held}
         busy={edit.isPending}
       >
-        {before !== null && <ChangedNotice seen={before} lock={seen} />}
+        {before !== null && <ChangedNotice key={seen.fencingToken} seen={before} lock={seen} />}
         <TtlField
           label={t('edit.ttl')}
           value={ttl}
           onChange={setTtl}
+          autoFocus
           error={ttlWrong ? t('ttl.wrong') : issueOf(edit.error, 'ttl')}
         />
         <MetadataField
@@ -92,7 +97,7 @@ export function EditDialog({ lock, ...state }: { lock: Lock } & DialogState) {
           metadata={metadataChanged && parsed}
         />
         {edit.error && !conflict && !isAllAtFields(edit.error, FIELDS) && (
-          <ProblemNotice error={edit.error} />
+          <ProblemNotice error={edit.error} act />
         )}
       </DialogForm>
     </Dialog>
@@ -123,8 +128,10 @@ function Difference({ lock, ttl, metadata }: DifferenceProps) {
         {ttl !== null && (
           <>
             <span className={classes.arrow}>→</span>
-            {formats.time(now + ttl, now)} (
-            {t(shift >= 0 ? 'edit.later' : 'edit.earlier', { duration: formats.duration(Math.abs(shift)) })})
+            {t(shift >= 0 ? 'edit.later' : 'edit.earlier', {
+              time: formats.time(now + ttl, now),
+              duration: formats.duration(Math.abs(shift)),
+            })}
           </>
         )}
         {ttl === null && ` · ${t('edit.unchanged')}`}

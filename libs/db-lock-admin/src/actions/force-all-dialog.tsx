@@ -1,5 +1,5 @@
 import { Button } from '@mantine/core';
-import { useState } from 'react';
+import { useEffect, useRef, useState } from 'react';
 import { forceReleaseAll } from '../api/actions';
 import type { ForceReleaseAnswer, Lock } from '../api/contract';
 import { T, useLanguage } from '../language/language';
@@ -30,13 +30,17 @@ export function ForceAllDialog({ locks, onDone, ...state }: ForceAllDialogProps)
   const [answers, setAnswers] = useState<ForceReleaseAnswer[] | null>(null);
 
   const release = useAction((why: string) => forceReleaseAll(seen.map(targetOf), why), {
+    title: t('force.titleAll', { count: seen.length }),
+    opened: state.opened,
     lockNames: () => seen.map(({ lockName }) => lockName),
     onSuccess: (answer) => {
       onDone();
       const forced = answer.answers.filter(({ outcome }) => outcome === 'forced').length;
       if (forced > 0) announce(t('force.doneAll', { count: forced }));
-      if (answer.answers.every(({ outcome }) => outcome === 'forced')) state.onClose();
-      else setAnswers(answer.answers);
+      const left = answer.answers.length - forced;
+      if (left === 0) state.onClose();
+      else if (state.opened) setAnswers(answer.answers);
+      else announce(t('force.leftOver', { count: left }), 'warning');
     },
   });
 
@@ -47,7 +51,12 @@ export function ForceAllDialog({ locks, onDone, ...state }: ForceAllDialogProps)
   };
 
   return (
-    <Dialog {...state} title={t('force.titleAll', { count: seen.length })} size={600}>
+    <Dialog
+      {...state}
+      title={t('force.titleAll', { count: seen.length })}
+      size={600}
+      busy={release.isPending}
+    >
       {answers !== null ? (
         <Outcomes answers={answers} onClose={state.onClose} onDecideAnew={decideAnew} />
       ) : (
@@ -78,7 +87,7 @@ export function ForceAllDialog({ locks, onDone, ...state }: ForceAllDialogProps)
             required
           />
           {release.error && !isAllAtFields(release.error, ['reason']) && (
-            <ProblemNotice error={release.error} />
+            <ProblemNotice error={release.error} act />
           )}
         </DialogForm>
       )}
@@ -106,13 +115,17 @@ interface OutcomesProps {
 function Outcomes({ answers, onClose, onDecideAnew }: OutcomesProps) {
   const { t } = useLanguage();
   const now = useNow();
+  const list = useRef<HTMLUListElement>(null);
+  useEffect(() => {
+    list.current?.focus();
+  }, []);
   const changed = answers.flatMap(({ outcome, lock }) =>
     outcome === 'changed' && lock !== null && stateAt(lock, now) === 'held' ? [lock] : [],
   );
   return (
     <div className={dialogClasses.form}>
       {/* It scrolls, so the keyboard must reach it. */}
-      <ul className={classes.names} tabIndex={0} aria-label={t('force.outcomes')}>
+      <ul ref={list} className={classes.names} tabIndex={0} aria-label={t('force.outcomes')}>
         {answers.map((answer) => (
           <li key={answer.lockName}>
             <Name value={answer.lockName} />

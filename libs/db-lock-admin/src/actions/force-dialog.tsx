@@ -1,6 +1,6 @@
 import { useState } from 'react';
-import { forceRelease } from '../api/actions';
-import type { Lock } from '../api/contract';
+import { forceRelease, readLock } from '../api/actions';
+import type { EndedLease, Lock } from '../api/contract';
 import { ProblemError } from '../api/problem';
 import { T, useLanguage } from '../language/language';
 import { useNow } from '../live/now';
@@ -15,6 +15,7 @@ import { isAllAtFields, issueOf } from './issues';
 import { LeaseFacts } from './lease-facts';
 import { ReasonField } from './reason-field';
 import { useAction } from './use-action';
+import { WhoIsNext } from './who-is-next';
 
 /** Frees one lock against its holder's will. When another lease has it by now, the operator decides about that one anew. */
 export function ForceDialog({ lock, ...state }: { lock: Lock } & DialogState) {
@@ -25,14 +26,12 @@ export function ForceDialog({ lock, ...state }: { lock: Lock } & DialogState) {
   const held = stateAt(seen, useNow()) === 'held';
 
   const release = useAction((why: string) => forceRelease(seen, why), {
+    title: t('action.forceRelease'),
+    opened: state.opened,
     lockNames: () => [lock.lockName],
     onSuccess: ({ ended }) => {
-      const slots = {
-        lock: <Name value={lock.lockName} />,
-        worker: <Name value={ended?.workerName ?? '–'} />,
-      };
-      announce(<T k={ended === null ? 'force.wasFree' : 'force.done'} slots={slots} />);
       state.onClose();
+      void announceEnd(lock.lockName, ended);
     },
   });
 
@@ -49,7 +48,7 @@ export function ForceDialog({ lock, ...state }: { lock: Lock } & DialogState) {
   const conflict = release.error instanceof ProblemError && release.error.changedLock !== null;
 
   return (
-    <Dialog {...state} title={t('action.forceRelease')}>
+    <Dialog {...state} title={t('action.forceRelease')} busy={release.isPending}>
       <DialogForm
         onSubmit={submit}
         onCancel={state.onClose}
@@ -58,14 +57,31 @@ export function ForceDialog({ lock, ...state }: { lock: Lock } & DialogState) {
         disabled={reason.trim() === '' || (before !== null && !held)}
         busy={release.isPending}
       >
-        {before !== null && <ChangedNotice seen={before} lock={seen} />}
+        {before !== null && <ChangedNotice key={seen.fencingToken} seen={before} lock={seen} />}
         <LeaseFacts lock={seen} />
+        <WhoIsNext lockName={lock.lockName} />
         <ForceWarning count={1} />
         <ReasonField value={reason} onChange={setReason} error={issueOf(release.error, 'reason')} required />
         {release.error && !conflict && !isAllAtFields(release.error, ['reason']) && (
-          <ProblemNotice error={release.error} />
+          <ProblemNotice error={release.error} act />
         )}
       </DialogForm>
     </Dialog>
   );
+}
+
+/** Says who has lost the lock, and who has it now, as far as that can be known. */
+async function announceEnd(lockName: string, ended: EndedLease | null): Promise<void> {
+  const lock = <Name value={lockName} />;
+  if (ended === null) {
+    announce(<T k="force.wasFree" slots={{ lock }} />);
+    return;
+  }
+  const worker = <Name value={ended.workerName} />;
+  const now = await readLock(lockName).catch(() => null);
+  if (now?.state === 'held' && now.workerName !== null) {
+    announce(<T k="force.doneNext" slots={{ lock, worker, next: <Name value={now.workerName} /> }} />);
+  } else {
+    announce(<T k={now?.waiting === 0 ? 'force.doneFree' : 'force.done'} slots={{ lock, worker }} />);
+  }
 }

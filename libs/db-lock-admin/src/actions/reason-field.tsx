@@ -20,6 +20,7 @@ export function ReasonField({ value, onChange, error, required = false }: Reason
       required={required}
       rows={2}
       data-autofocus={required || undefined}
+      autoFocus={required}
       onChange={(event) => {
         onChange(event.currentTarget.value);
       }}

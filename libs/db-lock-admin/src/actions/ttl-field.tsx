@@ -10,10 +10,12 @@ interface TtlFieldProps {
   onChange: (value: string) => void;
   error: string | null;
   required?: boolean;
+  /** Where the dialog begins. */
+  autoFocus?: boolean;
 }
 
 /** A TTL from now: presets, or anything that the server takes. Says when the lease would end. */
-export function TtlField({ label, value, onChange, error, required }: TtlFieldProps) {
+export function TtlField({ label, value, onChange, error, required, autoFocus }: TtlFieldProps) {
   const { t, formats } = useLanguage();
   const now = useNow();
   const ttl = millisecondsOf(value);
@@ -26,6 +28,7 @@ export function TtlField({ label, value, onChange, error, required }: TtlFieldPr
         value={value}
         error={error}
         required={required}
+        data-autofocus={autoFocus || undefined}
         autoComplete="off"
         spellCheck={false}
         onChange={(event) => {

@@ -1,4 +1,4 @@
-import { send, lockPath } from './client';
+import { get, send, lockPath } from './client';
 import type {
   CreateLock,
   Deleted,
@@ -7,6 +7,7 @@ import type {
   ForceReleaseAnswer,
   Lock,
   LockTarget,
+  LockWithQueue,
 } from './contract';
 
 export const createLock = (lock: CreateLock) => send<Lock>('POST', 'locks', lock);
@@ -16,6 +17,10 @@ export const editLock = (lockName: string, change: EditLock) =>
 
 export const forceRelease = ({ lockName, fencingToken }: LockTarget, reason: string) =>
   send<ForceRelease>('POST', `${lockPath(lockName)}/force-release`, { reason, fencingToken });
+
+/** The lock as it is now. */
+export const readLock = (lockName: string) =>
+  get<LockWithQueue>(lockPath(lockName), {}, AbortSignal.timeout(5000));
 
 export const forceReleaseAll = (locks: LockTarget[], reason: string) =>
   send<{ answers: ForceReleaseAnswer[] }>('POST', 'force-release', { reason, locks });

@@ -6,6 +6,9 @@ export type Query = Record<string, string | number | null | undefined>;
 
 const JSON_TYPE = 'application/json';
 
+/** Milliseconds that an answer may take. */
+const TIME_LIMIT = 30_000;
+
 /** An address below the page's base, which is where the API is, whatever the page is mounted at. */
 export function apiAddress(path: string, query: Query = {}): string {
   const parameters = new URLSearchParams();
@@ -37,15 +40,18 @@ async function exchange<T>(address: string, init: RequestInit): Promise<T> {
   const response = await answerTo(address, init);
   const body = await bodyOf(response);
   if (!response.ok) throw new ProblemError(response.status, problemIn(body));
+  if (body === null) throw new ProblemError(0, {}); // cut off on its way
   serverClock.observeAnswer(body, sentAt);
   return body as T;
 }
 
 async function answerTo(address: string, init: RequestInit): Promise<Response> {
   try {
+    const limit = AbortSignal.timeout(TIME_LIMIT);
     return await fetch(address, {
       cache: 'no-store',
       ...init,
+      signal: init.signal ? AbortSignal.any([init.signal, limit]) : limit,
     });
   } catch (error) {
     if (init.signal?.aborted) throw error;

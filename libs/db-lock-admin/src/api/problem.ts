@@ -15,6 +15,11 @@ export class ProblemError extends Error {
     return this.problem.code ?? (this.status === 0 ? 'NETWORK' : `HTTP_${this.status}`);
   }
 
+  /** Whether the server has done what it was asked for is unknown: it did not answer, or does not know it itself. */
+  get isWithoutAnswer(): boolean {
+    return this.status === 0 || ([502, 503, 504].includes(this.status) && this.code !== 'OVERLOADED');
+  }
+
   get issues(): readonly Issue[] {
     return this.problem.issues ?? [];
   }

@@ -113,18 +113,9 @@ export function inspect(lockNames: readonly string[]): Promise<InspectedLocks> {
   return send<InspectedLocks>('POST', 'inspect', { lockNames });
 }
 
-/** Everything that an action on these locks may have changed. */
-export async function readAgain(client: QueryClient, lockNames: readonly string[]): Promise<void> {
-  await Promise.all([
-    client.invalidateQueries({ queryKey: keys.lists }),
-    client.invalidateQueries({ queryKey: keys.groupings }),
-    client.invalidateQueries({ queryKey: keys.counts }),
-    client.invalidateQueries({ queryKey: keys.overviews }),
-    ...lockNames.flatMap((lockName) => [
-      client.invalidateQueries({ queryKey: keys.lock(lockName) }),
-      client.invalidateQueries({ queryKey: keys.history(lockName) }),
-    ]),
-  ]);
+/** Everything that an act may have changed. */
+export async function readAgain(client: QueryClient): Promise<void> {
+  await client.invalidateQueries({ predicate: ({ queryKey }) => queryKey[0] !== keys.session[0] });
 }
 
 /** Reads whatever is on the screen again. */

@@ -18,10 +18,12 @@ export class Formats {
   readonly #minutes: Intl.DateTimeFormat;
   readonly #day: Intl.DateTimeFormat;
   readonly #dayAndTime: Intl.DateTimeFormat;
+  readonly #dayAndClock: Intl.DateTimeFormat;
   readonly #full: Intl.DateTimeFormat;
   readonly #relative: Intl.RelativeTimeFormat;
   readonly #now: string;
   readonly #list: Intl.ListFormat;
+  readonly #measure: Intl.ListFormat;
 
   constructor(language: string) {
     this.plurals = new Intl.PluralRules(language);
@@ -42,6 +44,12 @@ export class Formats {
     this.#clock = new Intl.DateTimeFormat(language, { ...time, second: '2-digit' });
     this.#minutes = new Intl.DateTimeFormat(language, time);
     this.#day = new Intl.DateTimeFormat(language, { month: 'short', day: 'numeric' });
+    this.#dayAndClock = new Intl.DateTimeFormat(language, {
+      ...time,
+      month: 'short',
+      day: 'numeric',
+      second: '2-digit',
+    });
     this.#dayAndTime = new Intl.DateTimeFormat(language, { ...time, month: 'short', day: 'numeric' });
     this.#full = new Intl.DateTimeFormat(language, {
       ...time,
@@ -54,6 +62,7 @@ export class Formats {
     this.#relative = new Intl.RelativeTimeFormat(language, { style: 'short', numeric: 'always' });
     this.#now = new Intl.RelativeTimeFormat(language, { numeric: 'auto' }).format(0, 'second');
     this.#list = new Intl.ListFormat(language, { type: 'conjunction' });
+    this.#measure = new Intl.ListFormat(language, { type: 'unit', style: 'narrow' });
   }
 
   number(value: number): string {
@@ -79,7 +88,7 @@ export class Formats {
     const first = this.#unit(unit, Math.floor(seconds / size));
     const smaller = at === -1 ? undefined : UNITS[at + 1];
     const rest = smaller ? Math.floor((seconds % size) / smaller[1]) : 0;
-    return smaller && rest > 0 ? `${first} ${this.#unit(smaller[0], rest)}` : first;
+    return smaller && rest > 0 ? this.#measure.format([first, this.#unit(smaller[0], rest)]) : first;
   }
 
   /** How long ago: `3 min. ago`, `now`. */
@@ -90,14 +99,14 @@ export class Formats {
     return this.#relative.format(-Math.floor(elapsed / size), unit);
   }
 
-  /** The time of day to the second; with the day when it is not today. */
+  /** The time of day to the second; when it is not today, the day and the time to the minute. */
   time(time: number, now: number): string {
-    const sameDay = this.#day.format(time) === this.#day.format(now) && Math.abs(time - now) < 2 * DAY;
-    return sameDay ? this.#clock.format(time) : this.#dayAndTime.format(time);
+    return (this.#isSameDay(time, now) ? this.#clock : this.#dayAndTime).format(time);
   }
 
-  clock(time: number): string {
-    return this.#clock.format(time);
+  /** The time of day to the second; with the day when it is not today. */
+  exact(time: number, now: number): string {
+    return (this.#isSameDay(time, now) ? this.#clock : this.#dayAndClock).format(time);
   }
 
   /** For an axis whose steps are this long. */
@@ -113,6 +122,10 @@ export class Formats {
   /** Nothing left to guess: in the operator's time zone and in UTC. */
   full(time: number): string {
     return `${this.#full.format(time)}\n${new Date(time).toISOString()}`;
+  }
+
+  #isSameDay(time: number, now: number): boolean {
+    return this.#day.format(time) === this.#day.format(now) && Math.abs(time - now) < 2 * DAY;
   }
 
   #unit(unit: string, value: number): string {

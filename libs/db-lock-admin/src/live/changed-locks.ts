@@ -20,18 +20,22 @@ export function showChanges(
   return changed.size > 0 || gone.size > 0;
 }
 
-/** Asks for those locks only that are shown, which costs the server little, however many change. */
-export async function readShown(client: QueryClient): Promise<void> {
+/**
+ * Asks for those locks only that are shown, which costs the server little, however many change. Answers whether it asked: where
+ * none is shown, there is nothing to ask for.
+ */
+export async function readShown(client: QueryClient): Promise<boolean> {
   const lockNames = [...new Set(shownLocks(client).map(({ lockName }) => lockName))];
-  if (lockNames.length === 0) return;
+  if (lockNames.length === 0) return false;
   const { locks, unknown } = await inspect(lockNames.slice(0, MOST_INSPECTED));
   showChanges(client, { locks, removed: unknown });
+  return true;
 }
 
-/** Whether a lease that is shown as held should be over by now: it may have been renewed. */
-export function isOverdue(client: QueryClient, now: number): boolean {
+/** Whether a lease that is shown as held should be over by then: it may have been renewed. */
+export function endsBy(client: QueryClient, time: number): boolean {
   return shownLocks(client).some(
-    ({ state, expireTime }) => state === 'held' && Date.parse(expireTime) <= now,
+    ({ state, expireTime }) => state === 'held' && Date.parse(expireTime) <= time,
   );
 }
 

@@ -14,7 +14,7 @@ export interface FeedListener {
 }
 
 /** The server ticks every 15 s; a stream that is silent for longer than this is dead, whatever the browser thinks. */
-const SILENCE = 40_000;
+const SILENCE = 20_000;
 /** A tab that nobody looks at needs no stream. */
 const HIDDEN = 60_000;
 const FIRST_RETRY = 1000;
@@ -42,9 +42,9 @@ export class ChangesFeed {
     this.#close();
   }
 
-  #open(): void {
+  #open({ quietly = false } = {}): void {
     this.#close();
-    this.listener.state('connecting');
+    if (!quietly) this.listener.state('connecting');
     const source = new EventSource(apiAddress('changes'));
     this.#source = source;
     source.addEventListener('error', () => {
@@ -54,6 +54,10 @@ export class ChangesFeed {
       this.#opened();
     });
     this.#on('tick', () => undefined);
+    // The server ends each stream after a while: the next one is asked for at once, which is no break worth telling of.
+    source.addEventListener('again', () => {
+      this.#open({ quietly: true });
+    });
     this.#on<Changes>('changes', this.listener.changes);
     this.#on('many', this.listener.readAgain);
     this.#on('refresh', this.listener.readAgain);

@@ -1,7 +1,8 @@
-import { useQueryClient } from '@tanstack/react-query';
+import { useQueryClient, type QueryClient } from '@tanstack/react-query';
 import { createContext, use, useEffect, useState, type ReactNode } from 'react';
-import { keys } from '../api/queries';
-import { isOverdue, readShown, showChanges } from './changed-locks';
+import { isStatus } from '../api/problem';
+import { keys, readAgain } from '../api/queries';
+import { endsBy, readShown, showChanges } from './changed-locks';
 import { ChangesFeed, type FeedState } from './changes-feed';
 import { useNow } from './now';
 import { paced } from './pace';
@@ -23,8 +24,29 @@ export type LiveState =
 
 const Live = createContext<FeedState>('connecting');
 
-/** The database's time when anything was last heard from the server. */
+/** The database's time when anything was last heard from the server, and when anything was last read. */
 let heardAt = NaN;
+let readAt = NaN;
+/** Whether the last read failed: a stream that is open tells nothing of whether what is shown can still be read. */
+let failing = false;
+
+function wasRead(): void {
+  readAt = serverClock.now();
+  heardAt = readAt;
+  failing = false;
+}
+
+/** That there is no such lock (any more) is an answer. */
+const isFailure = (error: unknown) => !isStatus(error, 404) && !isStatus(error, 400);
+
+async function readShownLocks(client: QueryClient): Promise<void> {
+  try {
+    if (await readShown(client)) wasRead();
+  } catch (error) {
+    // The next time may do.
+    failing ||= isFailure(error);
+  }
+}
 
 export function LiveProvider({ children }: { children: ReactNode }) {
   const client = useQueryClient();
@@ -40,11 +62,11 @@ export function LiveProvider({ children }: { children: ReactNode }) {
       void client.invalidateQueries({ queryKey: keys.overviews });
     });
     const readEverything = () => {
-      void client.invalidateQueries({ predicate: ({ queryKey }) => queryKey[0] !== keys.session[0] });
+      void readAgain(client);
     };
     const readAll = paced(MANY_PACE, readEverything);
     const readShownSoon = paced(SHOWN_PACE, () => {
-      readShown(client).catch(() => undefined); // the next time will do
+      void readShownLocks(client);
     });
     const feed = new ChangesFeed({
       state: (state) => {
@@ -61,7 +83,9 @@ export function LiveProvider({ children }: { children: ReactNode }) {
       },
     });
     const unsubscribe = client.getQueryCache().subscribe((event) => {
-      if (event.type === 'updated' && event.action.type === 'success') heard();
+      if (event.type !== 'updated') return;
+      if (event.action.type === 'success') wasRead();
+      if (event.action.type === 'error' && isFailure(event.action.error)) failing = true;
     });
     feed.start();
     return () => {
@@ -75,10 +99,10 @@ export function LiveProvider({ children }: { children: ReactNode }) {
     if (feedState !== 'live') return undefined;
     let asked = performance.now();
     const timer = setInterval(() => {
-      const wait = isOverdue(client, serverClock.now()) ? SHOWN_PACE : ENDS_PACE;
+      const wait = endsBy(client, serverClock.now() + SHOWN_PACE) ? SHOWN_PACE : ENDS_PACE;
       if (document.hidden || performance.now() - asked < wait) return;
       asked = performance.now();
-      readShown(client).catch(() => undefined); // the next time will do
+      void readShownLocks(client);
     }, 1000);
     return () => {
       clearInterval(timer);
@@ -88,7 +112,7 @@ export function LiveProvider({ children }: { children: ReactNode }) {
   useEffect(() => {
     if (feedState !== 'down') return undefined;
     const timer = setInterval(() => {
-      void client.invalidateQueries({ predicate: ({ queryKey }) => queryKey[0] !== keys.session[0] });
+      void readAgain(client);
     }, POLL);
     return () => {
       clearInterval(timer);
@@ -102,6 +126,7 @@ export function LiveProvider({ children }: { children: ReactNode }) {
 export function useLiveState(): LiveState {
   const feedState = use(Live);
   const now = useNow();
+  if (failing && feedState === 'live') return { kind: 'stale', since: readAt };
   if (feedState === 'live') return { kind: 'live' };
   if (now - heardAt > STALE) return { kind: 'stale', since: heardAt };
   return feedState === 'down' ? { kind: 'polling', every: POLL } : { kind: 'connecting' };

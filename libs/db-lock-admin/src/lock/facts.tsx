@@ -3,34 +3,59 @@ import { useLanguage } from '../language/language';
 import { useNow } from '../live/now';
 import { CopyButton } from '../ui/copy-button';
 import { Countdown } from '../ui/countdown';
-import { stateAt, timeOf } from '../ui/lease-time';
+import { stateAt } from '../ui/lease-time';
 import { MetadataView, metadataText } from '../ui/metadata-view';
 import { Name } from '../ui/name';
-import { Ago, Moment } from '../ui/time';
+import { Ago, Elapsed, Exact } from '../ui/time';
 import classes from './lock.module.css';
+
+/** What its end is called. */
+const ENDS = {
+  held: 'field.expireTime',
+  expired: 'lock.expiredAt',
+  released: 'lock.releasedAt',
+} as const;
 
 /** Who holds the lock, since when and for how long. */
 export function Facts({ lock }: { lock: Lock }) {
-  const { t, formats } = useLanguage();
+  const { t } = useLanguage();
   const state = stateAt(lock, useNow());
   return (
     <section className={classes.card} aria-labelledby="lease">
       <h2 id="lease">{t('lock.lease')}</h2>
       <dl className={classes.facts}>
-        <dt>{t(state === 'held' ? 'lock.holder' : 'lock.lastHolder')}</dt>
-        <dd>{lock.workerName === null ? '–' : <Name value={lock.workerName} />}</dd>
+        {lock.workerName !== null && (
+          <>
+            <dt>{t(state === 'held' ? 'lock.holder' : 'lock.lastHolder')}</dt>
+            <dd>
+              <Name value={lock.workerName} />
+            </dd>
+          </>
+        )}
         <dt>{t('field.lockTime')}</dt>
         <dd>
-          <Ago time={lock.lockTime} />
+          <Exact time={lock.lockTime} /> · <Ago time={lock.lockTime} />
         </dd>
-        <dt>{t(state === 'released' ? 'lock.releasedAt' : 'field.expireTime')}</dt>
-        <dd>
-          <Moment time={lock.expireTime} />
-        </dd>
-        {state !== 'released' && (
+        {state === 'held' && (
           <>
-            <dt>{t('field.ttl')}</dt>
-            <dd>{formats.duration(timeOf(lock.expireTime) - timeOf(lock.lockTime), true)}</dd>
+            <dt>{t('lock.heldFor')}</dt>
+            <dd>
+              <Elapsed since={lock.lockTime} />
+            </dd>
+          </>
+        )}
+        <dt>{t(ENDS[state])}</dt>
+        <dd>
+          <Exact time={lock.expireTime} />
+          {state !== 'held' && (
+            <>
+              {' · '}
+              <Ago time={lock.expireTime} />
+            </>
+          )}
+        </dd>
+        {state === 'held' && (
+          <>
             <dt>{t('field.remaining')}</dt>
             <dd>
               <Countdown lock={lock} size="large" />
@@ -40,6 +65,7 @@ export function Facts({ lock }: { lock: Lock }) {
         <dt>{t('field.token')}</dt>
         <dd>{lock.fencingToken}</dd>
       </dl>
+      {state === 'expired' && <p className={classes.free}>{t('lock.free')}</p>}
     </section>
   );
 }

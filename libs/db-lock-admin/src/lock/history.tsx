@@ -1,4 +1,5 @@
-import { Button } from '@mantine/core';
+import { Button, SegmentedControl } from '@mantine/core';
+import { useState } from 'react';
 import type { EventKind, LockEvent } from '../api/contract';
 import { useHistory } from '../api/queries';
 import { useLanguage } from '../language/language';
@@ -8,7 +9,7 @@ import { Icon, type IconName } from '../ui/icon';
 import { timeOf } from '../ui/lease-time';
 import { Name } from '../ui/name';
 import { ProblemNotice } from '../ui/problem-notice';
-import { Ago } from '../ui/time';
+import { Ago, Exact } from '../ui/time';
 import { visibleText } from '../ui/visible-text';
 import { eventText } from './event-text';
 import classes from './lock.module.css';
@@ -35,12 +36,23 @@ const TONES: Partial<Record<EventKind, string>> = {
   expired: 'warn',
 };
 
+/** Which events are shown, of those that were read: a crowd of waiters hides all else. */
+const SHOWN = {
+  all: () => true,
+  withoutWaits: ({ event }: LockEvent) => event !== 'waited',
+  operators: ({ actor }: LockEvent) => actor !== null,
+};
+type Shown = keyof typeof SHOWN;
+const SHOWN_KEYS = Object.keys(SHOWN) as Shown[];
+
 /** What happened to the lock, newest first. */
 export function History({ lockName }: { lockName: string }) {
   const { t } = useLanguage();
   const { history: recorded } = useSession();
   const history = useHistory(lockName, recorded);
+  const [shown, setShown] = useState<Shown>('all');
   const events = history.data?.pages.flatMap(({ items }) => items);
+  const matching = events?.filter((event) => SHOWN[shown](event));
 
   return (
     <section className={classes.card} aria-labelledby="history">
@@ -57,6 +69,21 @@ export function History({ lockName }: { lockName: string }) {
       {recorded && events === undefined && !history.error && <Loading />}
       {events?.length === 0 && <p className={classes.nothing}>{t('history.none')}</p>}
       {events !== undefined && events.length > 0 && (
+        <SegmentedControl
+          className={classes.filter}
+          size="xs"
+          withItemsBorders={false}
+          transitionDuration={0}
+          aria-label={t('history.show')}
+          value={shown}
+          data={SHOWN_KEYS.map((value) => ({ value, label: t(`history.${value}`) }))}
+          onChange={setShown}
+        />
+      )}
+      {matching?.length === 0 && events !== undefined && events.length > 0 && (
+        <p className={classes.nothing}>{t('history.noneShown', { count: events.length })}</p>
+      )}
+      {matching !== undefined && matching.length > 0 && (
         <table className={classes.events}>
           <caption className={classes.hidden}>{t('history.title')}</caption>
           <thead>
@@ -71,7 +98,7 @@ export function History({ lockName }: { lockName: string }) {
             </tr>
           </thead>
           <tbody>
-            {events.map((event) => (
+            {matching.map((event) => (
               <Row key={event.id} event={event} />
             ))}
           </tbody>
@@ -119,7 +146,10 @@ function Row({ event }: { event: LockEvent }) {
         </div>
       </td>
       <td data-column="time" aria-label={formats.full(timeOf(event.eventTime))}>
-        <Ago time={event.eventTime} />
+        <Exact time={event.eventTime} />
+        <div className={classes.by}>
+          <Ago time={event.eventTime} />
+        </div>
       </td>
     </tr>
   );

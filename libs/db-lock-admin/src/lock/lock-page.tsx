@@ -109,6 +109,30 @@ function LockActions({ lock }: { lock: LockWithQueue }) {
           {t('action.edit')}
         </Button>
       )}
+      {mayEdit && state !== 'held' && (
+        <Button
+          size="sm"
+          variant="default"
+          leftSection={<Icon name="plus" size={15} />}
+          onClick={() => {
+            begin({ kind: 'create', lockName: lock.lockName });
+          }}
+        >
+          {t('action.create')}
+        </Button>
+      )}
+      {mayEdit && state === 'expired' && (
+        <Button
+          size="sm"
+          variant="default"
+          leftSection={<Icon name="eraser" size={15} />}
+          onClick={() => {
+            begin({ kind: 'clear' });
+          }}
+        >
+          {t('action.clearExpired')}
+        </Button>
+      )}
       {mayEdit && state === 'released' && lock.waiting === 0 && (
         <Button
           size="sm"

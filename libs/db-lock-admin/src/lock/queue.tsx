@@ -1,12 +1,19 @@
+import { Button } from '@mantine/core';
+import { useState } from 'react';
 import type { LockWithQueue } from '../api/contract';
 import { useLanguage } from '../language/language';
 import { Name } from '../ui/name';
 import { Elapsed } from '../ui/time';
 import classes from './lock.module.css';
 
+/** How many are shown at first: what follows the queue matters too. */
+const FIRST = 10;
+
 /** Who waits for the lock, first come first. */
 export function Queue({ lock }: { lock: LockWithQueue }) {
   const { t, formats } = useLanguage();
+  const [all, setAll] = useState(false);
+  const shown = all ? lock.queue : lock.queue.slice(0, FIRST);
   const unseen = lock.waiting - lock.queue.length;
   return (
     <section className={classes.card} aria-labelledby="queue">
@@ -17,7 +24,7 @@ export function Queue({ lock }: { lock: LockWithQueue }) {
         <p className={classes.nothing}>{t('queue.none')}</p>
       ) : (
         <ol className={classes.queue}>
-          {lock.queue.map((waiter, index) => (
+          {shown.map((waiter, index) => (
             <li key={`${waiter.since} ${waiter.workerName} ${index}`}>
               <span className={classes.place}>{formats.number(index + 1)}</span>
               <Name value={waiter.workerName} truncate />
@@ -26,7 +33,19 @@ export function Queue({ lock }: { lock: LockWithQueue }) {
           ))}
         </ol>
       )}
-      {unseen > 0 && <p className={classes.nothing}>{t('queue.more', { count: unseen })}</p>}
+      {shown.length < lock.queue.length && (
+        <Button
+          size="sm"
+          variant="default"
+          className={classes.older}
+          onClick={() => {
+            setAll(true);
+          }}
+        >
+          {t('queue.all', { count: lock.queue.length })}
+        </Button>
+      )}
+      {all && unseen > 0 && <p className={classes.nothing}>{t('queue.more', { count: unseen })}</p>}
     </section>
   );
 }

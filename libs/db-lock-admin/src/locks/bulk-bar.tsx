@@ -14,14 +14,14 @@ export function BulkBar({ selection }: { selection: Selection }) {
   const begin = useBegin();
   const now = useNow();
   const mayEdit = useMay('edit');
-  const { locks } = selection;
+  const { locks, notShown } = selection;
   const held = locks.filter((lock) => stateAt(lock, now) === 'held');
   const released = locks.filter((lock) => lock.state === 'released');
   if (locks.length === 0) return null;
   return (
     <section className={classes.bulk} aria-label={t('bulk.label')}>
       <span className={classes.bulkCount} role="status">
-        {t('bulk.selected', { count: locks.length })}
+        {t(notShown === 0 ? 'bulk.selected' : 'bulk.selectedNotShown', { count: locks.length, notShown })}
         {locks.length === MOST_SELECTED && ` ${t('bulk.most')}`}
       </span>
       <Button

@@ -15,7 +15,7 @@ export const COLUMNS: readonly Column[] = [
   { id: 'workerName', label: 'field.worker', sort: 'workerName' },
   { id: 'lockTime', label: 'field.lockTime', sort: 'lockTime' },
   { id: 'expireTime', label: 'field.expireTime', sort: 'expireTime' },
-  { id: 'remaining', label: 'field.remaining' },
+  { id: 'remaining', label: 'field.remaining', sort: 'expireTime' },
   { id: 'waiting', label: 'field.waiting', sort: 'waiting', numeric: true },
   { id: 'fencingToken', label: 'field.token', sort: 'fencingToken', numeric: true },
 ];

@@ -28,6 +28,7 @@ const NO_LOCKS: Lock[] = [];
 export function ListPage({ route }: { route: Route }) {
   const { t } = useLanguage();
   const mayCreate = useMay('edit');
+  const maySelect = useMay('release');
   const begin = useBegin();
   const view = viewOf(route.query);
   const filtered = isFiltered(view);
@@ -41,14 +42,16 @@ export function ListPage({ route }: { route: Route }) {
     rememberList(route.query);
   }, [route]);
   useLastPage(view, locks.isPlaceholderData ? undefined : locks.data?.total);
-  useRowKeys((lockName) => {
+  const select = (lockName: string) => {
     const lock = items.find((each) => each.lockName === lockName);
     if (lock) selection.toggle(lock);
-  });
+  };
+  useRowKeys(maySelect ? select : null);
 
   const show = (change: Partial<ListView>) => {
     navigate(viewHref(view, change));
   };
+  const failed = locks.error !== null && locks.data === undefined;
   const none = locks.data?.total === 0 && !locks.isPlaceholderData;
 
   return (
@@ -96,7 +99,7 @@ export function ListPage({ route }: { route: Route }) {
         <ListMenu view={view} />
       </search>
       {view.prefix !== '' && <PrefixTrail view={view} />}
-      {view.grouped && <GroupTable view={view} />}
+      {view.grouped && !none && !failed && <GroupTable view={view} />}
       {locks.error && (
         <div className={classes.problem}>
           <ProblemNotice
@@ -119,7 +122,7 @@ export function ListPage({ route }: { route: Route }) {
           <NoLocks />
         )
       ) : (
-        !(locks.error && !locks.data) && (
+        !failed && (
           <>
             <LockTable
               view={view}
@@ -131,7 +134,7 @@ export function ListPage({ route }: { route: Route }) {
           </>
         )
       )}
-      <BulkBar selection={selection} />
+      {maySelect && <BulkBar selection={selection} />}
     </>
   );
 }

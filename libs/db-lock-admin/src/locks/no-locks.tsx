@@ -7,7 +7,7 @@ import { Name } from '../ui/name';
 import classes from './list.module.css';
 import type { ListView } from './list-view';
 
-const EXAMPLE = "await locks.withLock('orders:42', { ttl: '30s' }, async (lease) => {\n  // …\n});";
+const EXAMPLE = "await locks.withLock('orders:42', { ttl: '30s' },\n  async (lease) => {\n    // …\n  });";
 
 /** Nobody has asked for a lock yet: says how one gets here. */
 export function NoLocks() {

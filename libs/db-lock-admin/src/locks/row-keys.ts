@@ -2,8 +2,8 @@ import { useShortcuts } from '../shell/shortcuts';
 
 const LINKS = '[data-row-link]';
 
-/** `j` and `k` walk over the rows, whose links then take Enter; `x` selects the row that has the focus. */
-export function useRowKeys(select: (lockName: string) => void): void {
+/** `j` and `k` walk over the rows, whose links then take Enter; `x` selects the row that has the focus, for who may. */
+export function useRowKeys(select: ((lockName: string) => void) | null): void {
   useShortcuts({
     j: () => {
       step(1);
@@ -11,10 +11,12 @@ export function useRowKeys(select: (lockName: string) => void): void {
     k: () => {
       step(-1);
     },
-    x: () => {
-      const lockName = document.activeElement?.closest<HTMLElement>('[data-row]')?.dataset.row;
-      if (lockName !== undefined) select(lockName);
-    },
+    ...(select && {
+      x: () => {
+        const lockName = document.activeElement?.closest<HTMLElement>('[data-row]')?.dataset.row;
+        if (lockName !== undefined) select(lockName);
+      },
+    }),
   });
 }
 

@@ -59,34 +59,37 @@ interface SummaryProps {
 function Summary({ title, series, times, step }: SummaryProps) {
   const { t, formats } = useLanguage();
   return (
-    <table className={classes.hidden}>
-      <caption>
-        {title}. {t('overview.step', { duration: formats.duration(step) })}
-      </caption>
-      <thead>
-        <tr>
-          <th scope="col">{t('overview.series')}</th>
-          <th scope="col">{t('overview.sum')}</th>
-          <th scope="col">{t('overview.peak')}</th>
-        </tr>
-      </thead>
-      <tbody>
-        {series.map(({ id, label, values }) => {
-          const peak = peakOf(values);
-          const at = times[peak.index];
-          return (
-            <tr key={id}>
-              <th scope="row">{t(label)}</th>
-              <td>{formats.number(sumOf(values))}</td>
-              <td>
-                {peak.value === 0 || at === undefined
-                  ? '–'
-                  : t('overview.peakAt', { value: peak.value, time: formats.dayAndTime(at) })}
-              </td>
-            </tr>
-          );
-        })}
-      </tbody>
-    </table>
+    // Around the table, which no width makes smaller than its words.
+    <div className={classes.hidden}>
+      <table>
+        <caption>
+          {title}. {t('overview.step', { duration: formats.duration(step) })}
+        </caption>
+        <thead>
+          <tr>
+            <th scope="col">{t('overview.series')}</th>
+            <th scope="col">{t('overview.sum')}</th>
+            <th scope="col">{t('overview.peak')}</th>
+          </tr>
+        </thead>
+        <tbody>
+          {series.map(({ id, label, values }) => {
+            const peak = peakOf(values);
+            const at = times[peak.index];
+            return (
+              <tr key={id}>
+                <th scope="row">{t(label)}</th>
+                <td>{formats.number(sumOf(values))}</td>
+                <td>
+                  {peak.value === 0 || at === undefined
+                    ? '–'
+                    : t('overview.peakAt', { value: peak.value, time: formats.dayAndTime(at) })}
+                </td>
+              </tr>
+            );
+          })}
+        </tbody>
+      </table>
+    </div>
   );
 }

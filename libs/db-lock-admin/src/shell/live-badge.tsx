@@ -1,11 +1,13 @@
 import { useLanguage } from '../language/language';
 import { useLiveState } from '../live/live';
+import { useNow } from '../live/now';
 import classes from './shell.module.css';
 
 /** Whether what is shown is current. */
 export function LiveBadge() {
   const { t, formats } = useLanguage();
   const state = useLiveState();
+  const now = useNow();
   const text = () => {
     switch (state.kind) {
       case 'live':
@@ -15,7 +17,7 @@ export function LiveBadge() {
       case 'polling':
         return t('live.polling', { every: formats.duration(state.every) });
       case 'stale':
-        return t('live.stale', { time: formats.clock(state.since) });
+        return t('live.stale', { time: formats.exact(state.since, now) });
     }
   };
   return (

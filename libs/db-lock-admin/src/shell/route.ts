@@ -8,16 +8,53 @@ export interface Route {
 
 const listeners = new Set<() => void>();
 
+/** How far down each step of the browser's history was scrolled, by the number in its state. */
+const scrolled = new Map<number, number>();
+let step = 0;
+let lastStep = 0;
+/** Whether the operator came here by the browser's own way back or forth. */
+let cameBack = false;
+
 function announce(): void {
+  enter();
   for (const listener of listeners) listener();
 }
 
+/** A step without a number is a new one; who comes back to one finds it there. */
+function enter(): void {
+  const known = (history.state as { step?: unknown } | null)?.step;
+  if (typeof known === 'number') {
+    cameBack = known !== step;
+    step = known;
+    lastStep = Math.max(lastStep, known);
+    return;
+  }
+  cameBack = false;
+  step = lastStep += 1;
+  history.replaceState({ step }, '');
+}
+
+function noteScroll(): void {
+  scrolled.set(step, window.scrollY);
+}
+
+/** Where the page was scrolled to when the operator left it; null where they have not been before. */
+export function scrollToReturnTo(): number | null {
+  return cameBack ? (scrolled.get(step) ?? 0) : null;
+}
+
 function subscribe(listener: () => void): () => void {
-  if (listeners.size === 0) window.addEventListener('hashchange', announce);
+  if (listeners.size === 0) {
+    enter();
+    window.addEventListener('hashchange', announce);
+    document.addEventListener('scroll', noteScroll, { passive: true });
+  }
   listeners.add(listener);
   return () => {
     listeners.delete(listener);
-    if (listeners.size === 0) window.removeEventListener('hashchange', announce);
+    if (listeners.size > 0) return;
+    window.removeEventListener('hashchange', announce);
+    document.removeEventListener('scroll', noteScroll);
   };
 }
 
@@ -46,7 +83,7 @@ export function hrefOf(path: string, query?: URLSearchParams): string {
 
 export function navigate(href: string, how: 'push' | 'replace' = 'push'): void {
   if (how === 'push') history.pushState(null, '', href);
-  else history.replaceState(null, '', href);
+  else history.replaceState(history.state, '', href);
   announce();
 }
 

@@ -11,6 +11,9 @@ export function useSession(): Session {
   return session;
 }
 
+/** What the server calls who is not signed in. */
+export const isNobody = (actor: string) => actor === 'unknown';
+
 /** Whether the caller may do what needs this access. The server decides; the page only hides what would be refused. */
 export function useMay(access: Access): boolean {
   return LEVELS.indexOf(useSession().access) >= LEVELS.indexOf(access);

@@ -5,7 +5,7 @@ import { catalogues } from '../language/languages';
 import { formOf } from '../language/message';
 import { Icon } from '../ui/icon';
 import { visibleText } from '../ui/visible-text';
-import { useSession } from './session';
+import { isNobody, useSession } from './session';
 import classes from './shell.module.css';
 
 const SCHEMES = ['auto', 'light', 'dark'] as const;
@@ -75,8 +75,14 @@ function Settings() {
         }}
       />
       <div>
-        <div className={classes.label}>{t('settings.you')}</div>
-        <div className={classes.actor}>{visibleText(actor)}</div>
+        {isNobody(actor) ? (
+          <div className={classes.label}>{t('settings.nobody')}</div>
+        ) : (
+          <>
+            <div className={classes.label}>{t('settings.you')}</div>
+            <div className={classes.actor}>{visibleText(actor)}</div>
+          </>
+        )}
         <div className={classes.access}>{t(`access.${access}`)}</div>
       </div>
     </div>

@@ -1,13 +1,24 @@
 import { ActionIcon } from '@mantine/core';
-import { useEffect, useRef, useState, type ReactNode } from 'react';
+import { useLayoutEffect, useRef, useState, type ReactNode } from 'react';
 import { useBegin } from '../actions/actions';
 import { useRefresh } from '../api/queries';
 import { useLanguage } from '../language/language';
+import { focusHeading } from '../ui/focus';
 import { Icon } from '../ui/icon';
 import { TooltipHost } from '../ui/tooltip-host';
+import { Freshness } from './freshness';
 import { HelpDialog } from './help-dialog';
 import { LiveBadge } from './live-badge';
-import { hrefOf, listHref, navigate, OVERVIEW_PATH, type Route } from './route';
+import {
+  hrefOf,
+  listHref,
+  LOCK_PATH,
+  lockNameIn,
+  navigate,
+  OVERVIEW_PATH,
+  scrollToReturnTo,
+  type Route,
+} from './route';
 import { useMay, useSession } from './session';
 import { SettingsMenu } from './settings-menu';
 import classes from './shell.module.css';
@@ -41,7 +52,7 @@ export function Shell({ route, children }: { route: Route; children: ReactNode }
       },
     }),
   });
-  useTopOfPage(route.path);
+  useArrival(route.path);
 
   return (
     <>
@@ -83,7 +94,7 @@ export function Shell({ route, children }: { route: Route; children: ReactNode }
         </div>
       </header>
       <main ref={main} className={classes.main} tabIndex={-1}>
-        {children}
+        <Freshness>{children}</Freshness>
         <TooltipHost />
       </main>
       <HelpDialog
@@ -96,11 +107,25 @@ export function Shell({ route, children }: { route: Route; children: ReactNode }
   );
 }
 
-/** Another page starts at its top; the way back finds the browser's own scroll position. */
-function useTopOfPage(path: string): void {
-  const first = useRef(true);
-  useEffect(() => {
-    if (!first.current) window.scrollTo({ top: 0 });
-    first.current = false;
+/**
+ * Another page starts at its top, with the focus on its heading; the way back finds it where it was left, with the focus on the
+ * row that was opened.
+ */
+function useArrival(path: string): void {
+  const last = useRef(path);
+  useLayoutEffect(() => {
+    if (last.current === path) return;
+    const from = last.current;
+    last.current = path;
+    const top = scrollToReturnTo();
+    window.scrollTo({ top: top ?? 0 });
+    const row = top === null || !from.startsWith(LOCK_PATH) ? null : rowOf(lockNameIn(from));
+    if (row) row.focus({ preventScroll: true });
+    else focusHeading();
   }, [path]);
+}
+
+function rowOf(lockName: string | null): HTMLElement | null {
+  if (lockName === null) return null;
+  return document.querySelector(`[data-row="${CSS.escape(lockName)}"] [data-row-link]`);
 }

@@ -35,7 +35,7 @@ export function useShortcuts(shortcuts: Record<string, () => void>): void {
 }
 
 function isBusy(target: EventTarget | null): boolean {
-  if (document.querySelector('[role="dialog"], [role="menu"]') !== null) return true;
+  if (document.querySelector('[role="dialog"]:not([data-closing]), [role="menu"]') !== null) return true;
   if (!(target instanceof HTMLElement)) return false;
   if (target instanceof HTMLInputElement) return !['checkbox', 'radio'].includes(target.type);
   return (

@@ -4,7 +4,7 @@ import { useNow } from '../live/now';
 import classes from './countdown.module.css';
 import { remainingAt, stateAt, timeOf } from './lease-time';
 
-/** How long the lease still lives: a bar that empties from the lock time to the expire time, and the time in words. */
+/** How long the lease still lives: a bar that empties until it ends or is renewed, and the time in words. */
 export function Countdown({ lock, size = 'small' }: { lock: Lock; size?: 'small' | 'large' }) {
   const { t, formats } = useLanguage();
   const now = useNow();

@@ -1,4 +1,4 @@
-import { Button, Modal } from '@mantine/core';
+import { Button, Loader, Modal } from '@mantine/core';
 import type { ReactNode } from 'react';
 import { useLanguage } from '../language/language';
 import classes from './dialog.module.css';
@@ -11,15 +11,23 @@ export interface DialogState {
 interface DialogProps extends DialogState {
   title: string;
   size?: number;
+  /** A request is under way, which closing does not stop: then nothing closes it by the way. */
+  busy?: boolean;
   children: ReactNode;
 }
 
-export function Dialog({ opened, onClose, title, size = 520, children }: DialogProps) {
+export function Dialog({ opened, onClose, title, size = 520, busy = false, children }: DialogProps) {
   const { t } = useLanguage();
   return (
-    <Modal.Root opened={opened} onClose={onClose} size={size}>
+    <Modal.Root
+      opened={opened}
+      onClose={onClose}
+      size={size}
+      closeOnEscape={!busy}
+      closeOnClickOutside={!busy}
+    >
       <Modal.Overlay backgroundOpacity={0.45} />
-      <Modal.Content>
+      <Modal.Content data-closing={!opened || undefined}>
         {/* Not Modal.Header: its <header> would be the page's second. */}
         <div className={classes.head}>
           <Modal.Title>{title}</Modal.Title>
@@ -56,10 +64,20 @@ export function DialogForm({ onSubmit, onCancel, submitLabel, danger, disabled, 
     >
       {children}
       <div className={classes.buttons}>
+        <span className={classes.underWay} role="status">
+          {busy && t('action.underWay')}
+        </span>
         <Button variant="default" onClick={onCancel}>
-          {t('action.cancel')}
+          {t(busy ? 'action.close' : 'action.cancel')}
         </Button>
-        <Button type="submit" color={danger ? 'red.9' : undefined} disabled={disabled} loading={busy}>
+        {/* Not its own way to load: what is disabled loses the focus. */}
+        <Button
+          type="submit"
+          color={danger ? 'red.9' : undefined}
+          disabled={disabled}
+          aria-disabled={busy || undefined}
+          leftSection={busy && <Loader size={14} color="currentColor" />}
+        >
           {submitLabel}
         </Button>
       </div>

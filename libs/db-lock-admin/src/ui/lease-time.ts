@@ -7,10 +7,29 @@ export function stateAt(lock: Lock, now: number): LockState {
   return lock.state === 'held' && timeOf(lock.expireTime) <= now ? 'expired' : lock.state;
 }
 
-/** Milliseconds that the lease has left, and which share of it that is. */
+/** How many ends are remembered, at most: more than a page shows. */
+const MOST_ENDS = 1000;
+
+/** When this page first saw the present end of a lease, by the database's time. */
+const ends = new Map<string, { expireTime: string; seenAt: number }>();
+
+/**
+ * Milliseconds that the lease has left, and which share that is of what it had when this page first saw its present end: how
+ * long a lease was renewed for is stored nowhere, and each renewal fills it again.
+ */
 export function remainingAt(lock: Lock, now: number): { left: number; share: number } {
   const end = timeOf(lock.expireTime);
   const left = Math.max(0, end - now);
-  const whole = end - timeOf(lock.lockTime);
+  const whole = end - Math.max(timeOf(lock.lockTime), firstSeen(lock));
   return { left, share: whole > 0 ? Math.min(1, left / whole) : 0 };
+}
+
+function firstSeen({ lockName, expireTime, serverTime }: Lock): number {
+  const known = ends.get(lockName);
+  if (known?.expireTime === expireTime) return known.seenAt;
+  const seenAt = timeOf(serverTime);
+  ends.delete(lockName);
+  ends.set(lockName, { expireTime, seenAt });
+  if (ends.size > MOST_ENDS) ends.delete(ends.keys().next().value!);
+  return seenAt;
 }

@@ -1,4 +1,4 @@
-import type { ReactNode } from 'react';
+import { useEffect, useRef, type ReactNode } from 'react';
 import { Icon, type IconName } from './icon';
 import classes from './notice.module.css';
 
@@ -13,11 +13,23 @@ interface NoticeProps {
   actions?: ReactNode;
   /** Spoken at once when it appears. */
   urgent?: boolean;
+  /** Takes the focus when it appears: in a dialog, what had it may be of no use any more. */
+  takesFocus?: boolean;
 }
 
-export function Notice({ tone, title, children, actions, urgent = false }: NoticeProps) {
+export function Notice({ tone, title, children, actions, urgent = false, takesFocus = false }: NoticeProps) {
+  const box = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    if (takesFocus) box.current?.focus();
+  }, [takesFocus]);
   return (
-    <div className={classes.notice} data-tone={tone} role={urgent ? 'alert' : undefined}>
+    <div
+      ref={box}
+      className={classes.notice}
+      data-tone={tone}
+      role={urgent ? 'alert' : undefined}
+      tabIndex={takesFocus ? -1 : undefined}
+    >
       <span className={classes.icon}>
         <Icon name={ICONS[tone]} />
       </span>

@@ -8,7 +8,12 @@ const KNOWN: Record<string, MessageKey> = {
   LOCK_NOT_FOUND: 'problem.notFound',
   LOCK_CHANGED: 'problem.changed',
   CROSS_SITE: 'problem.crossSite',
+  STORE_UNAVAILABLE: 'problem.unavailable',
+  OVERLOADED: 'problem.overloaded',
 };
+
+/** What Nest says where nobody says more: no more than the status. */
+const SAYS_NOTHING = ['Unauthorized', 'Forbidden', 'Forbidden resource'];
 
 const BY_STATUS: Record<number, MessageKey> = {
   400: 'problem.invalid',
@@ -18,9 +23,22 @@ const BY_STATUS: Record<number, MessageKey> = {
   503: 'problem.unavailable',
 };
 
-/** What went wrong in the operator's language, and what the server says of it. */
-export function problemText(error: unknown, t: Translate): { title: string; detail: string | null } {
+/**
+ * What went wrong in the operator's language; and what the server says of it, in English, where the code alone does not tell.
+ * Of an act without an answer, that nobody knows whether it was done.
+ */
+export function problemText(
+  error: unknown,
+  t: Translate,
+  { act = false } = {},
+): { title: string; detail: string | null } {
   if (!(error instanceof ProblemError)) return { title: t('problem.unknown'), detail: String(error) };
-  const key = KNOWN[error.code] ?? BY_STATUS[error.status] ?? 'problem.unknown';
-  return { title: t(key), detail: error.problem.detail ?? error.problem.title ?? null };
+  const { code, status, problem } = error;
+  const known = KNOWN[code];
+  const title = t(
+    act && status === 403 && !known ? 'problem.mayNot' : (known ?? BY_STATUS[status] ?? 'problem.unknown'),
+  );
+  if (act && error.isWithoutAnswer) return { title, detail: t('problem.doneUnknown') };
+  const said = problem.detail ?? problem.title ?? null;
+  return { title, detail: known || said === null || SAYS_NOTHING.includes(said) ? null : said };
 }

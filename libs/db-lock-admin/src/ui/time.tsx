@@ -26,6 +26,18 @@ export function Moment({ time }: { time: string }) {
   );
 }
 
+/** The time of day to the second, whatever the day. */
+export function Exact({ time }: { time: string }) {
+  const { formats } = useLanguage();
+  const now = useNow();
+  const moment = timeOf(time);
+  return (
+    <time dateTime={time} data-tip={formats.full(moment)}>
+      {formats.exact(moment, now)}
+    </time>
+  );
+}
+
 /** How long it has lasted, counting on. */
 export function Elapsed({ since }: { since: string }) {
   const { formats } = useLanguage();

@@ -4,9 +4,12 @@ import { useLanguage } from '../language/language';
 import { Icon } from './icon';
 import classes from './toasts.module.css';
 
+type Tone = 'good' | 'warning' | 'danger';
+
 interface Toast {
   id: number;
   message: ReactNode;
+  tone: Tone;
 }
 
 const SHOWN = 7000;
@@ -26,10 +29,10 @@ function subscribe(listener: () => void): () => void {
   return () => listeners.delete(listener);
 }
 
-/** Says that something was done; it is spoken too. */
-export function announce(message: ReactNode): void {
+/** Says what became of an act; it is spoken too. */
+export function announce(message: ReactNode, tone: Tone = 'good'): void {
   count += 1;
-  change([...toasts, { id: count, message }].slice(-MOST));
+  change([...toasts, { id: count, message, tone }].slice(-MOST));
 }
 
 /** What was announced lately. The element is always there, for only then is what appears in it spoken. */
@@ -58,9 +61,9 @@ function ToastBox({ toast }: { toast: Toast }) {
     };
   }, [toast.id]);
   return (
-    <div className={classes.toast}>
+    <div className={classes.toast} data-tone={toast.tone}>
       <span className={classes.icon}>
-        <Icon name="check" />
+        <Icon name={toast.tone === 'good' ? 'check' : 'alert'} />
       </span>
       <div className={classes.message}>{toast.message}</div>
       <CloseButton size="sm" aria-label={t('action.dismiss')} onClick={close} />

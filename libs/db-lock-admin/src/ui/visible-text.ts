@@ -7,13 +7,17 @@ export type Piece = { text: string } | { token: string };
 const EMOJI_OR_INVISIBLE =
   /(\p{Extended_Pictographic}\uFE0F?\p{Emoji_Modifier}?(?:\u200D\p{Extended_Pictographic}\uFE0F?\p{Emoji_Modifier}?)*)|[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]|(?! )\p{Zs}|^ +| +$/gu;
 
+/** Marks, too: `ö` may be one character or an `o` and a mark, and those are two names. */
+const EMOJI_OR_INVISIBLE_OR_MARK = new RegExp(`${EMOJI_OR_INVISIBLE.source}|\\p{M}`, 'gu');
+
 const ESCAPES: Record<string, string> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
 
 /** Splits a text into what may be shown as it is and what must be shown as a token, so that no name can pass for another. */
 export function piecesOf(text: string): Piece[] {
   const pieces: Piece[] = [];
   let end = 0;
-  for (const match of text.matchAll(EMOJI_OR_INVISIBLE)) {
+  const apart = text === text.normalize('NFC') ? EMOJI_OR_INVISIBLE : EMOJI_OR_INVISIBLE_OR_MARK;
+  for (const match of text.matchAll(apart)) {
     const [found, emoji] = match;
     if (emoji !== undefined) continue;
     if (match.index > end) pieces.push({ text: text.slice(end, match.index) });
