@@ -11,6 +11,9 @@ import {
 } from 'playwright-core';
 import { hasProgram } from './system-program.js';
 
+/** Chromium without the windows, menus and pages of its own, which cost as much time as ours. */
+const BROWSER = 'chromium-headless-shell';
+
 /** Milliseconds for what takes a moment on an idle machine. */
 export const PATIENCE = 30_000;
 
@@ -22,7 +25,7 @@ const FAILED_REQUEST = /^Failed to load resource: /;
 
 /** A suite that needs a browser. Skipped, loudly, where none can be had; in CI that is an error. */
 export function describeWithBrowser(name: string, suite: (browser: TestBrowser) => void): void {
-  (hasProgram('chromium', name) ? describe : describe.skip)(name, () => {
+  (hasProgram(BROWSER, name) ? describe : describe.skip)(name, () => {
     const browser = new TestBrowser();
     jest.setTimeout(TEST_PATIENCE);
     beforeAll(() => browser.open());
@@ -45,7 +48,7 @@ export class TestBrowser {
 
   async open(): Promise<void> {
     this.#browser = await chromium.launch({
-      executablePath: pathOf('chromium'),
+      executablePath: pathOf(BROWSER),
       // No name is looked up: nothing but this machine can be reached.
       args: ['--no-sandbox', '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1'],
       timeout: PATIENCE * 2,

@@ -18,7 +18,7 @@ export default async function setUp(): Promise<void> {
     : await startServer();
   process.env.DB_LOCK_TEST_ADMIN_URL = url;
   process.stderr.write(`The tests use ${origin}.\n`);
-  for (const program of ['redis-server', 'pgbouncer', 'chromium']) provide(program);
+  for (const program of ['redis-server', 'pgbouncer', 'chromium-headless-shell']) provide(program);
   buildPage();
 }
 
