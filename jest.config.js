@@ -28,6 +28,5 @@ export default {
   globalSetup: '<rootDir>/test/support/global-setup.ts',
   globalTeardown: '<rootDir>/test/support/global-teardown.ts',
   testTimeout: 30_000,
-  // Many tests wait more than they compute.
-  maxWorkers: 4,
+  maxWorkers: 2,
 };

@@ -154,7 +154,7 @@ describeWithRedisServer('locks with a Redis gate before PostgreSQL', () => {
     await until('the gate alone refuses', PATIENCE, () => refusesAlone(other));
     await release(one, lease);
     expect(await Promise.all(waiting)).toEqual(waiting.map(() => ({ outcome: 'released' })));
-    await grant(other);
+    await until('it is kept for nobody', PATIENCE, () => isGranted(other));
   });
 
   it.each<[string, () => Promise<void>]>([

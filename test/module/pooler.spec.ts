@@ -4,6 +4,7 @@ import { LockClient, type DbLockModuleOptions } from 'nestjs-db-lock';
 import pg from 'pg';
 import { createLockApplication } from '../support/lock-application.js';
 import { describeWithPgBouncer, startPgBouncer, type PgBouncer } from '../support/pgbouncer.js';
+import { until } from '../support/patience.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
 /** What a session shows of our having used it. */
@@ -74,7 +75,10 @@ describeWithPgBouncer('a database', () => {
   ] as const)('that is reached %s has its sessions used accordingly', async (_way, url, options, own) => {
     const application = await open(url(), options);
     await use(application);
-    expect((await look(database.url, LISTENERS))[0]).toEqual({ listeners: own ? 1 : 0 });
+    await until('it listens, or does not', 10_000, async () => {
+      const [seen] = await look<{ listeners: number }>(database.url, LISTENERS);
+      return seen!.listeners === (own ? 1 : 0);
+    });
     await application.close();
   });
 

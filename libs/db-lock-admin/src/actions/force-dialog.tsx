@@ -70,6 +70,18 @@ export function ForceDialog({ lock, ...state }: { lock: Lock } & DialogState) {
   );
 }
 
+/** How often the lock is looked at until one of those who wait has it, and how many milliseconds lie between. */
+const LOOKS = { most: 8, pause: 400 };
+
+/** The lock as it is as soon as somebody has it or nobody waits; null where that can't be read. */
+async function readOnceTaken(lockName: string): Promise<Lock | null> {
+  for (let looks = 1; ; looks++) {
+    const lock = await readLock(lockName).catch(() => null);
+    if (lock === null || lock.state === 'held' || lock.waiting === 0 || looks === LOOKS.most) return lock;
+    await new Promise((resolve) => setTimeout(resolve, LOOKS.pause));
+  }
+}
+
 /** Says who has lost the lock, and who has it now, as far as that can be known. */
 async function announceEnd(lockName: string, ended: EndedLease | null): Promise<void> {
   const lock = <Name value={lockName} />;
@@ -78,7 +90,7 @@ async function announceEnd(lockName: string, ended: EndedLease | null): Promise<
     return;
   }
   const worker = <Name value={ended.workerName} />;
-  const now = await readLock(lockName).catch(() => null);
+  const now = await readOnceTaken(lockName);
   if (now?.state === 'held' && now.workerName !== null) {
     announce(<T k="force.doneNext" slots={{ lock, worker, next: <Name value={now.workerName} /> }} />);
   } else {
