@@ -201,6 +201,20 @@ describeWithBrowser('An operator', (browser) => {
       expect(await states()).toEqual(['job:4 held']);
     });
 
+    it('may hold a lock before anything was heard of the database', async () => {
+      const operator = new Operator(await browser.visit(), `${scene.service.apiServer}/admin`);
+      await operator.page.route(/\/api\/(locks|groups|counts|changes)\b/, (route) =>
+        route.request().method() === 'GET' ? undefined : route.continue(),
+      );
+      await operator.goTo();
+      await operator.isLetIn();
+      await operator.page.keyboard.press('n');
+      await operator.dialog.getByLabel('Lock').fill('job');
+      await operator.button('1h', operator.dialog).click();
+      await operator.button('Hold the lock', operator.dialog).click();
+      await eventually(async () => expect(await scene.service.rows()).toHaveLength(1));
+    });
+
     it('is told who holds the lock that they wanted to hold', async () => {
       await scene.lease('job', { workerName: 'worker-1' });
       const operator = await Operator.arrive(browser, scene);

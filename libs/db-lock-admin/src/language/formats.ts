@@ -8,6 +8,9 @@ const UNITS = [
 const MINUTE = 60_000;
 const DAY = 86_400_000;
 
+/** Before the database's time was heard of, there is none to show. */
+const UNKNOWN = '–';
+
 /** Numbers, times and durations as one language writes them. */
 export class Formats {
   readonly plurals: Intl.PluralRules;
@@ -99,13 +102,15 @@ export class Formats {
     return this.#relative.format(-Math.floor(elapsed / size), unit);
   }
 
-  /** The time of day to the second; when it is not today, the day and the time to the minute. */
+  /** The time of day to the second; when it is not today, the day and the time to the minute. A dash where no time is known yet. */
   time(time: number, now: number): string {
+    if (Number.isNaN(time)) return UNKNOWN;
     return (this.#isSameDay(time, now) ? this.#clock : this.#dayAndTime).format(time);
   }
 
-  /** The time of day to the second; with the day when it is not today. */
+  /** The time of day to the second; with the day when it is not today. A dash where no time is known yet. */
   exact(time: number, now: number): string {
+    if (Number.isNaN(time)) return UNKNOWN;
     return (this.#isSameDay(time, now) ? this.#clock : this.#dayAndClock).format(time);
   }
 
@@ -121,10 +126,12 @@ export class Formats {
 
   /** Nothing left to guess: in the operator's time zone and in UTC. */
   full(time: number): string {
+    if (Number.isNaN(time)) return UNKNOWN;
     return `${this.#full.format(time)}\n${new Date(time).toISOString()}`;
   }
 
   #isSameDay(time: number, now: number): boolean {
+    if (Number.isNaN(now)) return false;
     return this.#day.format(time) === this.#day.format(now) && Math.abs(time - now) < 2 * DAY;
   }
 
