@@ -1,25 +1,9 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { fakeIntervals } from '../support/fake-clock.js';
 import { until } from '../support/patience.js';
 import { PLATFORMS } from '../support/platforms.js';
 import { EventStream } from './event-stream.js';
 import { AdminScene, PATIENCE } from './scene.js';
-
-/** Makes minutes pass for a stream; everything else goes on by itself. */
-function takeOverIntervals(): void {
-  jest.useFakeTimers({
-    doNotFake: [
-      'Date',
-      'hrtime',
-      'nextTick',
-      'performance',
-      'queueMicrotask',
-      'setImmediate',
-      'clearImmediate',
-      'setTimeout',
-      'clearTimeout',
-    ],
-  });
-}
 
 let names = 0;
 const uniqueName = () => `job:${++names}`;
@@ -225,7 +209,7 @@ describe.each(PLATFORMS)('on %s, who watches the changes of locks', (platform) =
     });
     const enter = (name: string) => guarded.ask('GET', 'changes', { headers: { 'x-operator': name } });
     expect((await enter('ann')).status).toBe(200);
-    takeOverIntervals();
+    fakeIntervals();
     await using stream = await EventStream.greeted(guarded, { 'x-operator': 'ann' });
     allowed.delete('ann');
     jest.advanceTimersByTime(360_000);

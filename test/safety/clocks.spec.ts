@@ -4,6 +4,7 @@ import { LockClient, LockServer } from 'nestjs-db-lock';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BlockingSession } from '../support/blocking-session.js';
+import { fakeOnly } from '../support/fake-clock.js';
 import { createLockApplication } from '../support/lock-application.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
@@ -38,22 +39,7 @@ describe('clocks', () => {
   });
 
   /** Sets this process's wall clock off; timers and the monotonic clock stay as they are. */
-  const setClockOff = (milliseconds: number) =>
-    jest.useFakeTimers({
-      now: Date.now() + milliseconds,
-      doNotFake: [
-        'hrtime',
-        'nextTick',
-        'performance',
-        'queueMicrotask',
-        'setImmediate',
-        'clearImmediate',
-        'setInterval',
-        'clearInterval',
-        'setTimeout',
-        'clearTimeout',
-      ],
-    });
+  const setClockOff = (milliseconds: number) => fakeOnly(['Date'], { now: Date.now() + milliseconds });
 
   it.each([HOUR, -HOUR])(
     "an application's clock that is %i ms off changes nothing (case 17)",

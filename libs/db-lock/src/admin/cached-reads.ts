@@ -3,6 +3,7 @@ import { ModuleRef } from '@nestjs/core';
 import { createHash, randomUUID } from 'node:crypto';
 import { BoundedMap } from '../history/bounded-map.js';
 import { monotonicNow } from '../lease/deadline.js';
+import { inTime } from '../lease/in-time.js';
 
 /** As much of a cache-manager Cache as is needed. */
 interface Cache {
@@ -84,7 +85,10 @@ export class CachedReads {
     if (!cache) return read();
     let reading: Promise<Value> | undefined;
     try {
-      return await inTime(cache.wrap(key, () => (reading = read()), TTL, 0));
+      return await inTime(
+        PATIENCE,
+        cache.wrap(key, () => (reading = read()), TTL, 0),
+      );
     } catch {
       return reading ?? read();
     }
@@ -102,18 +106,5 @@ export class CachedReads {
   #key(name: string, query: object): string {
     const digest = createHash('sha256').update(JSON.stringify(query)).digest('base64url');
     return `db-lock:${this.#generation}:${name}:${digest}`;
-  }
-}
-
-/** Rejects when the value does not come in time. */
-async function inTime<Value>(value: Promise<Value>): Promise<Value> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error('The cache is late.')), PATIENCE);
-  });
-  try {
-    return await Promise.race([value, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }

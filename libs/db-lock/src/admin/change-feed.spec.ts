@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { OperatorDesk } from '../server/operator-desk.js';
 import type { ChangedLock, Changes, Waiting } from '../store/history-store.js';
 import type { LockRecord } from '../store/lock-store.js';
+import { fakeIntervals } from '../../../../test/support/fake-clock.js';
 import { ChangeFeed } from './change-feed.js';
 import type { ServerSentEvent } from './event-stream.js';
 
@@ -196,19 +197,7 @@ describe('ChangeFeed', () => {
   });
 
   it('ends for each after some minutes, with word to return at once, but not for all at the same time', async () => {
-    jest.useFakeTimers({
-      doNotFake: [
-        'Date',
-        'hrtime',
-        'nextTick',
-        'performance',
-        'queueMicrotask',
-        'setImmediate',
-        'clearImmediate',
-        'setTimeout',
-        'clearTimeout',
-      ],
-    });
+    fakeIntervals();
     const watchers = Array.from({ length: 30 }, watch);
     await looks(1);
     jest.advanceTimersByTime(239_000);

@@ -18,7 +18,6 @@ import {
 import type { z } from 'zod';
 import { LockNotFoundError } from '../lease/errors.js';
 import { historyQuerySchema, listQuerySchema, lockFilterSchema } from '../server/list-query.js';
-import type { LockFilter } from '../store/lock-desk.js';
 import { LockServer } from '../server/lock-server.js';
 import { ProblemFilter } from '../server/problem.filter.js';
 import {
@@ -31,6 +30,7 @@ import {
   type lockPageJson,
 } from '../server/schemas.js';
 import { validationPipe } from '../server/validation.pipe.js';
+import type { LockFilter } from '../store/lock-desk.js';
 import { accessOf, RequiresAccess } from './access.js';
 import { AdminFeature } from './admin-feature.js';
 import { CachedReads } from './cached-reads.js';

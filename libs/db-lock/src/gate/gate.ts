@@ -1,4 +1,5 @@
 import { DbLockConfigurationError } from '../lease/errors.js';
+import { inTime } from '../lease/in-time.js';
 import type { LockStore } from '../store/lock-store.js';
 import { GatedLockStore } from './gated-lock-store.js';
 import type { RedisSettings } from './options.js';
@@ -80,12 +81,5 @@ async function loadRedis() {
 }
 
 /** What the work comes to; undefined when it fails or takes longer. */
-async function atMost<Result>(milliseconds: number, work: Promise<Result>): Promise<Result | undefined> {
-  let timer: NodeJS.Timeout | undefined;
-  const pause = new Promise<undefined>((resolve) => {
-    timer = setTimeout(resolve, milliseconds, undefined);
-  });
-  const result = await Promise.race([work, pause]).catch(() => undefined);
-  clearTimeout(timer);
-  return result;
-}
+const atMost = <Result>(milliseconds: number, work: Promise<Result>): Promise<Result | undefined> =>
+  inTime(milliseconds, work).catch(() => undefined);

@@ -1,5 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { monotonicNow } from '../lease/deadline.js';
+import { inTime } from '../lease/in-time.js';
 import type { AcquireRequest, ReleaseRequest } from '../lease/requests.js';
 import type { HistoryEntry, HistoryStore } from '../store/history-store.js';
 import type { ExpiredLease, HolderRecord, LeaseRecord } from '../store/lock-store.js';
@@ -165,8 +166,9 @@ export class HistoryRecorder {
     this.#closed = true;
     clearTimeout(this.#timer);
     const left = this.#writing.then(() => this.#writeDue({ all: true }));
-    if (!(await isDoneWithin(left, CLOSE_PATIENCE)))
+    await inTime(CLOSE_PATIENCE, left).catch(() => {
       this.#logger.warn('The end of the history of locks is not written: the database is late.');
+    });
   }
 
   #ended(grantId: string, at: number): KnownLease | undefined {
@@ -253,16 +255,6 @@ export class HistoryRecorder {
 }
 
 const isOver = (since: number, interval: number) => monotonicNow() - since >= interval;
-
-async function isDoneWithin(work: Promise<void>, milliseconds: number): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<false>((resolve) => (timer = setTimeout(() => resolve(false), milliseconds)));
-  try {
-    return await Promise.race([work.then(() => true), late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
 
 function holderOf(grantId: string, lease: KnownLease | undefined) {
   return { grantId, workerName: lease?.workerName ?? null, fencingToken: lease?.fencingToken ?? null };

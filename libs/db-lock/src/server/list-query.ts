@@ -4,13 +4,14 @@ import { MAX_NAME_LENGTH } from '../lease/names.js';
 const oneOf = <const Values extends readonly [string, ...string[]]>(values: Values) =>
   z.enum(values, { error: `must be one of ${values.join(', ')}` });
 
-/** A whole number between two bounds, also as digits in a query string. */
+/** What takes a number takes it also as digits, as a query string has them. */
+export const orDigits = <Schema extends z.ZodType>(schema: Schema) =>
+  z.preprocess((value) => (typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value), schema);
+
+/** A whole number between two bounds, also as digits. */
 export const wholeNumber = (min: number, max: number) => {
   const rule = { error: `must be a whole number from ${min} to ${max}` };
-  return z.preprocess(
-    (value) => (typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value),
-    z.int(rule).min(min, rule).max(max, rule),
-  );
+  return orDigits(z.int(rule).min(min, rule).max(max, rule));
 };
 
 const SEARCH = { error: `must be storable text of at most ${MAX_NAME_LENGTH} characters` };

@@ -4,6 +4,7 @@ import { metadataSchema } from '../lease/metadata.js';
 import { lockNameSchema, workerNameSchema } from '../lease/names.js';
 import { acquireSetSchema, grantIdSchema } from '../lease/requests.js';
 import type { LockPage } from '../store/lock-desk.js';
+import { orDigits } from './list-query.js';
 import {
   MAX_QUEUE_SHOWN,
   type InspectedLock,
@@ -39,11 +40,7 @@ export const acquireSetBody = z.strictObject(
 );
 
 export const releaseQuery = z.strictObject({
-  minHold: z
-    .preprocess(
-      (value) => (typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value),
-      minHoldSchema,
-    )
+  minHold: orDigits(minHoldSchema)
     .default(0)
     .meta({
       description: `How long the lock stays taken at least, from the start of the lease: milliseconds (0 to ${MAX_TTL}) or a duration such as '10s'`,

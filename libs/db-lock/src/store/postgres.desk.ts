@@ -11,6 +11,7 @@ import {
   nextInLine,
   stateOf,
   tokenAt,
+  waiterCounts,
   type Statement,
 } from './postgres.fragments.js';
 
@@ -56,11 +57,7 @@ export function deskStatements(tables: TableNames) {
   /** The locks with how many wait for each. */
   const contendedLocks = `
 FROM ${locks} AS lock
-LEFT JOIN (
-  SELECT waiter.lock_name, count(*)::int AS waiting
-  FROM ${waiters} AS waiter
-  WHERE waiter.alive_until > clock_timestamp()
-  GROUP BY waiter.lock_name
+LEFT JOIN (${waiterCounts(waiters)}
 ) AS queue ON queue.lock_name = lock.lock_name`;
 
   const waiting = 'coalesce(queue.waiting, 0) AS waiting';

@@ -49,6 +49,13 @@ export const aliveWaiters = (waiters: string, lockName: string) => `
   FROM ${waiters} AS waiter
   WHERE waiter.lock_name = ${lockName} AND waiter.alive_until > clock_timestamp()`;
 
+/** How many wait for each lock that is waited for. */
+export const waiterCounts = (waiters: string) => `
+  SELECT waiter.lock_name, count(*)::int AS waiting
+  FROM ${waiters} AS waiter
+  WHERE waiter.alive_until > clock_timestamp()
+  GROUP BY waiter.lock_name`;
+
 /** A lock as operators see it. */
 export const lookColumns = (row: string, waiters: string) => `
     ${stateOf(row)} AS state,

@@ -1,6 +1,6 @@
 import { quoteTable, type TableNames } from '../model/schema-sql.js';
 import { COUNTED } from './history-store.js';
-import { lookColumns, MILLISECOND, timeColumn, type Statement } from './postgres.fragments.js';
+import { lookColumns, MILLISECOND, timeColumn, waiterCounts, type Statement } from './postgres.fragments.js';
 
 /** How many rows one statement trims: some milliseconds of work. */
 export const TRIM_CHUNK = 5_000;
@@ -27,12 +27,6 @@ export function historyStatements(tables: TableNames) {
       FROM unnest(minute.${histogram}, EXCLUDED.${histogram}) WITH ORDINALITY AS pair (one, other, place)
       ORDER BY pair.place
     )`;
-
-  const countWaiters = `
-SELECT waiter.lock_name, count(*)::int AS waiting
-FROM ${waiters} AS waiter
-WHERE waiter.alive_until > clock_timestamp()
-GROUP BY waiter.lock_name`;
 
   return {
     /**
@@ -173,7 +167,7 @@ SELECT coalesce(max(id), 0)::text AS cursor, ${timeColumn('clock_timestamp()')} 
     /** How many wait for each lock, where a look for changes begins. */
     waited: {
       name: 'db_lock_waited',
-      text: countWaiters,
+      text: waiterCounts(waiters),
     },
 
     /**
@@ -187,7 +181,7 @@ SELECT coalesce(max(id), 0)::text AS cursor, ${timeColumn('clock_timestamp()')} 
 WITH recent AS MATERIALIZED (
   SELECT past.id, past.lock_name FROM ${history} AS past WHERE past.id > $1::bigint ORDER BY past.id LIMIT $4 * 10
 ),
-waited AS MATERIALIZED (${countWaiters}
+waited AS MATERIALIZED (${waiterCounts(waiters)}
 ),
 name AS MATERIALIZED (
   SELECT concerned.lock_name, max(concerned.id) AS last
