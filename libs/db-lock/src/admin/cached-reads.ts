@@ -1,9 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { createHash, randomUUID } from 'node:crypto';
-import { BoundedMap } from '../history/bounded-map.js';
 import { monotonicNow } from '../lease/deadline.js';
 import { inTime } from '../lease/in-time.js';
+import { RecentMap } from '../lease/recent-map.js';
 
 /** As much of a cache-manager Cache as is needed. */
 interface Cache {
@@ -16,8 +16,8 @@ const CACHE_MANAGER = 'CACHE_MANAGER';
 /** How old what an operator sees may be, in milliseconds. */
 const TTL = 1_000;
 
-/** So many values are remembered at a time. */
-const MOST_REMEMBERED = 100;
+/** At least so many values are remembered at a time. */
+const REMEMBERED = 100;
 
 /** How long the cache may take to say what it has, in milliseconds. */
 const PATIENCE = 250;
@@ -31,7 +31,7 @@ export class CachedReads {
   /** Makes the keys of this process and of the time since its last write: a cache may be shared with other databases. */
   #generation = randomUUID();
   readonly #underWay = new Map<string, Promise<unknown>>();
-  readonly #remembered = new BoundedMap<string, { value: Promise<unknown>; since: number }>(MOST_REMEMBERED);
+  readonly #remembered = new RecentMap<string, { value: Promise<unknown>; since: number }>(REMEMBERED);
 
   constructor(@Inject(ModuleRef) private readonly application: ModuleRef) {}
 

@@ -1,10 +1,10 @@
 import { Logger } from '@nestjs/common';
 import { monotonicNow } from '../lease/deadline.js';
 import { inTime } from '../lease/in-time.js';
+import { RecentMap } from '../lease/recent-map.js';
 import type { AcquireRequest, ReleaseRequest } from '../lease/requests.js';
 import type { HistoryEntry, HistoryStore } from '../store/history-store.js';
 import type { ExpiredLease, HolderRecord, LeaseRecord } from '../store/lock-store.js';
-import { BoundedMap } from './bounded-map.js';
 import type { HistorySettings } from './options.js';
 import { StoreClock } from './store-clock.js';
 import { TallySheet } from './tally-sheet.js';
@@ -25,11 +25,11 @@ const TRIM_INTERVAL = 60_000;
 const MAX_EVENTS = 1_000;
 const MAX_TROUBLE = 1_000;
 
-/** The most leases that are remembered at a time, to tell whose it was that ended, and how long it lasted. */
-const MAX_LEASES = 20_000;
+/** At least so many leases are remembered, to tell whose it was that ended, and how long it lasted. */
+const LEASES = 20_000;
 
-/** The most grants that are remembered as released: who releases twice has lost nothing. */
-const MAX_RELEASED = 20_000;
+/** At least so many grants are remembered as released: who releases twice has lost nothing. */
+const RELEASED = 20_000;
 
 /** A warning that writing fails comes no more often than that, in milliseconds. */
 const WARNING_INTERVAL = 60_000;
@@ -53,8 +53,8 @@ type Event = Omit<HistoryEntry, 'age' | 'time'> & { at: number };
  */
 export class HistoryRecorder {
   readonly #logger = new Logger('DbLock');
-  readonly #leases = new BoundedMap<string, KnownLease>(MAX_LEASES);
-  readonly #released = new BoundedMap<string, true>(MAX_RELEASED);
+  readonly #leases = new RecentMap<string, KnownLease>(LEASES);
+  readonly #released = new RecentMap<string, true>(RELEASED);
   readonly #sheet = new TallySheet();
   readonly #clock = new StoreClock();
   #events: Event[] = [];

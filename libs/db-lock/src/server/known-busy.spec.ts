@@ -61,12 +61,15 @@ describe('what is known to be busy', () => {
     expect(ask(memory)).toBeUndefined();
   });
 
-  it('keeps to a number of locks', () => {
+  it('remembers the last ten thousand locks, and forgets older ones', () => {
     const memory = new KnownBusy(10_000);
     memory.learn(holder(60_000));
-    for (let index = 0; index < 10_000; index++)
+    for (let index = 0; index < 9_999; index++)
+      memory.learn({ ...holder(60_000), lockName: `other ${index}` });
+    expect(ask(memory)).toBeDefined();
+    for (let index = 9_999; index < 20_000; index++)
       memory.learn({ ...holder(60_000), lockName: `other ${index}` });
     expect(ask(memory)).toBeUndefined();
-    expect(memory.holderOf({ lockName: 'other 0', grantId: 'bob' })).toBeDefined();
+    expect(memory.holderOf({ lockName: 'other 10000', grantId: 'bob' })).toBeDefined();
   });
 });

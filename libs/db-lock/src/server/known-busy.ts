@@ -1,8 +1,9 @@
 import { monotonicNow } from '../lease/deadline.js';
+import { RecentMap } from '../lease/recent-map.js';
 import type { HolderRecord } from '../store/lock-store.js';
 
-/** The most locks that are remembered. */
-const MOST = 10_000;
+/** At least so many locks are remembered. */
+const LOCKS = 10_000;
 
 interface Memory {
   holder: HolderRecord;
@@ -15,15 +16,13 @@ interface Memory {
  * free one of them without telling; so nothing is believed for longer than `bound` milliseconds.
  */
 export class KnownBusy {
-  readonly #memories = new Map<string, Memory>();
+  readonly #memories = new RecentMap<string, Memory>(LOCKS);
 
   /** @param bound milliseconds; 0 remembers nothing */
   constructor(private readonly bound: number) {}
 
   learn(holder: HolderRecord): void {
     if (this.bound === 0) return;
-    this.#memories.delete(holder.lockName);
-    if (this.#memories.size >= MOST) this.#memories.delete(this.#memories.keys().next().value!);
     this.#memories.set(holder.lockName, { holder, at: monotonicNow() });
   }
 

@@ -216,7 +216,7 @@ export class LockServer {
     const answer = settled(await this.#renewals.submit(checked));
     if (answer.outcome === 'renewed') {
       this.#recorder?.renewed(answer.lease);
-      this.#tell({ type: 'renewed', ...answer.lease });
+      if (this.#events?.observed) this.#events.emit({ type: 'renewed', ...answer.lease });
     } else this.#recorder?.lost(checked.lockName, checked.grantId);
     return answer;
   }
@@ -243,7 +243,7 @@ export class LockServer {
     this.#knownBusy.forget(lockName);
     if (outcome === 'released') {
       this.#recorder?.released(checked);
-      this.#tell({ type: 'released', ...checked });
+      if (this.#events?.observed) this.#events.emit({ type: 'released', ...checked });
     } else if ('grantId' in checked) this.#recorder?.lost(lockName, checked.grantId);
     return { outcome };
   }

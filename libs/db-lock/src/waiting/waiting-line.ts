@@ -2,6 +2,7 @@ import { monotonicNow } from '../lease/deadline.js';
 import { StoreUnavailableError } from '../lease/errors.js';
 import type { HolderRecord } from '../store/lock-store.js';
 import { TURN } from '../store/wait-queue.js';
+import { Arrivals } from './arrivals.js';
 import type { Decision, Line, QueuedAcquire } from './queued-acquire.js';
 
 /** The pause before the first look of one who waits, in milliseconds; each next one is twice as long. */
@@ -32,7 +33,7 @@ export interface LineKeeper {
  * looks again when it is woken, when the holder's lease should end, and from time to time.
  */
 export class WaitingLine implements Line {
-  readonly #waiters = new Set<QueuedAcquire>();
+  readonly #waiters = new Arrivals<QueuedAcquire>();
   /** Those who have not been given a place in the lock's queue. */
   readonly #placeless = new Set<QueuedAcquire>();
   failure: Error | undefined;
@@ -98,7 +99,7 @@ export class WaitingLine implements Line {
    * nor when others elsewhere are likely to have waited longer. Until `passed` is called, nobody contends.
    */
   takeSuccessor(): QueuedAcquire | undefined {
-    const head = this.#head;
+    const head = this.#waiters.first;
     if (this.#contending || !head?.options.succession) return undefined;
     if (this.#othersFirst > 0) {
       this.#othersFirst--;
@@ -121,11 +122,6 @@ export class WaitingLine implements Line {
     else void this.#heldBy(outcome.holder);
   }
 
-  get #head(): QueuedAcquire | undefined {
-    const [head] = this.#waiters;
-    return head;
-  }
-
   async #contend(): Promise<void> {
     this.#contending = true;
     clearTimeout(this.#timer);
@@ -143,7 +139,7 @@ export class WaitingLine implements Line {
 
   /** Lets the first ask the store. */
   async #attempt(): Promise<void> {
-    const head = this.#head;
+    const head = this.#waiters.first;
     if (!head) return;
     const sentAt = monotonicNow();
     const { ticket } = head;
@@ -173,10 +169,10 @@ export class WaitingLine implements Line {
   }
 
   #refused(holder: HolderRecord): void {
-    const hadNoPlace = this.#head?.ticket === null;
+    const hadNoPlace = this.#waiters.first?.ticket === null;
     const enqueued = this.#heldBy(holder);
     // A release that came before it stood in the queue has woken nobody: look once more, as soon as it stands there.
-    if (hadNoPlace) void enqueued.then(() => typeof this.#head?.ticket === 'number' && this.wake());
+    if (hadNoPlace) void enqueued.then(() => typeof this.#waiters.first?.ticket === 'number' && this.wake());
   }
 
   /** One that needs several locks has found another one busy. */
