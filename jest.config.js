@@ -19,8 +19,9 @@ export default {
     ],
   },
   moduleNameMapper: {
-    '^nestjs-db-lock$': '<rootDir>/libs/db-lock/src/index.ts',
-    '^nestjs-db-lock/(.*)$': '<rootDir>/libs/db-lock/src/$1.ts',
+    '^nestjs-db-lock$': '<rootDir>/libs/db-lock/.cache/library/index.js',
+    '^nestjs-db-lock/(.*)$': '<rootDir>/libs/db-lock/.cache/library/$1.js',
+    '^(?:\\.\\./)+libs/db-lock/src/(.*)\\.js$': '<rootDir>/libs/db-lock/.cache/library/$1.js',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
   modulePathIgnorePatterns: ['<rootDir>/dist', '<rootDir>/libs/.*/dist'],

@@ -9,12 +9,18 @@ import { isMainThread } from 'node:worker_threads';
  */
 if (isMainThread) register(import.meta.url);
 
-const LIBRARY = /^nestjs-db-lock(?:\/(.*))?$/;
+const LIBRARY = /^nestjs-db-lock(?:\/(.*))?$|^(?:\.\.?\/)+libs\/db-lock\/src\/(.*)\.js$/;
+
+/** As jest's moduleNameMapper has it. */
+const BUNDLE = '../../libs/db-lock/.cache/library';
 
 export async function resolve(specifier, context, next) {
   const library = LIBRARY.exec(specifier);
   if (library)
-    return next(new URL(`../../libs/db-lock/src/${library[1] ?? 'index'}.ts`, import.meta.url).href, context);
+    return next(
+      new URL(`${BUNDLE}/${library[1] ?? library[2] ?? 'index'}.js`, import.meta.url).href,
+      context,
+    );
   try {
     return await next(specifier, context);
   } catch (error) {
