@@ -1,7 +1,6 @@
-import { servesAdmin } from './app.module.js';
-import type { Configuration } from './configuration.js';
+import { servesAdmin, type Configuration } from './configuration.js';
 
-/** Where a running server can be reached. */
+/** What the server serves where: paths, or whole addresses. */
 export interface Addresses {
   api: string;
   docs: string;
@@ -10,16 +9,26 @@ export interface Addresses {
   admin?: string;
 }
 
-/** @param port the port it really listens on. */
-export function addressesOf(configuration: Configuration, port: number): Addresses {
-  const { host, feature } = configuration;
-  const origin = `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+/** Relative to the server's root. */
+export function pathsOf(configuration: Configuration): Addresses {
+  const { feature } = configuration;
   return {
-    api: `${origin}/${feature}`,
-    docs: `${origin}/docs`,
-    health: `${origin}/health/ready`,
-    ...(servesAdmin(configuration) && { admin: `${origin}/${feature}/admin` }),
+    api: feature,
+    docs: 'docs',
+    health: 'health/ready',
+    ...(servesAdmin(configuration) && { admin: `${feature}/admin` }),
   };
+}
+
+/** @param origin of the running server, `http://127.0.0.1:3000` */
+export function addressesOf(configuration: Configuration, origin: string): Addresses {
+  const addresses = Object.entries(pathsOf(configuration)).map(([what, path]) => [what, `${origin}/${path}`]);
+  return Object.fromEntries(addresses) as Addresses;
+}
+
+/** @param port the port it really listens on. */
+export function originOf({ host }: Configuration, port: number): string {
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 /** The addresses for a person who has just started the server. */

@@ -7,9 +7,10 @@ import { pgliteDataSourceOptions } from 'nestjs-db-lock/pglite';
 import { LockHealthIndicator } from 'nestjs-db-lock/terminus';
 import { AdminPasswordGuard } from './admin-password.guard.js';
 import { BearerTokenGuard } from './bearer-token.guard.js';
-import type { Configuration } from './configuration.js';
+import { servesAdmin, type Configuration } from './configuration.js';
 import { CONFIGURATION } from './configuration.token.js';
 import { HealthController } from './health.controller.js';
+import { RootController } from './root.controller.js';
 import { SameSiteGuard } from './same-site.guard.js';
 
 /** The standalone lock server: the library, one database, and who may come in. */
@@ -38,7 +39,7 @@ export class AppModule {
         }),
         TerminusModule.forRoot({ logger: false }),
       ],
-      controllers: [HealthController],
+      controllers: [RootController, HealthController],
       providers: [
         LockHealthIndicator,
         { provide: CONFIGURATION, useValue: configuration },
@@ -46,11 +47,6 @@ export class AppModule {
       ],
     };
   }
-}
-
-/** Other machines see the admin only with a password. */
-export function servesAdmin({ adminPassword, loopback }: Configuration): boolean {
-  return loopback || adminPassword !== undefined;
 }
 
 function databaseOptions({ databaseUrl, dataDir }: Configuration): TypeOrmModuleOptions {

@@ -111,6 +111,11 @@ export function readConfiguration(environment: NodeJS.ProcessEnv): Configuration
   return configuration;
 }
 
+/** Other machines see the admin only with a password. */
+export function servesAdmin({ adminPassword, loopback }: Configuration): boolean {
+  return loopback || adminPassword !== undefined;
+}
+
 /** A misspelt variable must not be ignored: it may be the password. */
 function unknownVariables(given: Record<string, unknown>): string[] {
   const unknown = Object.keys(given).filter((name) => name.startsWith('DB_LOCK_') && !(name in RULES));

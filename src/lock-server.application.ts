@@ -1,10 +1,10 @@
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import type { Logger } from 'pino';
 import { serveApiDocs } from './api-docs.js';
 import { AppModule } from './app.module.js';
 import type { Configuration } from './configuration.js';
-import { JsonLogger } from './json-logger.js';
+import type { Log } from './log.js';
+import { PinoLogger } from './pino-logger.js';
 
 /** Two UTF-16 units for each of the 255 characters that a lock's name may have. */
 const MAX_PARAM_LENGTH = 510;
@@ -15,14 +15,14 @@ const BODY_LIMIT = 1024 * 1024;
 /** The server, ready to listen. */
 export async function createLockServer(
   configuration: Configuration,
-  pino: Logger,
+  { pino, isForPeople }: Log,
 ): Promise<NestFastifyApplication> {
   const adapter = new FastifyAdapter({
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
     bodyLimit: BODY_LIMIT,
   });
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.forRoot(configuration), adapter, {
-    logger: new JsonLogger(pino),
+    logger: new PinoLogger(pino, isForPeople ? 'debug' : 'info'),
     abortOnError: false,
   });
   serveApiDocs(app, configuration);

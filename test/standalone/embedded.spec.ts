@@ -35,6 +35,27 @@ describe('the standalone server on its embedded database', () => {
     expect(existsSync(join(directory, 'data'))).toBe(true);
   });
 
+  it('sends browsers to its admin, and tells programs what is where', async () => {
+    const ask = (method: string, accept?: string) =>
+      fetch(`${server.origin}/`, { method, redirect: 'manual', headers: accept ? { accept } : {} });
+    const browser = await ask('GET', 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8');
+    expect(browser.status).toBe(302);
+    expect(browser.headers.get('vary')).toBe('Accept');
+    const landed = new URL(browser.headers.get('location')!, `${server.origin}/`);
+    expect(landed.href).toBe(`${server.origin}/dblock/admin`);
+    expect((await ask('HEAD', 'text/html')).status).toBe(302);
+
+    for (const accept of [undefined, 'application/json']) {
+      const program = await ask('GET', accept);
+      expect(program.status).toBe(200);
+      const places = (await program.json()) as Record<string, string>;
+      expect(places).toEqual({ api: 'dblock', admin: 'dblock/admin', docs: 'docs', health: 'health/ready' });
+      for (const place of [`${places['api']}/locks`, places['admin'], places['docs'], places['health']])
+        expect((await fetch(`${server.origin}/${place}`)).status).toBe(200);
+    }
+    expect((await ask('HEAD')).status).toBe(200);
+  });
+
   it("grants by django-db-lock's contract once", async () => {
     const path = '/dblock/acquireLock?lockName=a&workerName=w&timeout=10';
     expect((await server.call(path)).body).toEqual({ success: true, result: true });

@@ -47,7 +47,9 @@ describe('the standalone server on PostgreSQL', () => {
     await start({ DB_LOCK_CREATE_TABLES: 'false', DB_LOCK_FEATURE: 'untouched' });
     expect((await server!.ended()).code).toBe(1);
     expect(server!.stderr).toContain('"untouched_lock" does not exist');
-    expect(server!.stderr).toContain('db-lock-sql --feature untouched');
+    expect(server!.stderr).toContain('DB_LOCK_CREATE_TABLES=true');
+    expect(server!.stderr).toContain('npm run --silent sql -- --feature untouched');
+    expect(server!.stderr).not.toContain('createTables');
   });
 
   it('refuses to be reached by other machines without a token', async () => {
@@ -158,6 +160,12 @@ describe('the standalone server on PostgreSQL', () => {
     await start({ HOST: '0.0.0.0', DB_LOCK_API_TOKEN: TOKEN });
     expect(server!.stderr).toContain('not served: set DB_LOCK_ADMIN_PASSWORD');
     expect((await server!.call('/dblock/admin/api/counts')).status).toBe(404);
+    expect((await server!.call('/')).body).toMatchObject({ api: 'dblock', admin: null });
+    const browser = await fetch(`${server!.origin}/`, {
+      redirect: 'manual',
+      headers: { accept: 'text/html' },
+    });
+    expect(browser.headers.get('location')).toBe('docs');
     expect(
       (await server!.call('/dblock/locks', { headers: { authorization: `Bearer ${TOKEN}` } })).status,
     ).toBe(200);

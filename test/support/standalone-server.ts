@@ -27,10 +27,16 @@ export class StandaloneServer {
   private constructor(
     environment: Record<string, string>,
     readonly port: number,
+    onTerminal: boolean,
   ) {
-    this.#child = spawn(process.execPath, ['--import', LOADER, MAIN], {
+    const command = [process.execPath, '--import', LOADER, MAIN];
+    // script(1), of every Linux, runs its command on a terminal of its own.
+    const [program, ...args] = onTerminal
+      ? ['script', '-qec', `exec ${command.join(' ')}`, '/dev/null']
+      : command;
+    this.#child = spawn(program!, args, {
       env: { PATH: process.env['PATH'], PORT: String(port), ...environment },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: [onTerminal ? 'pipe' : 'ignore', 'pipe', 'pipe'],
     });
     this.#child.stdout!.on('data', (chunk: Buffer) => (this.stdout += chunk.toString()));
     this.#child.stderr!.on('data', (chunk: Buffer) => (this.stderr += chunk.toString()));
@@ -40,8 +46,17 @@ export class StandaloneServer {
   }
 
   /** Starts it with nothing but this environment, and waits until it is ready or has ended. */
-  static async start(environment: Record<string, string>): Promise<StandaloneServer> {
-    const server = new StandaloneServer(environment, await findFreePort());
+  static start(environment: Record<string, string>): Promise<StandaloneServer> {
+    return this.#start(environment, false);
+  }
+
+  /** The same on a terminal, where all that it prints is in `stdout`, and Ctrl-C ends it. */
+  static startOnTerminal(environment: Record<string, string>): Promise<StandaloneServer> {
+    return this.#start(environment, true);
+  }
+
+  static async #start(environment: Record<string, string>, onTerminal: boolean): Promise<StandaloneServer> {
+    const server = new StandaloneServer(environment, await findFreePort(), onTerminal);
     try {
       await until('the standalone server', PATIENCE, () => server.#ended !== undefined || server.isReady);
       return server;
@@ -52,7 +67,7 @@ export class StandaloneServer {
   }
 
   get isReady(): boolean {
-    return this.stderr.includes('the lock server is ready');
+    return (this.stdout + this.stderr).includes('the lock server is ready');
   }
 
   get origin(): string {
@@ -64,6 +79,12 @@ export class StandaloneServer {
     const response = await fetch(this.origin + path, init);
     const text = await response.text();
     return { status: response.status, body: text ? (JSON.parse(text) as Record<string, unknown>) : {} };
+  }
+
+  /** Ctrl-C on its terminal. */
+  interrupt(): Promise<Ending> {
+    this.#child.stdin!.write('\x03');
+    return this.#ending;
   }
 
   ended(): Promise<Ending> {

@@ -31,10 +31,15 @@ export async function featureTables(
   const custom = entities.lock !== featureEntities(feature).lock;
   if (createTables) await createMissing(dataSource, { lock, history, statistics, waiter }, tables, custom);
 
-  const migration =
-    `Run the migrations ${migrationNames(feature).join(' and ')} (dbLockMigrations({ feature: '${feature}' })), ` +
-    `or the SQL that "npx db-lock-sql --feature ${feature}" prints, or set createTables: true.`;
-  const ownMigration = `Run your migration for ${entities.lock.name} (typeorm migration:generate), or set createTables: true.`;
+  const migration = {
+    feature,
+    mend:
+      `Run the migrations ${migrationNames(feature).join(' and ')} (dbLockMigrations({ feature: '${feature}' })), ` +
+      `or the SQL that "npx db-lock-sql --feature ${feature}" prints, or set createTables: true.`,
+  };
+  const ownMigration = {
+    mend: `Run your migration for ${entities.lock.name} (typeorm migration:generate), or set createTables: true.`,
+  };
   const lockColumns = await checkColumns(dataSource, lock, custom ? ownMigration : migration);
   await checkColumns(dataSource, history, migration);
   await checkColumns(dataSource, waiter, migration);
@@ -60,14 +65,14 @@ function metadataOf(
 async function checkColumns(
   dataSource: DataSource,
   entity: EntityMetadata,
-  mend: string,
+  mending: { mend: string; feature?: string },
 ): Promise<TableColumn[]> {
   const { tablePath: table } = entity;
   const rows = await tableColumns(dataSource, entity);
-  if (rows.length === 0) throw new LockTableMissingError(`The table "${table}" does not exist. ${mend}`);
+  if (rows.length === 0) throw new LockTableMissingError(`The table "${table}" does not exist.`, mending);
   const missing = missingColumns(entity, rows);
   if (missing.length > 0)
-    throw new LockTableMissingError(`The table "${table}" lacks the columns ${missing.join(', ')}. ${mend}`);
+    throw new LockTableMissingError(`The table "${table}" lacks the columns ${missing.join(', ')}.`, mending);
   return rows;
 }
 

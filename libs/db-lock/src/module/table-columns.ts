@@ -6,6 +6,19 @@ import { TABLE_COLUMNS } from '../store/postgres.dialect.js';
 /** A table is missing or lacks a column. Says how it is made or mended. */
 export class LockTableMissingError extends DbLockError {
   readonly code = 'LOCK_TABLE_MISSING';
+  /** What is wrong, without the ways to mend it. */
+  readonly problem: string;
+  /** The feature whose migrations make or mend the table; undefined where they don't. */
+  readonly feature?: string;
+
+  constructor(
+    problem: string,
+    { mend, feature, cause }: { mend?: string; feature?: string; cause?: unknown } = {},
+  ) {
+    super(mend === undefined ? problem : `${problem} ${mend}`, cause === undefined ? undefined : { cause });
+    this.problem = problem;
+    this.feature = feature;
+  }
 }
 
 /** A column, as a look into the database shows it. */

@@ -1,12 +1,22 @@
 import type { LoggerService } from '@nestjs/common';
 import type { Logger } from 'pino';
 
-/** Nest's logs as pino's lines: one JSON object each, with the context it came from. */
-export class JsonLogger implements LoggerService {
-  constructor(private readonly pino: Logger) {}
+type Level = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
+
+/** Nest's contexts that tell, one by one, which modules were loaded and which routes there are. */
+const INVENTORIES = ['InstanceLoader', 'RoutesResolver', 'RouterExplorer'];
+
+/** Nest's logs as pino's lines, with the context they came from. */
+export class PinoLogger implements LoggerService {
+  /** @param inventory the level at which modules and routes are told */
+  constructor(
+    private readonly pino: Logger,
+    private readonly inventory: Level,
+  ) {}
 
   log(message: unknown, ...details: unknown[]): void {
-    this.#write('info', message, details);
+    const isInventory = INVENTORIES.includes(String(details.at(-1)));
+    this.#write(isInventory ? this.inventory : 'info', message, details);
   }
 
   error(message: unknown, ...details: unknown[]): void {
@@ -30,11 +40,7 @@ export class JsonLogger implements LoggerService {
   }
 
   /** Nest appends the context, and before it a stack for errors. */
-  #write(
-    level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal',
-    message: unknown,
-    details: unknown[],
-  ): void {
+  #write(level: Level, message: unknown, details: unknown[]): void {
     const context = details.at(-1);
     const stack = level === 'error' && details.length > 1 ? details[0] : undefined;
     const fields = { context, ...(typeof stack === 'string' && { stack }) };
