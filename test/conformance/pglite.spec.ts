@@ -1,4 +1,4 @@
 import { pgliteStorage } from '../support/databases.js';
 import { testConformance } from './subjects.js';
 
-testConformance('PGlite', { open: pgliteStorage, way: 'in process', grants: 2_500 });
+testConformance('PGlite', { open: pgliteStorage, way: 'in process' });
