@@ -4,9 +4,7 @@ import { until } from '../support/patience.js';
 import { PLATFORMS } from '../support/platforms.js';
 import { EventStream } from './event-stream.js';
 import { AdminScene, PATIENCE } from './scene.js';
-
-let names = 0;
-const uniqueName = () => `job:${++names}`;
+import { uniqueName } from '../support/lock-names.js';
 
 describe('who watches the changes of locks', () => {
   let scene: AdminScene;

@@ -6,9 +6,7 @@ import { BlockingSession } from '../support/blocking-session.js';
 import { MemoryLogger } from '../support/memory-logger.js';
 import { until } from '../support/patience.js';
 import { AdminScene, OPERATOR, PATIENCE, pathOf } from './scene.js';
-
-let names = 0;
-const uniqueName = () => `job:${++names}`;
+import { uniqueName } from '../support/lock-names.js';
 
 const NOBODY = { actor: null, reason: null };
 

@@ -1,3 +1,4 @@
+import { expect } from '@jest/globals';
 import type { CanActivate, ExecutionContext } from '@nestjs/common';
 import type { HistoryStore, LeaseRecord } from 'nestjs-db-lock';
 import { randomUUID } from 'node:crypto';
@@ -5,7 +6,13 @@ import type { z } from 'zod';
 import { groupsJson, historyJson, overviewJson } from '../../libs/db-lock/src/admin/schemas.js';
 import { LOCK_STORE } from '../../libs/db-lock/src/module/private-tokens.js';
 import { inspectedLockJson, lockJson, lockPageJson } from '../../libs/db-lock/src/server/schemas.js';
-import { LockService, type Answer, type LockServiceOptions, type Message } from '../support/lock-service.js';
+import {
+  LockService,
+  type Answer,
+  type LockRow,
+  type LockServiceOptions,
+  type Message,
+} from '../support/lock-service.js';
 import { until } from '../support/patience.js';
 
 /** Milliseconds for what takes a moment, or comes by itself within a few seconds. */
@@ -81,6 +88,19 @@ export class AdminScene implements AsyncDisposable {
 
   overview(range = '1h') {
     return this.read(overviewJson, 'overview', { range });
+  }
+
+  /** The lock as its table holds it. */
+  async row(lockName: string): Promise<LockRow | undefined> {
+    return (await this.service.rows()).find((lock) => lock.lock_name === lockName);
+  }
+
+  /** All tables but the counts, which come by themselves. */
+  async everything(): Promise<unknown[]> {
+    return [
+      await this.service.rows(),
+      await this.service.query(`SELECT * FROM dblock_history WHERE actor IS NOT NULL ORDER BY id`),
+    ];
   }
 
   hold(body: object): Promise<Answer> {
@@ -197,3 +217,9 @@ function parse<Schema extends z.ZodType>(schema: Schema, { status, text, json }:
   if (status >= 300) throw new Error(`The answer is ${status}: ${text}`);
   return schema.parse(json);
 }
+
+/** The answer to an act that meant another lease than there is. */
+export const changed = (lockName: string, members: object) => ({
+  status: 409,
+  json: { code: 'LOCK_CHANGED', detail: expect.any(String), lock: { lockName, ...members } },
+});

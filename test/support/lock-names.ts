@@ -34,3 +34,8 @@ export const AWKWARD_NAMES = [
   '🔒'.repeat(255),
   'x'.repeat(255),
 ];
+
+let names = 0;
+
+/** A name that no other test of the suite uses. */
+export const uniqueName = (): string => `job:${++names}`;

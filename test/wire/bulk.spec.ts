@@ -11,7 +11,7 @@ import { bulkJson } from '../../libs/db-lock/src/server/bulk.schemas.js';
 import { leaseJson } from '../../libs/db-lock/src/server/schemas.js';
 import { BlockingSession } from '../support/blocking-session.js';
 import { createLockApplication } from '../support/lock-application.js';
-import { AWKWARD_NAMES } from '../support/lock-names.js';
+import { AWKWARD_NAMES, uniqueName } from '../support/lock-names.js';
 import { LockService, type Answer, type Message } from '../support/lock-service.js';
 import { until } from '../support/patience.js';
 import { PLATFORMS } from '../support/platforms.js';
@@ -24,9 +24,6 @@ const HOUR = 60 * 60 * 1000;
 
 /** Milliseconds for what should take a moment. */
 const PATIENCE = 30_000;
-
-let names = 0;
-const uniqueName = () => `job:${++names}`;
 
 type BulkAnswer = z.output<typeof bulkJson>['answers'][number];
 

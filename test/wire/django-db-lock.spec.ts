@@ -6,7 +6,7 @@ import { cutOff, FakeServer, hang, hangUp, json, late, text, type Reply } from '
 import { KeyGuard, withKey } from '../support/key-guard.js';
 import { PLATFORMS } from '../support/platforms.js';
 import { LockService, type Answer, type Message } from '../support/lock-service.js';
-import { AWKWARD_NAMES } from '../support/lock-names.js';
+import { AWKWARD_NAMES, uniqueName } from '../support/lock-names.js';
 import { until } from '../support/patience.js';
 import { openDjangoDbLockClient, type RemoteClient } from '../support/remote-client.js';
 
@@ -39,9 +39,6 @@ const expectResult = (answer: Answer, result: unknown) => expectJson(answer, 200
 /** Whoever reads only `result`, as the Python client does, finds none. */
 const expectFailure = (answer: Answer, status: number, code: string, message: unknown = expect.any(String)) =>
   expectJson(answer, status, { success: false, error: { code, message } });
-
-let names = 0;
-const uniqueName = () => `job:${++names}`;
 
 describe.each(PLATFORMS)("django-db-lock's contract on %s", (platform) => {
   let service: LockService;

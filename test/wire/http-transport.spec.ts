@@ -26,6 +26,7 @@ import { LockService } from '../support/lock-service.js';
 import { MemoryLogger } from '../support/memory-logger.js';
 import { until } from '../support/patience.js';
 import { PLATFORMS } from '../support/platforms.js';
+import { uniqueName } from '../support/lock-names.js';
 
 const HOUR = 60 * 60 * 1000;
 
@@ -34,9 +35,6 @@ const TTL =
 
 /** Milliseconds for what should take a moment. */
 const PATIENCE = 30_000;
-
-let names = 0;
-const uniqueName = () => `job:${++names}`;
 
 /** An acquire that tries. */
 const attempt = (lockName: string, fields: object = {}) => ({
