@@ -1,3 +1,4 @@
+import { inspect, type InspectOptions } from 'node:util';
 import { Deadline } from '../lease/deadline.js';
 import { LeaseLostError, type LostReason } from '../lease/errors.js';
 import type { LeaseKey, ReleaseOutcome } from './lock-transport.js';
@@ -24,26 +25,28 @@ export class BasicLease {
   #lostError?: LeaseLostError;
   #controller?: AbortController;
   #releasing?: Promise<void>;
+  /** Private at run time, too: a logger that copies the properties of what it is given finds no key. */
+  readonly #key: LeaseKey;
+  readonly #observer: LeaseObserver;
+  readonly #minHold?: number;
   readonly #deadline = new Deadline(() => this.lose('deadline'));
 
   /** @internal Leases are made by the client. */
-  constructor(
-    /** @internal */ protected readonly key: LeaseKey,
-    /** @internal */ protected readonly observer: LeaseObserver,
-    deadline: number,
-    private readonly minHold?: number,
-  ) {
+  constructor(key: LeaseKey, observer: LeaseObserver, deadline: number, minHold?: number) {
+    this.#key = key;
+    this.#observer = observer;
+    this.#minHold = minHold;
     this.trustUntil(deadline);
   }
 
   /** The name of the lock. */
   get lockName(): string {
-    return this.key.lockName;
+    return this.#key.lockName;
   }
 
   /** Who holds it. */
   get workerName(): string {
-    return this.key.workerName;
+    return this.#key.workerName;
   }
 
   /**
@@ -76,7 +79,23 @@ export class BasicLease {
 
   /** Releases at the end of an `await using` block. Never throws: a failure is logged, the lease runs to its end. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.release().catch((error: unknown) => this.observer.releaseFailed(this, error));
+    await this.release().catch((error: unknown) => this.#observer.releaseFailed(this, error));
+  }
+
+  /** What may be shown and logged of it: never the key. */
+  toJSON(): object {
+    const { lockName, workerName } = this;
+    return { lockName, workerName };
+  }
+
+  /** Shown by `console.log` as `toJSON` has it. */
+  [inspect.custom](_depth: number, options: InspectOptions): string {
+    return `${this.constructor.name} ${inspect(this.toJSON(), options)}`;
+  }
+
+  /** @internal */
+  protected get key(): LeaseKey {
+    return this.#key;
   }
 
   /** @internal Ends the trust in the lease. Only the first call counts, and none after a release. */
@@ -85,8 +104,8 @@ export class BasicLease {
     this.#state = 'lost';
     this.#lostError = new LeaseLostError(this.lockName, reason);
     this.stop();
-    this.observer.lost(this, this.#lostError);
-    this.observer.ended(this);
+    this.#observer.lost(this, this.#lostError);
+    this.#observer.ended(this);
     this.#controller?.abort(this.#lostError);
   }
 
@@ -117,10 +136,10 @@ export class BasicLease {
     if (this.#state === 'held') this.#state = 'released';
     this.stop();
     try {
-      const { outcome } = await this.observer.release(this.key, this.minHold);
+      const { outcome } = await this.#observer.release(this.#key, this.#minHold);
       if (outcome === 'lost') throw this.#lostError ?? new LeaseLostError(this.lockName, 'refused');
     } finally {
-      this.observer.ended(this);
+      this.#observer.ended(this);
     }
   }
 }

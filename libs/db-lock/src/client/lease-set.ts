@@ -1,3 +1,4 @@
+import { inspect, type InspectOptions } from 'node:util';
 import type { Lease } from './lease.js';
 
 /** The leases of several locks that were acquired together, all or none. Lost as a whole when one of them is. */
@@ -21,6 +22,16 @@ export class LeaseSet {
   /** The lease of one lock; undefined for a name that was not asked for. */
   get(lockName: string): Lease | undefined {
     return this.leases.find((lease) => lease.lockName === lockName);
+  }
+
+  /** What may be shown and logged of it: never a key. */
+  toJSON(): object {
+    return { leases: this.leases.map((lease) => lease.toJSON()) };
+  }
+
+  /** Shown by `console.log` as `toJSON` has it. */
+  [inspect.custom](_depth: number, options: InspectOptions): string {
+    return `${this.constructor.name} ${inspect(this.toJSON(), { ...options, depth: 2 })}`;
   }
 
   /**

@@ -14,19 +14,23 @@ export interface RenewableLeaseObserver extends LeaseObserver {
 /** One grant of a lock by our own lock server: it can be renewed, and it carries a fencing token. */
 export class Lease extends BasicLease {
   #confirmation: LeaseConfirmation;
+  readonly #observer: RenewableLeaseObserver;
+  readonly #ttl: number;
   readonly #keepAlive?: KeepAlive;
 
   /** @internal Leases are made by the client. */
   constructor(
     key: LeaseKey,
-    protected override readonly observer: RenewableLeaseObserver,
+    observer: RenewableLeaseObserver,
     confirmation: LeaseConfirmation,
     sentAt: number,
-    private readonly ttl: number,
+    ttl: number,
     keepAlive: boolean,
     minHold: number,
   ) {
     super(key, observer, trustedUntil(sentAt, confirmation.timeLeft), minHold);
+    this.#observer = observer;
+    this.#ttl = ttl;
     this.#confirmation = confirmation;
     if (keepAlive) this.#keepAlive = new KeepAlive(ttl, () => this.#renewOnce(ttl));
   }
@@ -55,12 +59,17 @@ export class Lease extends BasicLease {
     return this.#confirmation.metadata;
   }
 
+  override toJSON(): object {
+    const { fencingToken, lockTime, expireTime } = this;
+    return { ...super.toJSON(), fencingToken, lockTime, expireTime };
+  }
+
   /**
    * Gives the lease a new TTL from now (default: the one it was acquired with). Never shortens it.
    * @throws LeaseLostError when the lease is lost, also when the answer came after the local deadline.
    * @throws StoreUnavailableError when the server does not answer: the lease is held until its deadline, and may be renewed again.
    */
-  async renew(ttl: Duration = this.ttl): Promise<void> {
+  async renew(ttl: Duration = this.#ttl): Promise<void> {
     await this.#renewOnce(parseRequest(ttlSchema, ttl, 'ttl'));
   }
 
@@ -72,7 +81,7 @@ export class Lease extends BasicLease {
   async #renewOnce(ttl: number): Promise<void> {
     this.assertHeld();
     const sentAt = monotonicNow();
-    const answer = await this.observer.renew(this.key, ttl);
+    const answer = await this.#observer.renew(this.key, ttl);
     if (answer.outcome === 'lost') this.lose('refused');
     this.assertHeld();
     if (answer.outcome === 'renewed') {

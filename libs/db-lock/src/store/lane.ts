@@ -103,7 +103,7 @@ export class Lane {
       return rows;
     } catch (error) {
       if (!isRefusal(error)) connection.broken ??= error as Error;
-      throw error;
+      throw withoutRow(error);
     } finally {
       this.#putBack(connection);
     }
@@ -197,6 +197,12 @@ export class UnconfirmedCommitError extends Error {}
 export function isRefusal(error: unknown): boolean {
   const code = sqlState(error);
   return code !== undefined && !/^(08|57P|53|25006|XX)/.test(code);
+}
+
+/** PostgreSQL repeats the row that a constraint refuses, and with it the key to a lease, which no log may show. */
+function withoutRow(error: unknown): unknown {
+  if (error instanceof Error && 'detail' in error) error.detail = undefined;
+  return error;
 }
 
 /** The five characters by which SQL names an error; undefined for errors that don't come from the server. */
