@@ -44,6 +44,8 @@ describe('migrations', () => {
       'CreateBillingEuLock1763900000000',
       'AddDblockLockHistory1764000000000',
       'AddBillingEuLockHistory1764000000000',
+      'RenameDblockLockIndex1764100000000',
+      'RenameBillingEuLockIndex1764100000000',
     ]);
     const { upQueries } = await dataSource.driver.createSchemaBuilder().log();
     expect(upQueries.map(({ query }) => query)).toEqual([]);
@@ -58,7 +60,7 @@ describe('migrations', () => {
     const second = await createTestDatabase();
     const dataSource = await open({ url: second.url });
     await dataSource.runMigrations();
-    for (const _ of ['billing_eu', 'dblock']) await dataSource.undoLastMigration();
+    for (let undone = 0; undone < 4; undone++) await dataSource.undoLastMigration();
     await dataSource.query(
       `INSERT INTO dblock_history (lock_name, event, worker_name, token, actor, reason, event_time)
       VALUES ('old', 'forced', 'ann', 1, 'eve', 'it hung', now())`,
@@ -100,7 +102,7 @@ describe('migrations', () => {
     const second = await createTestDatabase();
     const dataSource = await open({ url: second.url });
     await dataSource.runMigrations();
-    for (const _ of ['billing_eu', 'dblock']) await dataSource.undoLastMigration();
+    for (let undone = 0; undone < 4; undone++) await dataSource.undoLastMigration();
     await dataSource.destroy();
     const reader = await BlockingSession.open(second.url);
     await reader.query('BEGIN');

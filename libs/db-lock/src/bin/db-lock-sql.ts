@@ -6,7 +6,7 @@ import { dbLockSchemaSql } from '../model/migrations.js';
 
 const USAGE = `Prints the SQL that creates a feature's lock tables.
 
-  db-lock-sql [--feature dblock] [--schema public] [--lock-table name]
+  db-lock-sql [--feature dblock] [--schema public] [--lock-table name] [--entity-prefix prefix]
 `;
 
 /** Prints what a DBA runs instead of a migration. */
@@ -16,13 +16,19 @@ function main(): void {
       feature: { type: 'string' },
       schema: { type: 'string' },
       'lock-table': { type: 'string' },
+      'entity-prefix': { type: 'string' },
       help: { type: 'boolean', short: 'h' },
     },
   });
   if (values.help) process.stdout.write(USAGE);
   else
     process.stdout.write(
-      dbLockSchemaSql({ feature: values.feature, schema: values.schema, lockTable: values['lock-table'] }),
+      dbLockSchemaSql({
+        feature: values.feature,
+        schema: values.schema,
+        lockTable: values['lock-table'],
+        entityPrefix: values['entity-prefix'],
+      }),
     );
 }
 

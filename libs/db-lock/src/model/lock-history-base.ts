@@ -1,7 +1,8 @@
-import { Column, PrimaryGeneratedColumn } from 'typeorm';
+import { Column, Index, PrimaryGeneratedColumn } from 'typeorm';
 import { MAX_NAME_LENGTH } from '../lease/names.js';
 
 /** Something that happened to a lock. Append-only, trimmed from its old end. */
+@Index(['lockName', 'eventTime', 'id'])
 export abstract class LockHistoryBase {
   @PrimaryGeneratedColumn('identity', { name: 'id', type: 'bigint', generatedIdentity: 'ALWAYS' })
   id!: string;

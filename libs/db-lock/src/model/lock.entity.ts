@@ -1,5 +1,5 @@
 import type { Type } from '@nestjs/common';
-import { Entity, Index } from 'typeorm';
+import { Entity } from 'typeorm';
 import {
   checkFeature,
   DEFAULT_FEATURE,
@@ -19,7 +19,6 @@ export class Lock extends LockBase {}
 
 /** What happened to the locks of the default feature: table `dblock_history`. */
 @Entity({ name: historyTableName(DEFAULT_FEATURE) })
-@Index(`${historyTableName(DEFAULT_FEATURE)}_by_time`, ['lockName', 'eventTime', 'id'])
 export class LockHistory extends LockHistoryBase {}
 
 /** Who waits for the locks of the default feature: table `dblock_waiter`. */
@@ -64,7 +63,6 @@ function lockEntityOf(feature: string): Type<LockBase> {
 
 function historyEntityOf(feature: string): Type<LockHistoryBase> {
   @Entity({ name: historyTableName(feature) })
-  @Index(`${historyTableName(feature)}_by_time`, ['lockName', 'eventTime', 'id'])
   class FeatureLockHistory extends LockHistoryBase {}
   return named(FeatureLockHistory, `${feature}_LockHistory`);
 }

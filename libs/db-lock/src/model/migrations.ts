@@ -12,6 +12,9 @@ import {
   createTablesSql,
   dropHistorySql,
   dropTablesSql,
+  renameIndexSql,
+  restoreIndexNameSql,
+  type IndexNaming,
   type TableNames,
 } from './schema-sql.js';
 
@@ -20,13 +23,20 @@ export interface MigrationOptions {
   feature?: string;
   /** The schema to put the tables into; default: the first of the connection's search path. */
   schema?: string;
-  /** The table of a custom entity; default `<feature>_lock`. */
+  /** The table of a custom entity, without the prefix; default `<feature>_lock`. */
   lockTable?: string;
+  /** What the names of the application's tables begin with; default: the `entityPrefix` of the DataSource that runs a migration. */
+  entityPrefix?: string;
 }
 
-function tableNames({ feature = DEFAULT_FEATURE, schema, lockTable }: MigrationOptions): TableNames {
+function tableNames({
+  feature = DEFAULT_FEATURE,
+  schema,
+  lockTable,
+  entityPrefix = '',
+}: MigrationOptions): TableNames {
   checkFeature(feature);
-  const inSchema = (table: string) => (schema === undefined ? table : `${schema}.${table}`);
+  const inSchema = (table: string) => `${schema === undefined ? '' : `${schema}.`}${entityPrefix}${table}`;
   return {
     lock: inSchema(lockTable ?? lockTableName(feature)),
     history: inSchema(historyTableName(feature)),
@@ -44,10 +54,13 @@ const firstMigrationName = (feature: string) => `Create${camelCase(feature)}Lock
 
 const historyMigrationName = (feature: string) => `Add${camelCase(feature)}LockHistory1764000000000`;
 
+const indexMigrationName = (feature: string) => `Rename${camelCase(feature)}LockIndex1764100000000`;
+
 /** The migrations that make and keep a feature's tables, by name, the oldest first. */
 export const migrationNames = (feature: string): string[] => [
   firstMigrationName(feature),
   historyMigrationName(feature),
+  indexMigrationName(feature),
 ];
 
 /**
@@ -55,25 +68,41 @@ export const migrationNames = (feature: string): string[] => [
  * `new DataSource({ migrations: [...dbLockMigrations({ feature: 'billing' })] })`.
  */
 export function dbLockMigrations(options: MigrationOptions = {}): Array<new () => MigrationInterface> {
-  const tables = tableNames(options);
-  const [first, history] = migrationNames(options.feature ?? DEFAULT_FEATURE) as [string, string];
+  const { feature = DEFAULT_FEATURE } = options;
+  const [first, history, index] = migrationNames(checkFeature(feature)) as [string, string, string];
   return [
-    migration(first, { up: createTablesSql(tables), down: dropTablesSql(tables) }),
+    migration(first, options, { up: createTablesSql, down: dropTablesSql }),
     // What the first one makes by now, where it was run before that.
-    migration(history, { up: addHistorySql(tables), down: dropHistorySql(tables) }),
+    migration(history, options, { up: addHistorySql, down: dropHistorySql }),
+    migration(index, options, { up: renameIndexSql, down: restoreIndexNameSql }),
   ];
 }
 
-function migration(name: string, sql: Record<'up' | 'down', string[]>): new () => MigrationInterface {
+type Statements = (tables: TableNames, naming: IndexNaming) => string[];
+
+function migration(
+  name: string,
+  options: MigrationOptions,
+  statements: Record<'up' | 'down', Statements>,
+): new () => MigrationInterface {
+  async function run(of: Statements, queryRunner: QueryRunner): Promise<void> {
+    const {
+      options: { entityPrefix },
+      namingStrategy,
+    } = queryRunner.dataSource;
+    for (const statement of of(tableNames({ entityPrefix, ...options }), namingStrategy))
+      await queryRunner.query(statement);
+  }
+
   class Migration implements MigrationInterface {
     readonly name = name;
 
-    async up(queryRunner: QueryRunner): Promise<void> {
-      for (const statement of sql.up) await queryRunner.query(statement);
+    up(queryRunner: QueryRunner): Promise<void> {
+      return run(statements.up, queryRunner);
     }
 
-    async down(queryRunner: QueryRunner): Promise<void> {
-      for (const statement of sql.down) await queryRunner.query(statement);
+    down(queryRunner: QueryRunner): Promise<void> {
+      return run(statements.down, queryRunner);
     }
   }
   return Object.defineProperty(Migration, 'name', { value: name });

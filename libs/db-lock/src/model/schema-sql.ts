@@ -1,3 +1,5 @@
+import { DefaultNamingStrategy, type NamingStrategyInterface } from 'typeorm';
+
 /** The tables of one feature, as they are written in SQL (with their schema, when they have one). */
 export interface TableNames {
   lock: string;
@@ -8,25 +10,34 @@ export interface TableNames {
 
 /** `billing.locks` → `"billing"."locks"`. */
 export function quoteTable(path: string): string {
-  return path
-    .split('.')
-    .map((part) => `"${part.replaceAll('"', '""')}"`)
-    .join('.');
+  return path.split('.').map(quoteName).join('.');
 }
 
-function bareName(path: string): string {
+const quoteName = (name: string) => `"${name.replaceAll('"', '""')}"`;
+
+const quoteText = (text: string) => `'${text.replaceAll("'", "''")}'`;
+
+/** `billing.locks` → `locks`. */
+export function bareName(path: string): string {
   return path.slice(path.lastIndexOf('.') + 1);
 }
 
+/** `billing.locks` → `billing.`; empty for a table without a schema. */
+const schemaOf = (path: string) => path.slice(0, -bareName(path).length);
+
+/** How an index is named, which no decorator may say: its name is made of its table's, and that has a prefix in some applications. */
+export type IndexNaming = Pick<NamingStrategyInterface, 'indexName'>;
+
 /** The statements that create a feature's tables. */
-export const createTablesSql = (tables: TableNames): string[] => Object.values(tableSql(tables)).flat();
+export const createTablesSql = (tables: TableNames, naming?: IndexNaming): string[] =>
+  Object.values(tableSql(tables, naming)).flat();
 
 /**
  * The statements that create each of them.
  * fillfactor 50 and no index on anything that changes: every update of a lock stays on its page (HOT).
  * Waiters are UNLOGGED: who waits while the database crashes lines up again, so their rows need not survive it.
  */
-export function tableSql(tables: TableNames): Record<keyof TableNames, string[]> {
+export function tableSql(tables: TableNames, naming?: IndexNaming): Record<keyof TableNames, string[]> {
   const ifMissing = 'IF NOT EXISTS';
   return {
     lock: [
@@ -55,7 +66,7 @@ export function tableSql(tables: TableNames): Record<keyof TableNames, string[]>
   "event_time" TIMESTAMP WITH TIME ZONE NOT NULL,
   PRIMARY KEY ("id")
 )`,
-      historyIndexSql(tables),
+      historyIndexSql(tables, naming),
     ],
     statistics: [statisticsTableSql(tables)],
     waiter: [
@@ -72,8 +83,38 @@ export function tableSql(tables: TableNames): Record<keyof TableNames, string[]>
   };
 }
 
-const historyIndexSql = ({ history }: TableNames) =>
-  `CREATE INDEX IF NOT EXISTS "${bareName(history)}_by_time" ON ${quoteTable(history)} ("lock_name", "event_time", "id")`;
+const HISTORY_INDEX = ['lock_name', 'event_time', 'id'];
+
+const historyIndexName = ({ history }: TableNames, naming: IndexNaming = new DefaultNamingStrategy()) =>
+  naming.indexName(history, HISTORY_INDEX);
+
+const historyIndexSql = (tables: TableNames, naming?: IndexNaming) =>
+  `CREATE INDEX IF NOT EXISTS ${quoteName(historyIndexName(tables, naming))} ON ${quoteTable(tables.history)} (` +
+  `${HISTORY_INDEX.map(quoteName).join(', ')})`;
+
+/** What the index was called before it was named as the DataSource names indexes. */
+const formerIndexName = ({ history }: TableNames) => `${bareName(history)}_by_time`;
+
+/** The statements that give the history's index the name it has by now, or make it where there is none. */
+export const renameIndexSql = (tables: TableNames, naming?: IndexNaming): string[] => [
+  renameSql(tables.history, formerIndexName(tables), historyIndexName(tables, naming)),
+  historyIndexSql(tables, naming),
+];
+
+/** The statement that undoes it. */
+export const restoreIndexNameSql = (tables: TableNames, naming?: IndexNaming): string[] => [
+  renameSql(tables.history, historyIndexName(tables, naming), formerIndexName(tables)),
+];
+
+/** Renames an index of this table only: one of that name may belong to another table of the same schema. */
+const renameSql = (table: string, from: string, to: string) => `DO $rename$ BEGIN
+  IF EXISTS (
+    SELECT FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
+    WHERE indrelid = ${quoteText(quoteTable(table))}::regclass AND relname = ${quoteText(from)}::name
+  ) THEN
+    ALTER INDEX ${quoteTable(schemaOf(table) + from)} RENAME TO ${quoteName(to)};
+  END IF;
+END $rename$`;
 
 const statisticsTableSql = ({
   statistics,
@@ -93,9 +134,8 @@ const statisticsTableSql = ({
 ) WITH (fillfactor = 50)`;
 
 /** The statements that make the first migration's history, which knew force releases only, one of all that happens. */
-export function addHistorySql(tables: TableNames): string[] {
+export function addHistorySql(tables: TableNames, naming?: IndexNaming): string[] {
   const history = quoteTable(tables.history);
-  const schema = tables.history.slice(0, -bareName(tables.history).length);
   return [
     `ALTER TABLE ${history}
   ADD COLUMN IF NOT EXISTS "grant_id" uuid,
@@ -103,16 +143,15 @@ export function addHistorySql(tables: TableNames): string[] {
   ALTER COLUMN "token" DROP NOT NULL,
   ALTER COLUMN "actor" DROP NOT NULL,
   ALTER COLUMN "reason" DROP NOT NULL`,
-    `DROP INDEX IF EXISTS ${quoteTable(`${schema}${bareName(tables.history)}_by_name`)}`,
-    historyIndexSql(tables),
+    `DROP INDEX IF EXISTS ${quoteTable(`${tables.history}_by_name`)}`,
+    ...renameIndexSql(tables, naming),
     statisticsTableSql(tables),
   ];
 }
 
 /** The statements that undo it. What the older table has no room for is deleted. */
-export function dropHistorySql(tables: TableNames): string[] {
+export function dropHistorySql(tables: TableNames, naming?: IndexNaming): string[] {
   const history = quoteTable(tables.history);
-  const schema = tables.history.slice(0, -bareName(tables.history).length);
   return [
     `DROP TABLE ${quoteTable(tables.statistics)}`,
     `DELETE FROM ${history} WHERE "event" <> 'forced'`,
@@ -122,8 +161,9 @@ export function dropHistorySql(tables: TableNames): string[] {
   ALTER COLUMN "token" SET NOT NULL,
   ALTER COLUMN "actor" SET NOT NULL,
   ALTER COLUMN "reason" SET NOT NULL`,
-    `DROP INDEX ${quoteTable(`${schema}${bareName(tables.history)}_by_time`)}`,
-    `CREATE INDEX "${bareName(tables.history)}_by_name" ON ${history} ("lock_name", "id")`,
+    ...restoreIndexNameSql(tables, naming),
+    `DROP INDEX ${quoteTable(schemaOf(tables.history) + formerIndexName(tables))}`,
+    `CREATE INDEX ${quoteName(`${bareName(tables.history)}_by_name`)} ON ${history} ("lock_name", "id")`,
   ];
 }
 

@@ -3,7 +3,7 @@ import { DbLockConfigurationError } from '../lease/errors.js';
 import { LockBase } from '../model/lock-base.js';
 import { featureEntities, type FeatureEntities } from '../model/lock.entity.js';
 import { migrationNames } from '../model/migrations.js';
-import type { TableNames } from '../model/schema-sql.js';
+import { bareName, type TableNames } from '../model/schema-sql.js';
 import { LockTableMissingError, missingColumns, tableColumns, type TableColumn } from './table-columns.js';
 import { createMissing } from './table-creation.js';
 
@@ -29,13 +29,16 @@ export async function featureTables(
     statistics: statistics.tablePath,
   };
   const custom = entities.lock !== featureEntities(feature).lock;
+  Object.values(tables).forEach(checkNameLength);
   if (createTables) await createMissing(dataSource, { lock, history, statistics, waiter }, tables, custom);
 
+  const { entityPrefix } = dataSource.options;
+  const command = `npx db-lock-sql --feature ${feature}${entityPrefix ? ` --entity-prefix ${entityPrefix}` : ''}`;
   const migration = {
     feature,
     mend:
-      `Run the migrations ${migrationNames(feature).join(' and ')} (dbLockMigrations({ feature: '${feature}' })), ` +
-      `or the SQL that "npx db-lock-sql --feature ${feature}" prints, or set createTables: true.`,
+      `Run the migrations ${migrationNames(feature).join(', ')} (dbLockMigrations({ feature: '${feature}' })), ` +
+      `or the SQL that "${command}" prints, or set createTables: true.`,
   };
   const ownMigration = {
     mend: `Run your migration for ${entities.lock.name} (typeorm migration:generate), or set createTables: true.`,
@@ -46,6 +49,18 @@ export async function featureTables(
   await checkColumns(dataSource, statistics, migration);
   checkKey(tables.lock, lockColumns);
   return tables;
+}
+
+/** PostgreSQL cuts longer names, in bytes, and would not find what it has made. */
+const MAX_TABLE_NAME = 63;
+
+function checkNameLength(table: string): void {
+  const length = Buffer.byteLength(bareName(table));
+  if (length > MAX_TABLE_NAME)
+    throw new DbLockConfigurationError(
+      'feature',
+      `the table name "${table}" has ${length} bytes, PostgreSQL takes ${MAX_TABLE_NAME}: shorten the feature or the entityPrefix.`,
+    );
 }
 
 function metadataOf(

@@ -34,7 +34,8 @@ export async function createMissing(
     await queryRunner!.query(CREATION_PATIENCE.text, [String(PATIENCE)]);
     for (const { name, exists } of await lackingTables(queryRunner!, entities)) {
       if (name === 'lock' && isCustom) await createCustom(queryRunner!, entities.lock, tables);
-      const statements = exists ? addHistorySql(tables) : tableSql(tables)[name];
+      const naming = dataSource.namingStrategy;
+      const statements = exists ? addHistorySql(tables, naming) : tableSql(tables, naming)[name];
       for (const statement of statements)
         await queryRunner!.query(statement).catch((error: unknown) => {
           throw isInUse(error) ? inUse(entities[name], error) : error;
