@@ -159,8 +159,8 @@ describe('the overview', () => {
     ['7d', 7 * 24 * HOUR, 2 * HOUR],
   ])('has a point for each step of the last %s, without gaps', async (range, length, step) => {
     await scene.service.query(
-      `INSERT INTO dblock_statistics (period, acquired, hold, wait, contended)
-       SELECT date_trunc('minute', clock_timestamp()) - place * interval '1 minute', 1, '{1}', '{0}', '{"job": [1, 0]}'
+      `INSERT INTO dblock_statistics (period, acquired, hold_times, wait_times, contended)
+       SELECT date_trunc('minute', clock_timestamp()) - place * interval '1 minute', 1, '[1]', '[0]', '{"job": [1, 0]}'
        FROM generate_series(0, 8 * 24 * 60) AS place`,
     );
     const { serverTime, series, hold, contended } = await scene.overview(range);

@@ -1,11 +1,13 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { dbLockEntities, DbLockModule, dbLockMigrations, dbLockSchemaSql, LockClient } from 'nestjs-db-lock';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { Test } from '@nestjs/testing';
+import pg from 'pg';
 import { DataSource } from 'typeorm';
 import { AdminScene } from '../admin/scene.js';
 import { BlockingSession } from '../support/blocking-session.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+import { differences } from './differences.js';
 
 describe('migrations', () => {
   let database: TestDatabase;
@@ -44,11 +46,10 @@ describe('migrations', () => {
       'CreateBillingEuLock1763900000000',
       'AddDblockLockHistory1764000000000',
       'AddBillingEuLockHistory1764000000000',
-      'RenameDblockLockIndex1764100000000',
-      'RenameBillingEuLockIndex1764100000000',
+      'UpdateDblockLockTables1764100000000',
+      'UpdateBillingEuLockTables1764100000000',
     ]);
-    const { upQueries } = await dataSource.driver.createSchemaBuilder().log();
-    expect(upQueries.map(({ query }) => query)).toEqual([]);
+    expect(await differences(dataSource)).toEqual([]);
     await startsWith('dblock');
     await startsWith('billing_eu');
     for (let undone = 0; undone < run.length; undone++) await dataSource.undoLastMigration();
@@ -68,10 +69,64 @@ describe('migrations', () => {
     await expect(startsWith('dblock', second.url)).rejects.toThrow('AddDblockLockHistory1764000000000');
     await startsWith('dblock', second.url, { createTables: true });
     await dataSource.runMigrations();
-    const { upQueries } = await dataSource.driver.createSchemaBuilder().log();
-    expect(upQueries.map(({ query }) => query)).toEqual([]);
+    expect(await differences(dataSource)).toEqual([]);
     await startsWith('dblock', second.url);
     expect(await dataSource.query('SELECT reason FROM dblock_history')).toEqual([{ reason: 'it hung' }]);
+    await dataSource.destroy();
+    await second.drop();
+  });
+
+  it('keep what was counted when they make JSON of arrays, and back', async () => {
+    const second = await createTestDatabase();
+    const dataSource = await open({ url: second.url });
+    await dataSource.runMigrations();
+    for (let undone = 0; undone < 2; undone++) await dataSource.undoLastMigration();
+    const insert = (minute: number) =>
+      dataSource.query(
+        `INSERT INTO dblock_statistics (period, hold, wait, contended)
+        VALUES (now() - $1 * interval '1 minute', '{1,2,9007199254740993}', '{0,3}', '{}')`,
+        [minute],
+      );
+    await insert(1);
+    await expect(startsWith('dblock', second.url)).rejects.toThrow(
+      'lacks the columns hold_times, wait_times',
+    );
+    await startsWith('dblock', second.url, { createTables: true });
+    await dataSource.runMigrations();
+    const counted = () =>
+      dataSource.query('SELECT hold_times::text, wait_times::text FROM dblock_statistics');
+    const times = { hold_times: '[1, 2, 9007199254740993]', wait_times: '[0, 3]' };
+    expect(await counted()).toEqual([times]);
+    for (let undone = 0; undone < 2; undone++) await dataSource.undoLastMigration();
+    await insert(2);
+    await dataSource.runMigrations();
+    expect(await counted()).toEqual([times, times]);
+    expect(await differences(dataSource)).toEqual([]);
+    await dataSource.destroy();
+    await second.drop();
+  });
+
+  it('and all that TypeORM asks about the tables never overlap on a connection, which pg 9 is going to refuse', async () => {
+    const second = await createTestDatabase();
+    const overlapping: unknown[] = [];
+    const busy = new WeakSet<object>();
+    const { query } = pg.Client.prototype;
+    const spy = jest.spyOn(pg.Client.prototype, 'query').mockImplementation(async function (
+      this: pg.Client,
+      ...parameters: unknown[]
+    ) {
+      if (busy.has(this)) overlapping.push(parameters[0]);
+      busy.add(this);
+      return Reflect.apply(query, this, parameters).finally(() => busy.delete(this));
+    } as never);
+    const dataSource = await open({ url: second.url });
+    await dataSource.runMigrations();
+    expect(await differences(dataSource)).toEqual([]);
+    await dataSource.synchronize();
+    await startsWith('dblock', second.url, { createTables: true });
+    expect(spy).toHaveBeenCalled();
+    expect(overlapping).toEqual([]);
+    spy.mockRestore();
     await dataSource.destroy();
     await second.drop();
   });
@@ -124,8 +179,7 @@ describe('migrations', () => {
     await dataSource.query(dbLockSchemaSql({ schema: 'ops' }));
     await dataSource.destroy();
     const inSchema = await open({ schema: 'ops' });
-    const { upQueries } = await inSchema.driver.createSchemaBuilder().log();
-    expect(upQueries.map(({ query }) => query).filter((query) => /"dblock_/.test(query))).toEqual([]);
+    expect((await differences(inSchema)).filter((query) => /"dblock_/.test(query))).toEqual([]);
     const [table] = (await inSchema.query(
       `SELECT reloptions FROM pg_class WHERE oid = 'ops.dblock_lock'::regclass`,
     )) as Array<{ reloptions: string[] }>;

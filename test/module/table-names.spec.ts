@@ -11,6 +11,7 @@ import {
 } from 'nestjs-db-lock';
 import { DataSource, DefaultNamingStrategy, Entity, type DataSourceOptions } from 'typeorm';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+import { differences } from './differences.js';
 
 @Entity('tenant_lock')
 class TenantLock extends LockBase {}
@@ -64,12 +65,6 @@ describe('the tables of applications that share a schema', () => {
     } as DataSourceOptions);
     opened.push(dataSource);
     return dataSource.initialize();
-  }
-
-  /** What TypeORM would change to have the tables as the entities say. */
-  async function differences(dataSource: DataSource): Promise<string[]> {
-    const { upQueries } = await dataSource.driver.createSchemaBuilder().log();
-    return upQueries.map(({ query }) => query);
   }
 
   const indexesOf = async (dataSource: DataSource, table: string): Promise<string[]> => {
@@ -145,7 +140,7 @@ describe('the tables of applications that share a schema', () => {
     expect(await indexesOf(dataSource, 'dblock_history')).toEqual([FORMER_NAME]);
     await start('shop_', { synchronize: true });
     const [run] = await dataSource.runMigrations();
-    expect(run!.name).toBe('RenameDblockLockIndex1764100000000');
+    expect(run!.name).toBe('UpdateDblockLockTables1764100000000');
     expect(await indexesOf(dataSource, 'dblock_history')).toEqual([name]);
     expect(await differences(dataSource)).toEqual([]);
   });

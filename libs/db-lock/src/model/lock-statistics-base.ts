@@ -30,12 +30,12 @@ export abstract class LockStatisticsBase {
   forced!: string;
 
   /** How long leases lasted: a histogram, see `Histogram`. */
-  @Column({ name: 'hold', type: 'bigint', array: true })
-  hold!: string[];
+  @Column({ name: 'hold_times', type: 'jsonb' })
+  holdTimes!: number[];
 
   /** How long grants were waited for, likewise. */
-  @Column({ name: 'wait', type: 'bigint', array: true })
-  wait!: string[];
+  @Column({ name: 'wait_times', type: 'jsonb' })
+  waitTimes!: number[];
 
   /** The names that were refused or waited for most: `{ [lockName]: [refused, waited] }`. */
   @Column({ name: 'contended', type: 'jsonb' })

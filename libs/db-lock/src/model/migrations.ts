@@ -12,8 +12,8 @@ import {
   createTablesSql,
   dropHistorySql,
   dropTablesSql,
-  renameIndexSql,
-  restoreIndexNameSql,
+  revertTablesSql,
+  updateTablesSql,
   type IndexNaming,
   type TableNames,
 } from './schema-sql.js';
@@ -54,13 +54,13 @@ const firstMigrationName = (feature: string) => `Create${camelCase(feature)}Lock
 
 const historyMigrationName = (feature: string) => `Add${camelCase(feature)}LockHistory1764000000000`;
 
-const indexMigrationName = (feature: string) => `Rename${camelCase(feature)}LockIndex1764100000000`;
+const updateMigrationName = (feature: string) => `Update${camelCase(feature)}LockTables1764100000000`;
 
 /** The migrations that make and keep a feature's tables, by name, the oldest first. */
 export const migrationNames = (feature: string): string[] => [
   firstMigrationName(feature),
   historyMigrationName(feature),
-  indexMigrationName(feature),
+  updateMigrationName(feature),
 ];
 
 /**
@@ -69,12 +69,12 @@ export const migrationNames = (feature: string): string[] => [
  */
 export function dbLockMigrations(options: MigrationOptions = {}): Array<new () => MigrationInterface> {
   const { feature = DEFAULT_FEATURE } = options;
-  const [first, history, index] = migrationNames(checkFeature(feature)) as [string, string, string];
+  const [first, history, update] = migrationNames(checkFeature(feature)) as [string, string, string];
   return [
     migration(first, options, { up: createTablesSql, down: dropTablesSql }),
     // What the first one makes by now, where it was run before that.
     migration(history, options, { up: addHistorySql, down: dropHistorySql }),
-    migration(index, options, { up: renameIndexSql, down: restoreIndexNameSql }),
+    migration(update, options, { up: updateTablesSql, down: revertTablesSql }),
   ];
 }
 

@@ -96,15 +96,14 @@ const historyIndexSql = (tables: TableNames, naming?: IndexNaming) =>
 const formerIndexName = ({ history }: TableNames) => `${bareName(history)}_by_time`;
 
 /** The statements that give the history's index the name it has by now, or make it where there is none. */
-export const renameIndexSql = (tables: TableNames, naming?: IndexNaming): string[] => [
+const renewIndexSql = (tables: TableNames, naming?: IndexNaming): string[] => [
   renameSql(tables.history, formerIndexName(tables), historyIndexName(tables, naming)),
   historyIndexSql(tables, naming),
 ];
 
 /** The statement that undoes it. */
-export const restoreIndexNameSql = (tables: TableNames, naming?: IndexNaming): string[] => [
-  renameSql(tables.history, historyIndexName(tables, naming), formerIndexName(tables)),
-];
+const formerIndexSql = (tables: TableNames, naming?: IndexNaming): string =>
+  renameSql(tables.history, historyIndexName(tables, naming), formerIndexName(tables));
 
 /** Renames an index of this table only: one of that name may belong to another table of the same schema. */
 const renameSql = (table: string, from: string, to: string) => `DO $rename$ BEGIN
@@ -127,8 +126,8 @@ const statisticsTableSql = ({
   "lost" bigint NOT NULL DEFAULT 0,
   "expired" bigint NOT NULL DEFAULT 0,
   "forced" bigint NOT NULL DEFAULT 0,
-  "hold" bigint array NOT NULL,
-  "wait" bigint array NOT NULL,
+  "hold_times" jsonb NOT NULL,
+  "wait_times" jsonb NOT NULL,
   "contended" jsonb NOT NULL,
   PRIMARY KEY ("period")
 ) WITH (fillfactor = 50)`;
@@ -144,7 +143,7 @@ export function addHistorySql(tables: TableNames, naming?: IndexNaming): string[
   ALTER COLUMN "actor" DROP NOT NULL,
   ALTER COLUMN "reason" DROP NOT NULL`,
     `DROP INDEX IF EXISTS ${quoteTable(`${tables.history}_by_name`)}`,
-    ...renameIndexSql(tables, naming),
+    ...renewIndexSql(tables, naming),
     statisticsTableSql(tables),
   ];
 }
@@ -161,11 +160,59 @@ export function dropHistorySql(tables: TableNames, naming?: IndexNaming): string
   ALTER COLUMN "token" SET NOT NULL,
   ALTER COLUMN "actor" SET NOT NULL,
   ALTER COLUMN "reason" SET NOT NULL`,
-    ...restoreIndexNameSql(tables, naming),
+    formerIndexSql(tables, naming),
     `DROP INDEX ${quoteTable(schemaOf(tables.history) + formerIndexName(tables))}`,
     `CREATE INDEX ${quoteName(`${bareName(tables.history)}_by_name`)} ON ${history} ("lock_name", "id")`,
   ];
 }
+
+/**
+ * The statements that make histograms of what were arrays: other databases have none, and TypeORM reads the type of each array column
+ * by a query beside others, which node-pg is going to refuse.
+ */
+const histogramsSql = ({ statistics }: TableNames): string[] => [
+  `ALTER TABLE ${quoteTable(statistics)}
+  ADD COLUMN IF NOT EXISTS "hold_times" jsonb,
+  ADD COLUMN IF NOT EXISTS "wait_times" jsonb`,
+  `UPDATE ${quoteTable(statistics)} AS minute
+SET "hold_times" = to_jsonb(minute) -> 'hold', "wait_times" = to_jsonb(minute) -> 'wait'
+WHERE "hold_times" IS NULL`,
+  `ALTER TABLE ${quoteTable(statistics)}
+  ALTER COLUMN "hold_times" SET NOT NULL,
+  ALTER COLUMN "wait_times" SET NOT NULL,
+  DROP COLUMN IF EXISTS "hold",
+  DROP COLUMN IF EXISTS "wait"`,
+];
+
+/** The statements that bring the tables of before the index's name and the histograms up to date. */
+export const updateTablesSql = (tables: TableNames, naming?: IndexNaming): string[] => [
+  ...renewIndexSql(tables, naming),
+  ...histogramsSql(tables),
+];
+
+/** The statements that undo it. */
+export const revertTablesSql = (tables: TableNames, naming?: IndexNaming): string[] => [
+  formerIndexSql(tables, naming),
+  `ALTER TABLE ${quoteTable(tables.statistics)}
+  ADD COLUMN "hold" bigint array,
+  ADD COLUMN "wait" bigint array`,
+  `UPDATE ${quoteTable(tables.statistics)}
+SET "hold" = translate("hold_times"::text, '[]', '{}')::bigint array, "wait" = translate("wait_times"::text, '[]', '{}')::bigint array`,
+  `ALTER TABLE ${quoteTable(tables.statistics)}
+  ALTER COLUMN "hold" SET NOT NULL,
+  ALTER COLUMN "wait" SET NOT NULL,
+  DROP COLUMN "hold_times",
+  DROP COLUMN "wait_times"`,
+];
+
+/** The statements that bring an older table up to date, where a table was ever changed. */
+export const renovationSql = (
+  tables: TableNames,
+  naming?: IndexNaming,
+): Partial<Record<keyof TableNames, string[]>> => ({
+  history: addHistorySql(tables, naming),
+  statistics: histogramsSql(tables),
+});
 
 /** Leaves room on each page for new versions of its rows, in a table that others have created. */
 export const pageRoomSql = (tables: TableNames): string =>

@@ -1,5 +1,5 @@
 import { QueryFailedError, Table, type DataSource, type EntityMetadata, type QueryRunner } from 'typeorm';
-import { addHistorySql, pageRoomSql, tableSql, type TableNames } from '../model/schema-sql.js';
+import { pageRoomSql, renovationSql, tableSql, type TableNames } from '../model/schema-sql.js';
 import { sqlState } from '../store/lane.js';
 import { CREATION_PATIENCE, CREATION_TURN } from '../store/postgres.dialect.js';
 import { LockTableMissingError, missingColumns, tableColumns, type TableColumn } from './table-columns.js';
@@ -35,7 +35,7 @@ export async function createMissing(
     for (const { name, exists } of await lackingTables(queryRunner!, entities)) {
       if (name === 'lock' && isCustom) await createCustom(queryRunner!, entities.lock, tables);
       const naming = dataSource.namingStrategy;
-      const statements = exists ? addHistorySql(tables, naming) : tableSql(tables, naming)[name];
+      const statements = (exists ? renovationSql : tableSql)(tables, naming)[name] ?? [];
       for (const statement of statements)
         await queryRunner!.query(statement).catch((error: unknown) => {
           throw isInUse(error) ? inUse(entities[name], error) : error;
@@ -44,7 +44,10 @@ export async function createMissing(
   });
 }
 
-/** The tables that are missing, and a history of before it told of all that happens. */
+/** The tables that were changed since they were first made. */
+const RENOVATED = new Set<keyof TableNames>(['history', 'statistics']);
+
+/** The tables that are missing, and those of an earlier version. */
 async function lackingTables(
   database: Pick<DataSource, 'query'>,
   entities: TableEntities,
@@ -53,7 +56,7 @@ async function lackingTables(
   for (const name of Object.keys(entities) as Array<keyof TableNames>) {
     const columns = await tableColumns(database, entities[name]);
     const exists = columns.length > 0;
-    if (!exists || (name === 'history' && isOutdated(entities.history, columns)))
+    if (!exists || (RENOVATED.has(name) && isOutdated(entities[name], columns)))
       lacking.push({ name, exists });
   }
   return lacking;

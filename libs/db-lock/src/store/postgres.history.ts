@@ -22,10 +22,11 @@ export function historyStatements(tables: TableNames) {
   const statistics = quoteTable(tables.statistics);
 
   /** Two histograms, added up. */
-  const sum = (histogram: string) => `ARRAY(
-      SELECT coalesce(pair.one, 0) + coalesce(pair.other, 0)
-      FROM unnest(minute.${histogram}, EXCLUDED.${histogram}) WITH ORDINALITY AS pair (one, other, place)
-      ORDER BY pair.place
+  const sum = (histogram: string) => `(
+      SELECT jsonb_agg(coalesce(pair.one::bigint, 0) + coalesce(pair.other::bigint, 0) ORDER BY pair.place)
+      FROM ROWS FROM (
+        jsonb_array_elements_text(minute.${histogram}), jsonb_array_elements_text(EXCLUDED.${histogram})
+      ) WITH ORDINALITY AS pair (one, other, place)
     )`;
 
   return {
@@ -87,19 +88,19 @@ WHERE item.event <> 'lost'
 ORDER BY item.place`,
     },
 
-    /** $1 to $7 the counts, $8 and $9 the histograms, $10 contended names as JSON. */
+    /** $1 to $7 the counts, $8 and $9 the histograms, $10 contended names, as JSON. */
     count: {
       name: 'db_lock_count',
       text: `
-INSERT INTO ${statistics} AS minute (period, ${COUNTED.join(', ')}, hold, wait, contended)
+INSERT INTO ${statistics} AS minute (period, ${COUNTED.join(', ')}, hold_times, wait_times, contended)
 VALUES (
   date_trunc('minute', clock_timestamp()), ${COUNTED.map((_, index) => `$${index + 1}::bigint`).join(', ')},
-  $8::bigint[], $9::bigint[], $10::jsonb
+  $8::jsonb, $9::jsonb, $10::jsonb
 )
 ON CONFLICT (period) DO UPDATE
 SET ${COUNTED.map((column) => `${column} = minute.${column} + EXCLUDED.${column}`).join(', ')},
-    hold = ${sum('hold')},
-    wait = ${sum('wait')},
+    hold_times = ${sum('hold_times')},
+    wait_times = ${sum('wait_times')},
     contended = coalesce((
       SELECT jsonb_object_agg(name.key, jsonb_build_array(name.refused, name.waited))
       FROM (
@@ -133,9 +134,11 @@ ORDER BY min(minute.period)`,
     histograms: {
       name: 'db_lock_histograms',
       text: `
-SELECT coalesce(sum(slot.hold), 0)::text AS hold, coalesce(sum(slot.wait), 0)::text AS wait
+SELECT coalesce(sum(slot.hold::bigint), 0)::text AS hold, coalesce(sum(slot.wait::bigint), 0)::text AS wait
 FROM ${statistics} AS minute
-CROSS JOIN LATERAL unnest(minute.hold, minute.wait) WITH ORDINALITY AS slot (hold, wait, place)
+CROSS JOIN LATERAL ROWS FROM (
+  jsonb_array_elements_text(minute.hold_times), jsonb_array_elements_text(minute.wait_times)
+) WITH ORDINALITY AS slot (hold, wait, place)
 WHERE ${inRange('minute')}
 GROUP BY slot.place
 ORDER BY slot.place`,

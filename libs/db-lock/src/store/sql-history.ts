@@ -59,8 +59,8 @@ export class SqlHistory implements HistoryStore {
     );
     await this.reader.ask(this.sql.count, [
       ...COUNTED.map((counted) => counts[counted]),
-      hold,
-      wait,
+      JSON.stringify(hold),
+      JSON.stringify(wait),
       JSON.stringify(names),
     ]);
   }
