@@ -535,8 +535,8 @@ describe('trimming the history', () => {
 
   it('forgets the counts of minutes that are too old', async () => {
     await scene.service.query(
-      `INSERT INTO dblock_statistics (period, hold, wait, contended)
-       SELECT date_trunc('minute', clock_timestamp()) - age * interval '1 hour', '{}', '{}', '{}'
+      `INSERT INTO dblock_statistics (period, hold_times, wait_times, contended)
+       SELECT date_trunc('minute', clock_timestamp()) - age * interval '1 hour', '[]', '[]', '{}'
        FROM generate_series(0, 3) AS age`,
     );
     await scene.past.trim(90 * MINUTE, 1_000_000);

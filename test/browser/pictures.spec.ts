@@ -86,7 +86,7 @@ async function furnish(scene: AdminScene): Promise<void> {
   }
   await scene.service.query(
     `INSERT INTO dblock_statistics
-     SELECT period + interval '1 min', acquired, refused, waited, released, 0, 0, 0, hold, wait, contended
+     SELECT period + interval '1 min', acquired, refused, waited, released, 0, 0, 0, hold_times, wait_times, contended
      FROM dblock_statistics ON CONFLICT DO NOTHING`,
   );
   for (const lockName of [...BRIEF, 'cron:cleanup']) await endedAgo(scene, lockName, 2);
@@ -176,8 +176,8 @@ async function endedAgo({ service }: AdminScene, lockName: string, minutes: numb
 }
 
 async function take({ page }: Operator, name: string): Promise<void> {
-  // A picture needs no room for a scrollbar.
-  await page.evaluate("document.documentElement.style.scrollbarGutter = 'auto'");
+  // A picture needs no scrollbar.
+  await page.evaluate("document.documentElement.style.scrollbarWidth = 'none'");
   const picture = await page.screenshot({ animations: 'disabled' });
   expect(picture.length).toBeLessThan(MOST_BYTES);
   if (DB_LOCK_PICTURES === undefined) return;

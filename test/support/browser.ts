@@ -49,6 +49,7 @@ export class TestBrowser {
   async open(): Promise<void> {
     this.#browser = await chromium.launch({
       executablePath: pathOf(BROWSER),
+      ignoreDefaultArgs: ['--hide-scrollbars'],
       // No name is looked up: nothing but this machine can be reached.
       args: ['--no-sandbox', '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1'],
       timeout: PATIENCE * 2,

@@ -15,6 +15,7 @@ export const theme = createTheme({
   primaryShade: 8,
   defaultRadius: 6,
   cursorType: 'pointer',
+  respectReducedMotion: true,
   fontFamily:
     "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'Noto Sans SC', 'PingFang SC', sans-serif",
   fontFamilyMonospace: "ui-monospace, SFMono-Regular, Menlo, Consolas, 'Liberation Mono', monospace",
