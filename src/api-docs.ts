@@ -7,7 +7,6 @@ type Operation = NonNullable<OpenAPIObject['paths'][string]['get']>;
 
 /** Serves the OpenAPI document, and a page to try it out. */
 export function serveApiDocs(app: INestApplication, configuration: Configuration): void {
-  describeDbLock();
   SwaggerModule.setup('docs', app, () => apiDocument(app, configuration), {
     customSiteTitle: 'Lock server: API docs',
   });
@@ -20,7 +19,7 @@ function apiDocument(app: INestApplication, { apiToken, adminPassword }: Configu
     .setVersion('1');
   if (apiToken) about.addBearerAuth();
   if (adminPassword) about.addBasicAuth();
-  const document = SwaggerModule.createDocument(app, about.build());
+  const document = SwaggerModule.createDocument(app, about.build(), describeDbLock(app));
   for (const operation of operationsOf(document)) {
     const isAdmin = operation.tags?.includes('Admin');
     if (isAdmin && adminPassword)

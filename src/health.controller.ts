@@ -1,4 +1,5 @@
 import { Controller, Get, Inject, UseFilters } from '@nestjs/common';
+import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { HealthCheck, HealthCheckService, type HealthCheckResult } from '@nestjs/terminus';
 import { LockHealthIndicator } from 'nestjs-db-lock/terminus';
 import { CONFIGURATION } from './configuration.token.js';
@@ -7,6 +8,7 @@ import { PlainErrorFilter } from './plain-error.filter.js';
 
 /** For load balancers and orchestrators; open to everybody who can reach the server. */
 @Controller('health')
+@ApiTags('Health')
 @UseFilters(PlainErrorFilter) // a failed check answers with its details
 export class HealthController {
   constructor(
@@ -17,6 +19,7 @@ export class HealthController {
 
   /** The process runs. */
   @Get('live')
+  @ApiOperation({ operationId: 'checkLive', summary: 'Whether the process runs' })
   @HealthCheck()
   live(): Promise<HealthCheckResult> {
     return this.health.check([]);
@@ -24,6 +27,7 @@ export class HealthController {
 
   /** The database answers. `degraded`, and still 200, while the gate's Redis does not: locks work without it. */
   @Get('ready')
+  @ApiOperation({ operationId: 'checkReady', summary: 'Whether the database answers' })
   @HealthCheck()
   ready(): Promise<HealthCheckResult> {
     return this.health.check([

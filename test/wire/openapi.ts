@@ -1,3 +1,4 @@
+import type { INestApplication } from '@nestjs/common';
 import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
 import type { AdminRequest } from 'nestjs-db-lock';
 import { describeDbLock } from 'nestjs-db-lock/openapi';
@@ -66,6 +67,26 @@ export const EVERY_FILTER = {
   pageSize: '10',
 };
 
+export const documentOf = (app: INestApplication): OpenAPIObject =>
+  SwaggerModule.createDocument(app, new DocumentBuilder().build(), describeDbLock(app));
+
+/** The same with everything in the place of what refers to it. */
+export function resolved<Value>(document: OpenAPIObject, value: Value): Value {
+  if (typeof value !== 'object' || value === null) return value;
+  if ('$ref' in value) return resolved(document, targetOf(document, String(value.$ref)) as Value);
+  if (Array.isArray(value)) return value.map((item: unknown) => resolved(document, item)) as Value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, inner]) => [key, resolved(document, inner) as unknown]),
+  ) as Value;
+}
+
+/** What a reference such as `#/components/schemas/Lease` means. */
+export const targetOf = (document: OpenAPIObject, reference: string): unknown =>
+  reference
+    .split('/')
+    .slice(1)
+    .reduce<unknown>((value, step) => (value as Record<string, unknown> | undefined)?.[step], document);
+
 /** An application with two features, and its document. */
 export async function describedService(platform: Platform) {
   const resolveAccess = ({ headers }: AdminRequest) => (headers?.['x-access'] === 'none' ? null : 'edit');
@@ -73,8 +94,6 @@ export async function describedService(platform: Platform) {
     platform,
     features: [{ resolveAccess }, { feature: 'orders' }],
   });
-  describeDbLock();
-  describeDbLock();
-  const document = SwaggerModule.createDocument(service.app, new DocumentBuilder().build());
-  return { service, document, operations: operationsOf(document) };
+  const document = documentOf(service.app);
+  return { service, document, operations: operationsOf(resolved(document, document)) };
 }

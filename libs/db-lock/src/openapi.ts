@@ -12,10 +12,10 @@ import {
   ApiProduces,
   ApiServiceUnavailableResponse,
   ApiTags,
-  type ApiResponseSchemaHost,
+  type SwaggerDocumentOptions,
 } from '@nestjs/swagger';
-import type { Type } from '@nestjs/common';
-import { z } from 'zod';
+import type { INestApplicationContext, Type } from '@nestjs/common';
+import type { z } from 'zod';
 import { LocksAdminController } from './admin/locks-admin.controller.js';
 import {
   clearedJson,
@@ -33,24 +33,15 @@ import { bulkJson } from './server/bulk.schemas.js';
 import { DjangoDbLockController } from './server/django-db-lock.controller.js';
 import { doneJson, failureJson, grantedJson, lockInfoEnvelopeJson } from './server/django-db-lock.schemas.js';
 import { LocksController } from './server/locks.controller.js';
-import {
-  inspectedLockJson,
-  leaseJson,
-  leaseSetJson,
-  lockJson,
-  lockPageJson,
-  problemJson,
-} from './server/schemas.js';
+import { inspectedLockJson, leaseJson, leaseSetJson, lockJson, lockPageJson } from './server/schemas.js';
+import { convertNamed, reference } from './openapi/components.js';
+import { nameOperation, operationIds } from './openapi/operation-ids.js';
 
 type ResponseDecorator = typeof ApiConflictResponse;
 type Decorators = MethodDecorator[];
 
 /** Swagger puts a schema of ours under `application/json`; problem documents have a media type of their own. */
-const problemContent = {
-  'application/problem+json': {
-    schema: z.toJSONSchema(problemJson, { target: 'openapi-3.0' }) as ApiResponseSchemaHost['schema'],
-  },
-};
+const problemContent = { 'application/problem+json': { schema: reference('Problem') } };
 
 const problem = (decorator: ResponseDecorator, description: string) =>
   decorator({ description, content: problemContent });
@@ -75,9 +66,11 @@ const ok = (description: string, standardSchema: z.ZodType) => ApiOkResponse({ d
 function describe<Controller>(
   controller: Type<Controller>,
   method: keyof Controller & string,
+  operationId: string,
   summary: string,
   ...decorators: Decorators
 ): void {
+  nameOperation(controller, method, operationId);
   const descriptor = Object.getOwnPropertyDescriptor(controller.prototype as object, method)!;
   for (const decorate of [ApiOperation({ summary }), ...decorators])
     decorate(controller.prototype as object, method, descriptor);
@@ -88,6 +81,7 @@ function describeLocks(): void {
   describe(
     LocksController,
     'acquire',
+    'acquireLease',
     'Acquire a lock; with `wait`, the answer comes when it is granted or the time is over',
     ApiCreatedResponse({ description: 'Granted.', standardSchema: leaseJson }),
     ok('Granted before, to the same grantId: the same lease.', leaseJson),
@@ -98,6 +92,7 @@ function describeLocks(): void {
   describe(
     LocksController,
     'acquireSet',
+    'acquireLeaseSet',
     'Acquire several locks at once, all or none',
     ApiCreatedResponse({ description: 'Granted, all of them.', standardSchema: leaseSetJson }),
     ok('Granted before, to the same grantId: the same leases.', leaseSetJson),
@@ -108,6 +103,7 @@ function describeLocks(): void {
   describe(
     LocksController,
     'bulk',
+    'exchangeLeases',
     'Acquire, renew and release many leases, each by itself',
     ok('What became of each request. In which order they took effect is open.', bulkJson),
     problem(
@@ -118,6 +114,7 @@ function describeLocks(): void {
   describe(
     LocksController,
     'renew',
+    'renewLease',
     'Give a live lease a new TTL',
     ok('Renewed.', leaseJson),
     BAD_REQUEST,
@@ -127,6 +124,7 @@ function describeLocks(): void {
   describe(
     LocksController,
     'release',
+    'releaseLease',
     'Release a lease',
     ApiNoContentResponse({ description: 'Released.' }),
     BAD_REQUEST,
@@ -136,6 +134,7 @@ function describeLocks(): void {
   describe(
     LocksController,
     'inspect',
+    'inspectLock',
     'Inspect a lock',
     ok('The lock, with those who wait for it.', inspectedLockJson),
     BAD_REQUEST,
@@ -145,6 +144,7 @@ function describeLocks(): void {
   describe(
     LocksController,
     'list',
+    'listLocks',
     'List locks',
     ok('A page of locks.', lockPageJson),
     BAD_REQUEST,
@@ -164,16 +164,27 @@ const CHANGED = problem(
 
 function describeAdmin(): void {
   ApiTags('Admin')(LocksAdminController);
-  const guarded = (method: keyof LocksAdminController, summary: string, ...decorators: Decorators) =>
-    describe(LocksAdminController, method, summary, ...decorators, FORBIDDEN);
-  const admin: typeof guarded = (method, summary, ...decorators) =>
-    guarded(method, summary, ...decorators, UNAVAILABLE);
+  const guarded = (
+    method: keyof LocksAdminController,
+    operationId: string,
+    summary: string,
+    ...decorators: Decorators
+  ) => describe(LocksAdminController, method, operationId, summary, ...decorators, FORBIDDEN);
+  const admin: typeof guarded = (method, operationId, summary, ...decorators) =>
+    guarded(method, operationId, summary, ...decorators, UNAVAILABLE);
 
-  guarded('session', 'Who you are and what you may do', ok('You.', sessionJson));
-  admin('list', 'List locks', ok('A page of locks.', lockPageJson), BAD_REQUEST);
-  admin('groups', 'Group locks by their names', ok('The groups, by name.', groupsJson), BAD_REQUEST);
+  guarded('session', 'adminGetSession', 'Who you are and what you may do', ok('You.', sessionJson));
+  admin('list', 'adminListLocks', 'List locks', ok('A page of locks.', lockPageJson), BAD_REQUEST);
+  admin(
+    'groups',
+    'adminGroupLocks',
+    'Group locks by their names',
+    ok('The groups, by name.', groupsJson),
+    BAD_REQUEST,
+  );
   admin(
     'csv',
+    'adminExportLocks',
     'All locks that match, as CSV',
     ApiProduces('text/csv'),
     ApiOkResponse({ description: 'By name.', content: { 'text/csv': { schema: { type: 'string' } } } }),
@@ -181,15 +192,29 @@ function describeAdmin(): void {
   );
   admin(
     'inspect',
+    'adminInspectLock',
     'Inspect a lock',
     ok('The lock, with those who wait for it.', inspectedLockJson),
     BAD_REQUEST,
     UNKNOWN,
   );
-  admin('inspectAll', 'Inspect several locks', ok('Those that there are.', inspectedLocksJson), BAD_REQUEST);
-  admin('history', 'What happened to a lock', ok('The newest first.', historyJson), BAD_REQUEST);
+  admin(
+    'inspectAll',
+    'adminInspectLocks',
+    'Inspect several locks',
+    ok('Those that there are.', inspectedLocksJson),
+    BAD_REQUEST,
+  );
+  admin(
+    'history',
+    'adminListHistory',
+    'What happened to a lock',
+    ok('The newest first.', historyJson),
+    BAD_REQUEST,
+  );
   admin(
     'hold',
+    'adminHoldLock',
     'Take a lock by hand, past all who wait',
     ApiCreatedResponse({ description: 'Held.', standardSchema: lockJson }),
     BAD_REQUEST,
@@ -197,6 +222,7 @@ function describeAdmin(): void {
   );
   admin(
     'edit',
+    'adminEditLock',
     "Change a live lease's end or metadata",
     ok('Changed.', lockJson),
     BAD_REQUEST,
@@ -205,6 +231,7 @@ function describeAdmin(): void {
   );
   admin(
     'forceRelease',
+    'adminForceRelease',
     'Free a lock by force',
     ok('What was ended.', endedLeaseJson),
     BAD_REQUEST,
@@ -213,6 +240,7 @@ function describeAdmin(): void {
   );
   guarded(
     'forceReleaseAll',
+    'adminForceReleaseLocks',
     'Free several locks by force, each by itself',
     ok('What became of each, in their order: of one at least, it is known.', forcedLocksJson),
     BAD_REQUEST,
@@ -221,17 +249,25 @@ function describeAdmin(): void {
       'The database does not answer: of all of them it is unknown; they may or may not have been released.',
     ),
   );
-  admin('deleteReleased', 'Remove released locks', ok('Which were removed.', deletedJson), BAD_REQUEST);
-  admin('clearExpired', 'Mark expired leases as released', ok('How many.', clearedJson));
-  admin('counts', 'Count locks by state', ok('The counts.', countsJson));
+  admin(
+    'deleteReleased',
+    'adminDeleteReleased',
+    'Remove released locks',
+    ok('Which were removed.', deletedJson),
+    BAD_REQUEST,
+  );
+  admin('clearExpired', 'adminClearExpired', 'Mark expired leases as released', ok('How many.', clearedJson));
+  admin('counts', 'adminCountLocks', 'Count locks by state', ok('The counts.', countsJson));
   admin(
     'overview',
+    'adminGetOverview',
     'What happened in a range, and how things are now',
     ok('The overview.', overviewJson),
     BAD_REQUEST,
   );
   admin(
     'changes',
+    'adminWatchChanges',
     'Watch what changes: events `hello`, `changes`, `many`, `refresh`, `tick` and `again`',
     ApiProduces('text/event-stream'),
     ApiOkResponse({
@@ -258,21 +294,33 @@ function describeDjangoDbLock(): void {
   ] as const;
   ApiTags('django-db-lock')(DjangoDbLockController);
   for (const [get, post, summary, schema] of paths) {
-    describe(DjangoDbLockController, get, summary, ...answers(schema));
-    describe(DjangoDbLockController, post, summary, ...answers(schema), posted);
+    const id = `django${get[0]!.toUpperCase()}${get.slice(1)}`;
+    describe(DjangoDbLockController, get, id, summary, ...answers(schema));
+    describe(DjangoDbLockController, post, `${id}ByPost`, summary, ...answers(schema), posted);
   }
 }
 
 let described = false;
 
 /**
- * Adds the lock API and the admin to OpenAPI, from the schemas that check the requests. Call it once, before
- * `SwaggerModule.createDocument(app, …)`.
+ * Adds the lock API and the admin to OpenAPI, from the schemas that check the requests:
+ * `SwaggerModule.createDocument(app, config, describeDbLock(app))`. Operations are named for what they do (`acquireLease`), schemas
+ * are components (`Lease`, `Lock`, `Problem`, …), so that a client generated from the document reads well.
+ * @param options what else the document is made with
  */
-export function describeDbLock(): void {
-  if (described) return;
-  described = true;
-  describeLocks();
-  describeAdmin();
-  describeDjangoDbLock();
+export function describeDbLock(
+  app: INestApplicationContext,
+  options: SwaggerDocumentOptions = {},
+): SwaggerDocumentOptions {
+  if (!described) {
+    described = true;
+    describeLocks();
+    describeAdmin();
+    describeDjangoDbLock();
+  }
+  return {
+    ...options,
+    operationIdFactory: operationIds(app, options.operationIdFactory),
+    standardSchemaConverter: convertNamed(options.standardSchemaConverter),
+  };
 }

@@ -60,7 +60,8 @@ export const inspectedLocksJson = z.object({
   serverTime: time,
 });
 
-const endedLease = z.object({
+/** The lease that a force release has ended. */
+export const endedLease = z.object({
   workerName: z.string(),
   fencingToken: z.int(),
   lockTime: time,

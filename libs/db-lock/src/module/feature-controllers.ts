@@ -40,9 +40,15 @@ export function isFeatureController(controller: Type): boolean {
   return CONTROLLERS.some((base) => controller.prototype instanceof base);
 }
 
+const features = new WeakMap<Type, string>();
+
+/** The feature that a controller of ours serves. */
+export const featureOf = (controller: Type): string | undefined => features.get(controller);
+
 function served(base: Type, feature: string, path: string, guards: Guard[]): Type {
   const FeatureController = class extends base {};
   Object.defineProperty(FeatureController, 'name', { value: `${feature}_${base.name}` });
+  features.set(FeatureController, feature);
   Controller({ path, version: VERSION_NEUTRAL })(FeatureController);
   if (SERVER_CONTROLLERS.includes(base)) Inject(getLockServerToken(feature))(FeatureController, undefined, 0);
   if (guards.length > 0) UseGuards(...guards)(FeatureController);
