@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { TypeOrmModuleOptions } from '@nestjs/typeorm';
 import { pgliteDataSourceOptions } from 'nestjs-db-lock/pglite';
 import { startPgBouncer } from './pgbouncer.js';
+import { copyPgliteTemplate } from './pglite-template.js';
 import { createTestDatabase } from './test-database.js';
 
 /** A database of a test's own. */
@@ -35,6 +36,7 @@ export async function pgBouncerStorage(): Promise<TestStorage> {
 /** An embedded database in a directory of its own. */
 export async function pgliteStorage(): Promise<TestStorage> {
   const dataDir = await mkdtemp(join(tmpdir(), 'db-lock-pglite-'));
+  await copyPgliteTemplate(dataDir);
   return {
     options: () => pgliteDataSourceOptions({ dataDir }),
     drop: () => rm(dataDir, { recursive: true, force: true }),

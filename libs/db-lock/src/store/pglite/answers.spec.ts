@@ -1,7 +1,11 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import pg from 'pg';
 import { DataSource } from 'typeorm';
 import type { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js';
+import { copyPgliteTemplate } from '../../../../../test/support/pglite-template.js';
 import type { PgliteClient } from './client.js';
 import { pgliteDataSourceOptions } from './driver.js';
 
@@ -17,12 +21,14 @@ interface Answer {
 
 /** The same statements go to PostgreSQL behind node-pg: who can't tell the answers apart can use both. */
 describe('the answers of the embedded database', () => {
-  const dataSource = new DataSource(pgliteDataSourceOptions());
+  const dataDir = mkdtempSync(join(tmpdir(), 'db-lock-answers-'));
+  const dataSource = new DataSource(pgliteDataSourceOptions({ dataDir }));
   const server = new pg.Client({ connectionString: process.env.DB_LOCK_TEST_ADMIN_URL });
   let client: PgliteClient;
   let release: PgliteClient['release'];
 
   beforeAll(async () => {
+    await copyPgliteTemplate(dataDir);
     await Promise.all([dataSource.initialize(), server.connect()]);
     [client, release] = (await (dataSource.driver as PostgresDriver).obtainMasterConnection()) as [
       PgliteClient,
@@ -37,6 +43,7 @@ describe('the answers of the embedded database', () => {
   afterAll(async () => {
     release();
     await Promise.all([dataSource.destroy(), server.end()]);
+    rmSync(dataDir, { recursive: true });
   });
 
   const shape = ({ rows, rowCount, command, fields }: Answer) => ({
