@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util';
  */
 export class CommandLine {
   #usage;
+  #given;
   #values;
 
   /**
@@ -22,7 +23,13 @@ export class CommandLine {
       process.exit();
     }
     this.isQuick = isQuick === true;
+    this.#given = given;
     this.#values = { ...defaults, ...(this.isQuick ? quick : {}), ...given };
+  }
+
+  /** Whether the option is on the command line. @param {Name} name */
+  gives(name) {
+    return this.#given[name] !== undefined;
   }
 
   /** @param {Name} name */

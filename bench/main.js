@@ -5,6 +5,9 @@ const options = readOptions();
 const say = (/** @type {string} */ text) => process.stderr.write(`${text}\n`);
 buildWhatIsStale(say);
 
-const { runBenchmark } = await import('./benchmark.js'); // It needs what has been built.
-const succeeded = await runBenchmark(options, say);
+// They need what has been built.
+const { against } = options;
+const succeeded = against
+  ? await (await import('./comparison.js')).compareWith({ ...options, against }, say)
+  : await (await import('./benchmark.js')).runBenchmark(options, say);
 process.exitCode = succeeded ? 0 : 1;

@@ -1,4 +1,5 @@
 import { CommandLine } from './command-line.js';
+import { commitOf } from './comparison/revision.js';
 import { SCENARIOS } from './scenarios.js';
 import { SYSTEMS } from './systems.js';
 
@@ -13,12 +14,22 @@ const USAGE = `npm run bench -- [options]
   --callers A,B,…    of the scenario uncontended (1,8,64,256)
   --rows N           of the larger table of the scenario growth (5000000)
   --minutes N        length of the scenario churn (2)
+  --against REVISION instead of scenarios: does LockClient cost more than it did at that commit? With 256 callers,
+                     unless --callers says otherwise. Exit code 1 when it costs more than 1.05 of it
   --json FILE        writes the machine and every measurement there
   --help
 
 TEST_DATABASE_URL names a PostgreSQL to use, with room for 700 connections; without it, one is started. Two Redis
 servers are started in any case. What was not built since it changed is built first.
 `;
+
+/** What only scenarios have. */
+const OF_SCENARIOS = /** @type {const} */ (['scenario', 'systems', 'rows', 'minutes']);
+
+/** Where batches are large, and both sides busy. */
+const CALLERS_COMPARED = [256];
+
+/** A commit, as it was called on the command line. @typedef {{ name: string, commit: string }} Revision */
 
 /**
  * @typedef {object} Options
@@ -30,6 +41,7 @@ servers are started in any case. What was not built since it changed is built fi
  * @property {number[]} callers
  * @property {number} rows
  * @property {number} minutes
+ * @property {Revision} [against] - what to compare with, instead of playing scenarios
  * @property {string} [json]
  * @property {boolean} quick - what is found means nothing
  */
@@ -47,20 +59,38 @@ export function readOptions() {
       callers: '1,8,64,256',
       rows: '5000000',
       minutes: '2',
+      against: undefined,
       json: undefined,
     },
     { rounds: '1', seconds: '0.3', 'warm-up': '0.1', rows: '200000', minutes: '0.1' },
   );
+  const against = againstOf(line);
   return {
     scenarios: line.choice('scenario', SCENARIOS),
     systems: line.choice('systems', SYSTEMS),
     rounds: line.whole('rounds'),
     seconds: line.positive('seconds'),
     warmUp: line.positive('warm-up'),
-    callers: line.wholes('callers'),
+    callers: against && !line.gives('callers') ? CALLERS_COMPARED : line.wholes('callers'),
     rows: line.whole('rows'),
     minutes: line.positive('minutes'),
+    against,
     json: line.text('json'),
     quick: line.isQuick,
   };
+}
+
+/**
+ * @param {CommandLine<'against' | typeof OF_SCENARIOS[number]>} line
+ * @returns {Revision | undefined}
+ */
+function againstOf(line) {
+  const name = line.text('against');
+  if (name === undefined) return undefined;
+  const useless = OF_SCENARIOS.find((option) => line.gives(option));
+  if (useless) line.refuse(`--${useless} is for scenarios: --against plays none.`);
+  const commit = commitOf(name);
+  return commit
+    ? { name, commit }
+    : line.refuse(`--against ${JSON.stringify(name)} is no commit of this repository.`);
 }

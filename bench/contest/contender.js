@@ -13,6 +13,7 @@ import { loadSystem, TTL } from '../systems.js';
  * @property {Partial<Place>} [place] - what differs from everybody's
  * @property {Entry} [rival] - is opened in the same process, to take turns with
  * @property {number} [processes] - by default one
+ * @property {URL} [workspace] - whose bench and library the processes run; with a slash at its end; by default this one
  * @property {boolean} [counts] - the statements that it sends
  */
 
@@ -78,7 +79,7 @@ export class Contender {
         place: { ...shared, member, ...this.#companion?.place, ...one.place },
       })),
     }));
-    this.#crew = await Crew.gather(tasks);
+    this.#crew = await Crew.gather(tasks, this.entry.workspace);
   }
 
   /**

@@ -5,7 +5,7 @@ import { isRunning, messageOf } from '../child-process.js';
 
 /** @typedef {{ name: string, process: import('node:child_process').ChildProcess }} Member */
 
-const WORKER = fileURLToPath(new URL('../worker.js', import.meta.url));
+const WORKSPACE = new URL('../../', import.meta.url);
 
 /** How long a process may take to end by itself, in ms. */
 const ENDING = 5_000;
@@ -19,11 +19,13 @@ export class Crew {
    * Starts them; resolves when their systems are open.
    *
    * @param {import('../worker.js').Task[]} tasks - one a process
+   * @param {URL} [workspace] - whose bench and library they run
    */
-  static async gather(tasks) {
+  static async gather(tasks, workspace = WORKSPACE) {
     const crew = new Crew();
+    const worker = fileURLToPath(new URL('bench/worker.js', workspace));
     try {
-      for (const task of tasks) crew.#start(task);
+      for (const task of tasks) crew.#start(worker, task);
       await crew.#answers();
     } catch (error) {
       await crew.dismiss();
@@ -55,11 +57,11 @@ export class Crew {
     clearTimeout(patience);
   }
 
-  /** @param {import('../worker.js').Task} task */
-  #start(task) {
+  /** @param {string} worker @param {import('../worker.js').Task} task */
+  #start(worker, task) {
     const options = { serialization: /** @type {const} */ ('advanced'), stdio: ['ignore', 2, 2, 'ipc'] };
     const name = task.openings.map(({ system }) => system).join(' and ');
-    const process = fork(WORKER, [JSON.stringify(task)], /** @type {any} */ (options));
+    const process = fork(worker, [JSON.stringify(task)], /** @type {any} */ (options));
     this.#members.push({ name, process });
   }
 

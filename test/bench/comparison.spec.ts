@@ -1,0 +1,82 @@
+import { describe, expect, it } from '@jest/globals';
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+const WORKSPACE = fileURLToPath(new URL('../..', import.meta.url));
+
+/** The benchmark is JavaScript, without types. */
+const VERDICT = '../../bench/comparison/verdict.js';
+
+interface Verdict {
+  what: string;
+  earlier: string;
+  now: string;
+  ratio: { median: number; least: number; most: number };
+  isWorse: boolean;
+}
+type VerdictsOf = (measurements: object[], condition: object) => Verdict[];
+
+const { verdictsOf } = (await import(VERDICT)) as { verdictsOf: VerdictsOf };
+
+const CONDITION = { callers: 256 };
+
+/** Of both sides, a round each: cycles/s, and µs of CPU a cycle. */
+function measured(
+  system: 'earlier' | 'now',
+  ...rounds: Array<[rate: number, node: number, database: number]>
+) {
+  return rounds.map(([perSecond, nodeCpu, serverCpu], round) => ({
+    system,
+    round,
+    condition: CONDITION,
+    figures: { perSecond, nodeCpu, serverCpu },
+  }));
+}
+
+const isWorse = (now: [number, number, number]) =>
+  verdictsOf([...measured('earlier', [10_000, 40, 30]), ...measured('now', now)], CONDITION).map(
+    (verdict) => verdict.isWorse,
+  );
+
+describe('A comparison with an earlier revision', () => {
+  it.each([
+    ['nothing has changed', [10_000, 40, 30], [false, false, false]],
+    ['all has become better', [20_000, 20, 15], [false, false, false]],
+    ['all is within the noise', [9_600, 41.9, 31.4], [false, false, false]],
+    ['it does less a second', [9_400, 40, 30], [true, false, false]],
+    ['the process costs more', [10_000, 42.2, 30], [false, true, false]],
+    ['the database costs more', [10_000, 40, 31.6], [false, false, true]],
+    ['the database can’t be seen', [10_000, 40, NaN], [false, false, false]],
+  ] as Array<[string, [number, number, number], boolean[]]>)('says so when %s', (_, now, expected) => {
+    expect(isWorse(now)).toEqual(expected);
+  });
+
+  it('goes by the ratios of the rounds, in the order in which they were measured', () => {
+    const earlier = measured('earlier', [10_000, 40, 30], [5_000, 80, 60], [10_000, 40, 30]);
+    const now = measured('now', [10_000, 40, 30], [5_000, 80, 60], [2_000, 200, 150]);
+    const [rate, node] = verdictsOf([...earlier, ...now.toReversed()], CONDITION);
+    expect(rate).toMatchObject({
+      earlier: '10,000',
+      now: '5,000',
+      ratio: { median: 1, least: 0.2, most: 1 },
+    });
+    expect(node).toMatchObject({ earlier: '40.0', now: '80.0', ratio: { median: 1, least: 1, most: 5 } });
+    expect([rate!.isWorse, node!.isWorse]).toEqual([false, false]);
+  });
+
+  it.each([
+    [['--against', 'no-such-thing'], '--against "no-such-thing" is no commit of this repository.'],
+    [['--against=--all'], '--against "--all" is no commit of this repository.'],
+    [['--against', ''], '--against "" is no commit of this repository.'],
+    [['--against', 'HEAD:package.json'], '--against "HEAD:package.json" is no commit of this repository.'],
+    [['--against', 'HEAD', '--scenario', 'http'], '--scenario is for scenarios: --against plays none.'],
+    [['--against', 'HEAD', '--rounds', '0'], '--rounds "0" is not a number above 0.'],
+  ])('is refused with %j', (args, why) => {
+    const { status, stderr, stdout } = spawnSync(process.execPath, ['bench/main.js', ...args], {
+      cwd: WORKSPACE,
+      encoding: 'utf8',
+    });
+    expect({ status, stdout, why: stderr.split('\n')[0] }).toEqual({ status: 1, stdout: '', why });
+    expect(stderr).toContain('npm run bench -- [options]');
+  });
+});

@@ -1,0 +1,110 @@
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { isModuleNamespaceObject } from 'node:util/types';
+import { rolldown, type Plugin } from 'rolldown';
+
+const require = createRequire(import.meta.url);
+const SELF = fileURLToPath(import.meta.url);
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const LIBRARY = join(ROOT, 'libs/db-lock/src');
+const SERVER = join(ROOT, 'src');
+
+/** Two folders below the library's, as its sources are: they look for the admin page from there. */
+const BUNDLE = join(ROOT, 'libs/db-lock/.cache/bundle');
+
+/** Written when all else is. */
+const COMPLETE = join(BUNDLE, 'complete');
+
+/** What runs in processes of its own, too. */
+const HELPERS = ['test/support/lock-application', 'test/faults/guarded-resource'];
+
+/** The packages of many files, as they are imported. */
+const PACKAGES_FILE = join(ROOT, 'test/support/bundled-packages.json');
+const PACKAGES = JSON.parse(readFileSync(PACKAGES_FILE, 'utf8')) as string[];
+
+/** Packages that the others load when they need them. */
+const APART = /^(?:@electric-sql\/.*|ioredis|pg|pg-native|pino|pino-pretty|redis|undici)$/;
+
+/** What all of Nest, and so nearly every suite, loads. */
+const NEST =
+  /\/node_modules\/(?:@nestjs\/(?:common|core|testing|typeorm)|reflect-metadata|rxjs|typeorm|zod)\//;
+
+/** What has an export of its own, because it needs what not every application has. */
+const OPTIONAL = /\/src\/(?:openapi|pglite|terminus|testing)\b|\/pglite\//;
+
+/**
+ * Puts together, in a few files, the library, the standalone server and the packages that they stand on, unless that was done
+ * since they changed. Jest loads each file anew for each suite, and so does each process; to load a few large files takes
+ * a fraction of the time that 1,500 small ones take. Each source and each package has a file of its own name beside them,
+ * which exports what it does: whatever a suite imports comes from the same copy.
+ */
+export async function bundle(): Promise<void> {
+  if (isComplete()) return;
+  const modules = below(LIBRARY).filter((path) => /(?<!\.spec)\.ts$/.test(path) && !path.startsWith('bin/'));
+  await using build = await rolldown({
+    cwd: ROOT,
+    input: {
+      ...Object.fromEntries(modules.map((path) => [withoutEnding(path), join(LIBRARY, path)])),
+      ...Object.fromEntries(HELPERS.map((name) => [name, `./${name}.ts`])),
+      ...Object.fromEntries(PACKAGES.map((name) => [`packages/${withoutEnding(name)}`, FACADE + name])),
+      'standalone-server': join(SERVER, 'main.ts'),
+    },
+    platform: 'node',
+    tsconfig: join(ROOT, 'tsconfig.json'),
+    transform: { target: 'es2022' },
+    external: APART,
+    treeshake: false,
+    plugins: [facades],
+    // Packages that are loaded only where they are installed.
+    checks: { unresolvedImport: false },
+  });
+  await build.write({
+    dir: BUNDLE,
+    cleanDir: true,
+    sourcemap: true,
+    entryFileNames: '[name].js',
+    chunkFileNames: '[name].js',
+    codeSplitting: {
+      groups: [
+        { name: 'library', test: (id) => id.startsWith(LIBRARY) && !OPTIONAL.test(id) },
+        { name: 'nest', test: NEST },
+      ],
+    },
+  });
+  writeFileSync(COMPLETE, '');
+}
+
+function isComplete(): boolean {
+  const sources = [LIBRARY, SERVER].flatMap((folder) => [
+    folder,
+    ...below(folder).map((path) => join(folder, path)),
+  ]);
+  const others = [...HELPERS.map((name) => `${name}.ts`), 'package-lock.json'].map((path) =>
+    join(ROOT, path),
+  );
+  const newest = Math.max(...[SELF, PACKAGES_FILE, ...sources, ...others].map(modified));
+  return existsSync(COMPLETE) && modified(COMPLETE) > newest;
+}
+
+const FACADE = '\0facade:';
+
+/** A file for a package. The names that CommonJS exports are known only when it has run. */
+const facades: Plugin = {
+  name: 'facades',
+  resolveId: (id) => (id.startsWith(FACADE) ? id : null),
+  load(id) {
+    if (!id.startsWith(FACADE)) return null;
+    const name = id.slice(FACADE.length);
+    const exported = require(name) as object;
+    const names = new Set(Object.keys(exported).filter((one) => /^[\w$]+$/.test(one)));
+    if (!isModuleNamespaceObject(exported)) names.add('default');
+    return { code: `export { ${[...names].join(', ')} } from '${name}';`, moduleType: 'js' };
+  },
+};
+
+/** The paths of all that is in a folder, from there. */
+const below = (folder: string): string[] => readdirSync(folder, { recursive: true, encoding: 'utf8' });
+const withoutEnding = (path: string): string => path.replace(/\.[jt]s$/, '');
+const modified = (path: string): number => statSync(path).mtimeMs;
