@@ -1,3 +1,10 @@
+import { readFileSync } from 'node:fs';
+
+/** See test/support/bundle.ts. */
+const BUNDLED = JSON.parse(
+  readFileSync(new URL('./test/support/bundled-packages.json', import.meta.url), 'utf8'),
+);
+
 /** ESM jest: Nest 12 is pure ESM, so jest runs under --experimental-vm-modules (see the test script). */
 export default {
   testEnvironment: 'node',
@@ -19,15 +26,23 @@ export default {
     ],
   },
   moduleNameMapper: {
-    '^nestjs-db-lock$': '<rootDir>/libs/db-lock/.cache/library/index.js',
-    '^nestjs-db-lock/(.*)$': '<rootDir>/libs/db-lock/.cache/library/$1.js',
-    '^(?:\\.\\./)+libs/db-lock/src/(.*)\\.js$': '<rootDir>/libs/db-lock/.cache/library/$1.js',
+    ...Object.fromEntries(
+      BUNDLED.map((name) => [
+        `^${name.replaceAll('.', '\\.')}$`,
+        `<rootDir>/libs/db-lock/.cache/bundle/packages/${name.replace(/\.js$/, '')}.js`,
+      ]),
+    ),
+    '^nestjs-db-lock$': '<rootDir>/libs/db-lock/.cache/bundle/index.js',
+    '^nestjs-db-lock/(.*)$': '<rootDir>/libs/db-lock/.cache/bundle/$1.js',
+    '^(?:\\.\\./)+libs/db-lock/src/(.*)\\.js$': '<rootDir>/libs/db-lock/.cache/bundle/$1.js',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
   modulePathIgnorePatterns: ['<rootDir>/dist', '<rootDir>/libs/.*/dist'],
   cacheDirectory: '<rootDir>/.cache/jest',
+  testSequencer: '<rootDir>/test/support/sequencer.js',
   globalSetup: '<rootDir>/test/support/global-setup.ts',
   globalTeardown: '<rootDir>/test/support/global-teardown.ts',
-  testTimeout: 30_000,
-  maxWorkers: 2,
+  // Longer than what the tests wait for, each by its name, on the slowest machine.
+  testTimeout: 180_000,
+  maxWorkers: 3,
 };

@@ -16,7 +16,7 @@ import {
 import { until } from '../support/patience.js';
 
 /** Milliseconds for what takes a moment, or comes by itself within a few seconds. */
-export const PATIENCE = 20_000;
+export const PATIENCE = 60_000;
 
 /** Who asks, where a request does not say. */
 export const OPERATOR = 'olga';

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 import type { AdminScene } from '../admin/scene.js';
 import { describeWithBrowser, eventually } from '../support/browser.js';
 import { KeyGuard, withKey } from '../support/key-guard.js';
+import type { Platform } from '../support/lock-application.js';
 import { PLATFORMS } from '../support/platforms.js';
 import { openScene, Operator } from './operator.js';
 
@@ -10,66 +11,68 @@ type Access = 'view' | 'release' | 'edit' | null;
 const KEY = { extraHTTPHeaders: withKey('key') };
 
 describeWithBrowser('What an operator may do', (browser) => {
-  describe.each(PLATFORMS)('on %s', (platform) => {
-    let access: Access;
-    let scene: AdminScene;
-    let fencingToken: number;
+  let access: Access;
+  let scene: AdminScene;
+  let fencingToken: number;
 
-    beforeEach(async () => {
-      scene = await openScene(browser, {
-        platform,
-        features: [{ adminGuards: [new KeyGuard('key', { username: 'olga' })], resolveAccess: () => access }],
-      });
-      ({ fencingToken } = await scene.lease('job', { workerName: 'worker-1' }));
-      await scene.released('job:free');
-      await scene.service.leaveExpired('job:late');
+  const open = async (platform: Platform) => {
+    scene = await openScene(browser, {
+      platform,
+      features: [{ adminGuards: [new KeyGuard('key', { username: 'olga' })], resolveAccess: () => access }],
     });
+    ({ fencingToken } = await scene.lease('job', { workerName: 'worker-1' }));
+    await scene.released('job:free');
+    await scene.service.leaveExpired('job:late');
+  };
 
-    const enter = async (level: Access) => {
-      access = level;
-      return Operator.arrive(browser, scene, KEY);
+  const enter = async (level: Access) => {
+    access = level;
+    return Operator.arrive(browser, scene, KEY);
+  };
+
+  /** The status of what the page itself would ask for, were its buttons there. */
+  const ask = ({ page }: Operator, method: string, path: string, body: object): Promise<number> =>
+    page.evaluate<number>(`(async ({ method, path, body }) => {
+      const headers = { 'content-type': 'application/json' };
+      return (await fetch(new URL('api/' + path, document.baseURI), { method, headers, body })).status;
+    })(${JSON.stringify({ method, path, body: JSON.stringify(body) })})`);
+
+  const selectsByKeys = async (operator: Operator) => {
+    for (const key of ['j', 'x']) await operator.page.keyboard.press(key);
+    const selected = await operator.region('Selected locks').isVisible();
+    if (selected) await operator.page.keyboard.press('x');
+    return selected;
+  };
+
+  const buttons = async (operator: Operator) => {
+    await operator.seesNames('job', 'job:free', 'job:late');
+    const shown = {
+      create: await operator.button('Hold a lock').isVisible(),
+      select: (await operator.page.getByRole('checkbox').count()) > 0,
+      row: await operator.button('Force release job').isVisible(),
+      selection: await selectsByKeys(operator),
+      keys: await operator.tellsOfKeys('Select the row', 'Hold a lock'),
     };
+    await operator.button('More').click();
+    await operator.page.getByRole('menuitem', { name: 'Read again' }).waitFor();
+    const clear = await operator.page.getByRole('menuitem', { name: 'Clear expired' }).isVisible();
+    await operator.moveToLock('job:free');
+    await operator.seesFact('Released', /./);
+    const remove = await operator.button('Delete').isVisible();
+    await operator.moveToLock('job');
+    await operator.seesFact('Holder', 'worker-1');
+    const force = await operator.button('Force release').isVisible();
+    const edit = await operator.button('Edit').isVisible();
+    await operator.page.keyboard.press('n');
+    await operator.openSettings();
+    const create = await operator
+      .sees(/^May /)
+      .then(() => operator.page.getByRole('dialog', { name: 'Hold a lock' }));
+    return { ...shown, clear, remove, force, edit, dialog: await create.isVisible() };
+  };
 
-    /** The status of what the page itself would ask for, were its buttons there. */
-    const ask = ({ page }: Operator, method: string, path: string, body: object): Promise<number> =>
-      page.evaluate<number>(`(async ({ method, path, body }) => {
-        const headers = { 'content-type': 'application/json' };
-        return (await fetch(new URL('api/' + path, document.baseURI), { method, headers, body })).status;
-      })(${JSON.stringify({ method, path, body: JSON.stringify(body) })})`);
-
-    const selectsByKeys = async (operator: Operator) => {
-      for (const key of ['j', 'x']) await operator.page.keyboard.press(key);
-      const selected = await operator.region('Selected locks').isVisible();
-      if (selected) await operator.page.keyboard.press('x');
-      return selected;
-    };
-
-    const buttons = async (operator: Operator) => {
-      await operator.seesNames('job', 'job:free', 'job:late');
-      const shown = {
-        create: await operator.button('Hold a lock').isVisible(),
-        select: (await operator.page.getByRole('checkbox').count()) > 0,
-        row: await operator.button('Force release job').isVisible(),
-        selection: await selectsByKeys(operator),
-        keys: await operator.tellsOfKeys('Select the row', 'Hold a lock'),
-      };
-      await operator.button('More').click();
-      await operator.page.getByRole('menuitem', { name: 'Read again' }).waitFor();
-      const clear = await operator.page.getByRole('menuitem', { name: 'Clear expired' }).isVisible();
-      await operator.goToLock('job:free');
-      await operator.seesFact('Released', /./);
-      const remove = await operator.button('Delete').isVisible();
-      await operator.goToLock('job');
-      await operator.seesFact('Holder', 'worker-1');
-      const force = await operator.button('Force release').isVisible();
-      const edit = await operator.button('Edit').isVisible();
-      await operator.page.keyboard.press('n');
-      await operator.openSettings();
-      const create = await operator
-        .sees(/^May /)
-        .then(() => operator.page.getByRole('dialog', { name: 'Hold a lock' }));
-      return { ...shown, clear, remove, force, edit, dialog: await create.isVisible() };
-    };
+  describe.each(PLATFORMS)('on %s', (platform) => {
+    beforeEach(() => open(platform));
 
     it('is to look', async () => {
       const operator = await enter('view');
@@ -89,41 +92,6 @@ describeWithBrowser('What an operator may do', (browser) => {
         'job:free',
         'job:late',
       ]);
-    });
-
-    it('is to free locks', async () => {
-      const operator = await enter('release');
-      expect(await buttons(operator)).toEqual({
-        create: false,
-        select: true,
-        row: true,
-        selection: true,
-        keys: false,
-        clear: false,
-        remove: false,
-        force: true,
-        edit: false,
-        dialog: false,
-      });
-      await operator.sees('May force release');
-      operator.visit.expectFailures(403);
-      expect(await ask(operator, 'PATCH', 'locks/job', { fencingToken, ttl: '1m' })).toBe(403);
-      expect(await ask(operator, 'POST', 'locks', { lockName: 'new', ttl: '1m' })).toBe(403);
-      await operator.page.keyboard.press('Escape');
-      await operator.button('Force release').click();
-      await operator.dialog.getByLabel('Reason').fill('it hangs');
-      await operator.confirm('Force release');
-      await operator.sees('job was taken from worker-1.');
-    });
-
-    it('is everything', async () => {
-      const operator = await enter('edit');
-      await operator.seesNames('job', 'job:free', 'job:late');
-      expect(await operator.button('Hold a lock').isVisible()).toBe(true);
-      await operator.goToLock('job');
-      await operator.button('Edit').waitFor();
-      await operator.openSettings();
-      await operator.sees('May change everything');
     });
 
     it('is nothing: neither the page nor what it would ask', async () => {
@@ -166,6 +134,45 @@ describeWithBrowser('What an operator may do', (browser) => {
       await operator.button('Sign in').click();
       const complaints = operator.page.getByText('You are not signed in');
       await eventually(async () => expect(await complaints.count()).toBe(0));
+    });
+  });
+
+  describe('in the page', () => {
+    beforeEach(() => open('express'));
+
+    it('is to free locks', async () => {
+      const operator = await enter('release');
+      expect(await buttons(operator)).toEqual({
+        create: false,
+        select: true,
+        row: true,
+        selection: true,
+        keys: false,
+        clear: false,
+        remove: false,
+        force: true,
+        edit: false,
+        dialog: false,
+      });
+      await operator.sees('May force release');
+      operator.visit.expectFailures(403);
+      expect(await ask(operator, 'PATCH', 'locks/job', { fencingToken, ttl: '1m' })).toBe(403);
+      expect(await ask(operator, 'POST', 'locks', { lockName: 'new', ttl: '1m' })).toBe(403);
+      await operator.page.keyboard.press('Escape');
+      await operator.button('Force release').click();
+      await operator.dialog.getByLabel('Reason').fill('it hangs');
+      await operator.confirm('Force release');
+      await operator.sees('job was taken from worker-1.');
+    });
+
+    it('is everything', async () => {
+      const operator = await enter('edit');
+      await operator.seesNames('job', 'job:free', 'job:late');
+      expect(await operator.button('Hold a lock').isVisible()).toBe(true);
+      await operator.moveToLock('job');
+      await operator.button('Edit').waitFor();
+      await operator.openSettings();
+      await operator.sees('May change everything');
     });
 
     it('is asked for where the page comes without credentials', async () => {

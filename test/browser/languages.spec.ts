@@ -88,7 +88,7 @@ describeWithBrowser('In another language', (browser) => {
       const operator = await Operator.arrive(browser, empty, { locale: tag });
       await operator.sees(say('empty.title'));
       await look(operator, 'the empty list');
-      await operator.goTo('/overview');
+      await operator.moveTo('/overview');
       await operator.sees(say('overview.noContention'));
       await look(operator, 'the empty overview');
     });

@@ -47,7 +47,20 @@ export class Operator {
   }
 
   goToLock(lockName: string): Promise<void> {
-    return this.goTo(`/lock/${encodeURIComponent(lockName)}`);
+    return this.goTo(placeOf(lockName));
+  }
+
+  /** Goes elsewhere in the page, as by a link of its own. The dialog that is open is closed before. */
+  async moveTo(hash = '/'): Promise<void> {
+    if ((await this.dialog.count()) > 0) {
+      await this.page.keyboard.press('Escape');
+      await this.dialog.waitFor({ state: 'hidden' });
+    }
+    await this.page.evaluate(`location.hash = ${JSON.stringify(hash)}`);
+  }
+
+  moveToLock(lockName: string): Promise<void> {
+    return this.moveTo(placeOf(lockName));
   }
 
   button(name: string | RegExp, within: Locator | Page = this.page): Locator {
@@ -159,6 +172,8 @@ export class Operator {
     await this.button(/^(Settings|设置)$/).click();
   }
 }
+
+const placeOf = (lockName: string): string => `/lock/${encodeURIComponent(lockName)}`;
 
 /** Milliseconds of a duration as English writes it: `9m 58s`. */
 export function millisecondsOf(duration: string): number {

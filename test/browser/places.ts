@@ -23,10 +23,10 @@ export async function furnish(scene: AdminScene): Promise<void> {
   await scene.waitedFor('orders:eu:42');
 }
 
-/** Where an operator may be, in this order: each leaves the page as it is looked at. */
+/** Where an operator may be who has arrived, in this order: each leaves the page as it is looked at. */
 export const PLACES: Record<string, (operator: Operator, say: Say) => Promise<void>> = {
   async 'the list'(operator) {
-    await operator.goTo();
+    await operator.moveTo();
     await operator.link('orders:eu:42').waitFor();
   },
   async 'a selection'(operator, say) {
@@ -38,21 +38,22 @@ export const PLACES: Record<string, (operator: Operator, say: Say) => Promise<vo
     await operator.sees(say('force.warningTitle'), operator.dialog);
   },
   async 'the dialog to clear'(operator, say) {
-    await operator.goTo();
+    await operator.moveTo();
+    await operator.button(say('bulk.clear')).click();
     await operator.button(say('list.more')).click();
     await operator.page.getByRole('menuitem', { name: say('action.clearExpired') }).click();
     await operator.sees(say('clear.text'), operator.dialog);
   },
   async 'the list, grouped'(operator) {
-    await operator.goTo('/?group=1&prefix=orders%3A');
+    await operator.moveTo('/?group=1&prefix=orders%3A');
     await operator.link('orders:eu:').waitFor();
   },
   async 'a search that finds nothing'(operator, say) {
-    await operator.goTo('/?search=nothing&state=expired&prefix=a%3A');
+    await operator.moveTo('/?search=nothing&state=expired&prefix=a%3A');
     await operator.sees(say('noMatch.title'));
   },
   async 'a lock'(operator, say) {
-    await operator.goToLock('orders:eu:42');
+    await operator.moveToLock('orders:eu:42');
     await operator.sees(say('event.created'));
     await operator.sees('worker-2', operator.page.locator('main ol'));
   },
@@ -61,52 +62,52 @@ export const PLACES: Record<string, (operator: Operator, say: Say) => Promise<vo
     await operator.sees(say('force.warningTitle'), operator.dialog);
   },
   async 'the dialog to edit'(operator, say) {
-    await operator.goToLock('orders:eu:42');
+    await operator.moveToLock('orders:eu:42');
     await operator.button(say('action.edit')).click();
     await operator.dialog.getByLabel(say('edit.ttl')).fill('soon');
     await operator.sees(say('ttl.wrong'), operator.dialog);
   },
   async 'a long name'(operator, say) {
-    await operator.goToLock(LONG_NAME);
+    await operator.moveToLock(LONG_NAME);
     await operator.sees(say('event.acquired'));
   },
   async 'the dialog to delete'(operator, say) {
-    await operator.goToLock('reports:daily');
+    await operator.moveToLock('reports:daily');
     await operator.button(say('action.delete')).click();
     await operator.sees(say('delete.text'), operator.dialog);
   },
   async 'a lock that is not there'(operator, say) {
     operator.visit.expectFailures(404);
-    await operator.goToLock('gone');
+    await operator.moveToLock('gone');
     await operator.sees(say('gone.text'));
   },
   async 'a page that is not there'(operator, say) {
-    await operator.goTo('/nowhere');
+    await operator.moveTo('/nowhere');
     await operator.sees(say('noPage.title'));
   },
   async 'the overview'(operator) {
-    await operator.goTo('/overview');
+    await operator.moveTo('/overview');
     await operator.page.locator('figure canvas').first().waitFor();
   },
   async 'the dialog to hold a lock'(operator, say) {
-    await operator.goTo();
+    await operator.moveTo();
     await operator.button(say('action.create')).click();
     await operator.button(say('create.submit'), operator.dialog).click();
     await operator.sees(say('create.nameMissing'), operator.dialog);
   },
   async 'the shortcuts'(operator, say) {
-    await operator.goTo();
+    await operator.moveTo();
     await operator.link('orders:eu:42').waitFor();
     await operator.page.keyboard.press('Shift+?');
     await operator.sees(say('keys.title'), operator.dialog);
   },
   async 'the settings'(operator, say) {
-    await operator.goTo();
+    await operator.moveTo();
     await operator.button(say('settings.label')).click();
     await operator.sees(say('settings.appearance'));
   },
   async 'an error'(operator, say) {
-    await operator.goTo();
+    await operator.moveTo();
     await operator.link('orders:eu:42').waitFor();
     operator.visit.expectFailures(500);
     const problem = {

@@ -14,7 +14,7 @@ import { describeWithRedisServer, startRedis, type RedisServer } from '../suppor
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
 /** Milliseconds that a busy machine may take for what comes by itself. */
-const PATIENCE = 20_000;
+const PATIENCE = 60_000;
 
 const SILENT = ['the Redis gate does not answer'];
 
@@ -68,7 +68,7 @@ describeWithRedisServer('locks with a Redis gate before PostgreSQL', () => {
     inspector.on('error', () => {});
     one = await open({ url: redis.url });
     other = await open({ url: redis.url });
-  }, 60_000);
+  });
 
   afterAll(async () => {
     inspector.disconnect();
@@ -76,7 +76,7 @@ describeWithRedisServer('locks with a Redis gate before PostgreSQL', () => {
     await app.close();
     await database.drop();
     await redis.stop();
-  }, 60_000);
+  });
 
   beforeEach(() => {
     name = `lock ${randomUUID()}`;

@@ -45,7 +45,7 @@ describe('a process that holds a lock', () => {
     await resource.create();
     holder = new ScriptProcess(HOLDER, database.url);
     held = JSON.parse(await holder.line()) as { fencingToken: number };
-  }, 60_000);
+  });
 
   afterEach(async () => {
     await holder.kill();

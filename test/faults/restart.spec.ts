@@ -13,12 +13,12 @@ describe('a lease that is held while the database', () => {
     server = await startPostgres();
     app = await createLockApplication({ database: { type: 'postgres', url: server.url } });
     locks = app.get(LockClient);
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await app.close();
     await server.stop();
-  }, 60_000);
+  });
 
   it.each([
     ['is shut down and started', () => server.restart()],

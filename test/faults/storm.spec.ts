@@ -27,13 +27,13 @@ beforeAll(async () => {
   server = await startPostgres({ settings: { wal_writer_delay: '10s' } });
   redis = await startRedis();
   load = await Load.start(server, redis.url);
-}, 60_000);
+});
 
 afterAll(async () => {
   await load.close();
   await redis.stop();
   await server.stop();
-}, 60_000);
+});
 
 async function crash(): Promise<void> {
   await server.kill();

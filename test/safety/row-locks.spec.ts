@@ -235,7 +235,7 @@ describe('batches that overlap', () => {
     expect(Number(stats!.rollbacks)).toBe(0);
     await session.close();
     await database.drop();
-  }, 120_000);
+  });
 });
 
 /** A pseudo-random rank of a name, another one for each seed. */

@@ -20,7 +20,7 @@ describe('the standalone server on its embedded database', () => {
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), 'db-lock-standalone-'));
     server = await start();
-  }, 90_000);
+  });
 
   afterAll(async () => {
     await server.end();
@@ -176,7 +176,7 @@ describe('the standalone server on its embedded database', () => {
       json({ ttl: '2h' }, 'PATCH'),
     );
     expect(renewed).toMatchObject({ status: 200, body: { fencingToken: held.body['fencingToken'] } });
-  }, 90_000);
+  });
 
   it('exits cleanly on SIGTERM', async () => {
     expect(await server.end('SIGTERM')).toEqual({ code: 0, signal: null });

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, jest } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe } from '@jest/globals';
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -17,9 +17,6 @@ const BROWSER = 'chromium-headless-shell';
 /** Milliseconds for what takes a moment on an idle machine. */
 export const PATIENCE = 30_000;
 
-/** Milliseconds for a whole test. */
-const TEST_PATIENCE = 180_000;
-
 /** What a browser says of an answer that a page is told of anyway. */
 const FAILED_REQUEST = /^Failed to load resource: /;
 
@@ -27,7 +24,6 @@ const FAILED_REQUEST = /^Failed to load resource: /;
 export function describeWithBrowser(name: string, suite: (browser: TestBrowser) => void): void {
   (hasProgram(BROWSER, name) ? describe : describe.skip)(name, () => {
     const browser = new TestBrowser();
-    jest.setTimeout(TEST_PATIENCE);
     beforeAll(() => browser.open());
     afterEach(() => browser.closeVisits());
     afterAll(() => browser.close());

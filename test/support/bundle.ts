@@ -25,7 +25,7 @@ const PACKAGES_FILE = join(ROOT, 'test/support/bundled-packages.json');
 const PACKAGES = JSON.parse(readFileSync(PACKAGES_FILE, 'utf8')) as string[];
 
 /** Packages that the others load when they need them. */
-const APART = /^(?:@electric-sql\/.*|ioredis|pg|pg-native|pino|pino-pretty|redis|undici)$/;
+const APART = /^(?:@electric-sql\/.*|ioredis|pg|pg-native|pino|pino-pretty|redis)$/;
 
 /** What all of Nest, and so nearly every suite, loads. */
 const NEST =
@@ -56,7 +56,7 @@ export async function bundle(): Promise<void> {
     transform: { target: 'es2022' },
     external: APART,
     treeshake: false,
-    plugins: [facades],
+    plugins: [facades, imports],
     // Packages that are loaded only where they are installed.
     checks: { unresolvedImport: false },
   });
@@ -69,7 +69,7 @@ export async function bundle(): Promise<void> {
     codeSplitting: {
       groups: [
         { name: 'library', test: (id) => id.startsWith(LIBRARY) && !OPTIONAL.test(id) },
-        { name: 'nest', test: NEST },
+        { name: 'nest', test: NEST, priority: 1 },
       ],
     },
   });
@@ -101,6 +101,20 @@ const facades: Plugin = {
     const names = new Set(Object.keys(exported).filter((one) => /^[\w$]+$/.test(one)));
     if (!isModuleNamespaceObject(exported)) names.add('default');
     return { code: `export { ${[...names].join(', ')} } from '${name}';`, moduleType: 'js' };
+  },
+};
+
+/** Some of the packages require each other as they run: that would load another copy. */
+const imports: Plugin = {
+  name: 'imports',
+  transform(code, id) {
+    if (!id.includes('/node_modules/') || !code.includes('createRequire(import.meta.url)')) return null;
+    const required = PACKAGES.filter((name) => code.includes(`require('${name}')`));
+    return required.reduce(
+      (changed, name, index) =>
+        `import * as required${index} from '${name}';\n${changed.replaceAll(`require('${name}')`, `required${index}`)}`,
+      code,
+    );
   },
 };
 

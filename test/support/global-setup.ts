@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { buildPage } from '#support/built-page';
-import { bundleLibrary } from '#support/library-bundle';
+import { bundle } from '#support/bundle';
 import { hasProgram } from '#support/system-program';
 import { startPostgres, type PostgresServer } from '#support/postgres-server';
 
@@ -21,7 +21,7 @@ export default async function setUp(): Promise<void> {
   process.stderr.write(`The tests use ${origin}.\n`);
   for (const program of ['redis-server', 'pgbouncer', 'chromium-headless-shell']) provide(program);
   buildPage();
-  await bundleLibrary();
+  await bundle();
 }
 
 /** Suites start servers of their own; the program is installed once, before the workers of jest would do it twice. */

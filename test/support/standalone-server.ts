@@ -4,8 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { findFreePort } from './free-port.js';
 import { until } from './patience.js';
 
-const LOADER = new URL('./typescript-loader.mjs', import.meta.url).href;
-const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+/** See bundle.ts. */
+const MAIN = fileURLToPath(new URL('../../libs/db-lock/.cache/bundle/standalone-server.js', import.meta.url));
 
 /** Milliseconds for the very first start of an embedded database on a busy machine. */
 const PATIENCE = 60_000;
@@ -29,7 +29,7 @@ export class StandaloneServer {
     readonly port: number,
     onTerminal: boolean,
   ) {
-    const command = [process.execPath, '--import', LOADER, MAIN];
+    const command = [process.execPath, '--enable-source-maps', MAIN];
     // script(1), of every Linux, runs its command on a terminal of its own.
     const [program, ...args] = onTerminal
       ? ['script', '-qec', `exec ${command.join(' ')}`, '/dev/null']

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { register } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { isMainThread } from 'node:worker_threads';
@@ -9,18 +9,22 @@ import { isMainThread } from 'node:worker_threads';
  */
 if (isMainThread) register(import.meta.url);
 
-const LIBRARY = /^nestjs-db-lock(?:\/(.*))?$|^(?:\.\.?\/)+libs\/db-lock\/src\/(.*)\.js$/;
+const LIBRARY = /^nestjs-db-lock(?:\/(.*))?$|^(?:\.\.?\/)+libs\/db-lock\/src\/(.*)\.[jt]s$/;
+const BUNDLE = new URL('../../libs/db-lock/.cache/bundle/', import.meta.url);
+const PACKAGES = JSON.parse(readFileSync(new URL('bundled-packages.json', import.meta.url), 'utf8'));
 
-/** As jest's moduleNameMapper has it. */
-const BUNDLE = '../../libs/db-lock/.cache/library';
+/** Where the tests' bundle has it, if it does: see bundle.ts. */
+function bundled(specifier) {
+  const library = LIBRARY.exec(specifier);
+  if (library) return new URL(`${library[1] ?? library[2] ?? 'index'}.js`, BUNDLE);
+  const name = PACKAGES.includes(specifier) ? `packages/${specifier}` : specifier;
+  const file = new URL(name.replace(/(?:\.[jt]s)?$/, '.js'), BUNDLE);
+  return existsSync(file) ? file : undefined;
+}
 
 export async function resolve(specifier, context, next) {
-  const library = LIBRARY.exec(specifier);
-  if (library)
-    return next(
-      new URL(`${BUNDLE}/${library[1] ?? library[2] ?? 'index'}.js`, import.meta.url).href,
-      context,
-    );
+  const file = bundled(specifier);
+  if (file) return next(file.href, context);
   try {
     return await next(specifier, context);
   } catch (error) {

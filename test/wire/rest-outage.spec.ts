@@ -16,11 +16,11 @@ describe('when the database goes away', () => {
     const database = { url: postgres.url, drop: async () => {} };
     services = [];
     for (const platform of PLATFORMS) services.push(await LockService.open({ platform, database }));
-  }, 120_000);
+  });
   afterAll(async () => {
     for (const service of services) await service.close();
     await postgres.stop();
-  }, 120_000);
+  });
 
   it('busy and unavailable are told apart, before, meanwhile and afterwards', async () => {
     const lease = { workerName: 'ann', grantId: randomUUID(), ttl: '1h' };
@@ -50,7 +50,7 @@ describe('when the database goes away', () => {
       const renewal = await service.send('PATCH', leasePath('held', lease.grantId), { json: { ttl: '1h' } });
       expect(renewal).toMatchObject({ status: 200, json: { workerName: 'ann' } });
     }
-  }, 120_000);
+  });
 
   /**
    * Each route but those of django-db-lock, whose envelope has tests of its own, and those that need no database; what

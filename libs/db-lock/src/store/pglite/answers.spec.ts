@@ -1,16 +1,13 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { DataSource } from 'typeorm';
 import type { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js';
 import { copyPgliteTemplate } from '../../../../../test/support/pglite-template.js';
 import type { PgliteClient } from './client.js';
 import { pgliteDataSourceOptions } from './driver.js';
-
-/** Milliseconds: on a busy machine PGlite may take a while for its first start. */
-jest.setTimeout(120_000);
 
 interface Answer {
   rows: unknown[];

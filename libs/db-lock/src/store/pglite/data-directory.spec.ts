@@ -9,9 +9,6 @@ import type { PgliteClient } from './client.js';
 import { PgliteDriver, pgliteDataSourceOptions } from './driver.js';
 import { DataDirectoryInUseError } from './errors.js';
 
-/** Milliseconds: on a busy machine PGlite may take a while for its first start. */
-jest.setTimeout(120_000);
-
 const root = mkdtempSync(join(tmpdir(), 'db-lock-data-directory-'));
 
 /** A database made once, for the tests to start with a copy. */

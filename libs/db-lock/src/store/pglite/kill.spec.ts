@@ -1,15 +1,16 @@
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setImmediate as breath, setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, describe, expect, it, jest } from '@jest/globals';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, describe, expect, it } from '@jest/globals';
 import { DataSource } from 'typeorm';
 import { ScriptProcess } from '../../../../../test/support/child-process.js';
+import { until } from '../../../../../test/support/patience.js';
 import { copyPgliteTemplate } from '../../../../../test/support/pglite-template.js';
 import { pgliteDataSourceOptions } from './driver.js';
 
 /** Milliseconds: on a busy machine PGlite may take a while for its first start. */
-jest.setTimeout(120_000);
+const PATIENCE = 120_000;
 
 /** Opens the directory, prints how many rows it finds, then adds one after another and prints each that is committed. */
 const WRITER = `
@@ -36,7 +37,7 @@ describe('kill -9 of the process with the embedded database', () => {
   it('does no harm while the database is made', async () => {
     const directory = join(root, 'unfinished');
     const writer = new ScriptProcess(WRITER, directory);
-    while (!existsSync(join(directory, 'PG_VERSION'))) await breath();
+    await until('the directory to be filled', PATIENCE, () => existsSync(join(directory, 'PG_VERSION')));
     await writer.kill();
     expect(writer.lines).toEqual([]);
     expect(existsSync(join(directory, 'db-lock.unfinished'))).toBe(true);

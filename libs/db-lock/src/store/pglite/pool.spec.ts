@@ -1,12 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { DataSource, EntitySchema, type MigrationInterface, type QueryRunner } from 'typeorm';
 import type { PgliteClient } from './client.js';
 import { pgliteDataSourceOptions } from './driver.js';
 import type { PglitePool } from './pool.js';
-
-/** Milliseconds: on a busy machine PGlite may take a while for its first start. */
-jest.setTimeout(120_000);
 
 interface Note {
   id?: string;
