@@ -1,13 +1,9 @@
-import { readFileSync } from 'node:fs';
-
-/** See test/support/bundle.ts. */
-const BUNDLED = JSON.parse(
-  readFileSync(new URL('./test/support/bundled-packages.json', import.meta.url), 'utf8'),
-);
-
-/** ESM jest: Nest 12 is pure ESM, so jest runs under --experimental-vm-modules (see the test script). */
+/**
+ * The suites run in Node itself, one after the other in a few processes: what they import is loaded once a process, by
+ * Node and test/support/typescript-loader.mjs. The transform is for globalSetup, and for that loader.
+ */
 export default {
-  testEnvironment: 'node',
+  runner: '<rootDir>/test/support/jest/runner.js',
   roots: ['<rootDir>/src', '<rootDir>/libs', '<rootDir>/test'],
   testRegex: '\\.spec\\.ts$',
   extensionsToTreatAsEsm: ['.ts'],
@@ -25,24 +21,10 @@ export default {
       },
     ],
   },
-  moduleNameMapper: {
-    ...Object.fromEntries(
-      BUNDLED.map((name) => [
-        `^${name.replaceAll('.', '\\.')}$`,
-        `<rootDir>/libs/db-lock/.cache/bundle/packages/${name.replace(/\.js$/, '')}.js`,
-      ]),
-    ),
-    '^nestjs-db-lock$': '<rootDir>/libs/db-lock/.cache/bundle/index.js',
-    '^nestjs-db-lock/(.*)$': '<rootDir>/libs/db-lock/.cache/bundle/$1.js',
-    '^(?:\\.\\./)+libs/db-lock/src/(.*)\\.js$': '<rootDir>/libs/db-lock/.cache/bundle/$1.js',
-    '^(\\.{1,2}/.*)\\.js$': '$1',
-  },
   modulePathIgnorePatterns: ['<rootDir>/dist', '<rootDir>/libs/.*/dist'],
   cacheDirectory: '<rootDir>/.cache/jest',
-  testSequencer: '<rootDir>/test/support/sequencer.js',
+  testSequencer: '<rootDir>/test/support/jest/sequencer.js',
   globalSetup: '<rootDir>/test/support/global-setup.ts',
   globalTeardown: '<rootDir>/test/support/global-teardown.ts',
-  // Longer than what the tests wait for, each by its name, on the slowest machine.
-  testTimeout: 180_000,
   maxWorkers: 3,
 };

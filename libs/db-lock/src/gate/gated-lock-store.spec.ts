@@ -329,7 +329,9 @@ describeWithRedis('a store with a gate', (server) => {
   });
 
   it('leaves no key after a database call that rejected, and rejects too', async () => {
-    inner.delay = Promise.reject(new Error('broken'));
+    inner.delay = sleep(1).then(() => {
+      throw new Error('broken');
+    });
     await expect(store.acquire([request()])).rejects.toThrow('broken');
     expect(await entry()).toBeUndefined();
   });

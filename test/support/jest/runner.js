@@ -1,0 +1,41 @@
+import { Worker } from 'jest-worker';
+import { fileURLToPath } from 'node:url';
+
+const SUITE_PROCESS = fileURLToPath(new URL('suite-process.js', import.meta.url));
+
+/**
+ * Runs the suites in a few processes, in each one after the other. Jest's own runner makes a copy of Node's globals for each
+ * suite, and loads all modules anew there, which takes longer than most suites. What jest-light-runner itself does in
+ * several processes may wait for ever when they start at once.
+ */
+export default class SuiteRunner {
+  constructor(globalConfig) {
+    this.globalConfig = globalConfig;
+  }
+
+  async runTests(tests, watcher, onStart, onResult, onFailure) {
+    const { globalConfig } = this;
+    const processes = new Worker(SUITE_PROCESS, {
+      exposedMethods: ['run'],
+      numWorkers: globalConfig.maxWorkers,
+      maxRetries: 0,
+    });
+    processes.getStdout()?.pipe(process.stdout);
+    processes.getStderr()?.pipe(process.stderr);
+    const waiting = tests.values();
+    const runOneAfterTheOther = async () => {
+      for (const test of waiting) {
+        if (watcher.isInterrupted()) return;
+        await onStart(test);
+        try {
+          const projectConfig = test.context.config;
+          await onResult(test, await processes.run(test.path, globalConfig, projectConfig));
+        } catch (error) {
+          await onFailure(test, error);
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: globalConfig.maxWorkers }, runOneAfterTheOther));
+    await processes.end();
+  }
+}
