@@ -6,68 +6,82 @@ import { millisecondsOf, openScene, Operator } from './operator.js';
 
 const HOUR = 3_600_000;
 
+/** Where an application may be, and how far the operator's clock is off. */
+const HERE = { platform: 'express' as const, globalPrefix: undefined, clockOffset: 0 };
+const FAR_AWAY = { platform: 'fastify' as const, globalPrefix: 'internal/v1', clockOffset: HOUR };
+
 describeWithBrowser('An operator', (browser) => {
-  describe.each([
-    { platform: 'express' as const, globalPrefix: undefined, clockOffset: 0 },
-    { platform: 'fastify' as const, globalPrefix: 'internal/v1', clockOffset: HOUR },
-  ])('on $platform with the prefix $globalPrefix and a clock that is $clockOffset ms off', (place) => {
-    const { clockOffset, ...options } = place;
-    let scene: AdminScene;
+  let scene: AdminScene;
+
+  describe.each([HERE, FAR_AWAY])(
+    'on $platform with the prefix $globalPrefix and a clock that is $clockOffset ms off',
+    ({ clockOffset, ...options }) => {
+      beforeEach(async () => {
+        scene = await openScene(browser, options);
+      });
+
+      it('finds a lock that hangs, sees who waits, and frees it with a reason', async () => {
+        const stuck = await scene.lease('orders:42', { workerName: 'worker-1', ttl: '10m' });
+        await scene.lease('orders:43', { workerName: 'worker-2' });
+        await scene.released('invoices:7');
+        const operator = await Operator.arrive(browser, scene, { clockOffset });
+        await operator.seesNames('invoices:7', 'orders:42', 'orders:43');
+
+        await operator.search.fill('ERS:42');
+        await operator.seesNames('orders:42');
+        const remaining = async () => millisecondsOf(await operator.cell('orders:42', 'Time remaining'));
+        const shown = await remaining();
+        const left = stuck.expireTime.getTime() - (await scene.now());
+        expect(Math.abs(shown - left)).toBeLessThan(5000);
+        await eventually(async () => expect(await remaining()).toBeLessThan(shown));
+
+        await operator.link('orders:42').click();
+        await operator.page.getByRole('heading', { level: 1, name: 'orders:42' }).waitFor();
+        await operator.seesFact('Holder', 'worker-1');
+        const queue = operator.region(/^Queue/);
+        await operator.sees('Nobody waits.', queue);
+        const waiter = scene.acquire('orders:42', { workerName: 'worker-3', wait: '2m' });
+        await operator.sees('worker-3', queue);
+        expect(await queue.getByRole('heading').innerText()).toMatch(/1$/);
+
+        await operator.button('Force release').click();
+        await operator.sees('The old holder may still be running', operator.dialog);
+        await operator.sees('waits first and gets it at once.', operator.dialog);
+        const submit = operator.button('Force release', operator.dialog);
+        expect(await submit.isDisabled()).toBe(true);
+        await operator.dialog.getByLabel('Reason').fill('   ');
+        expect(await submit.isDisabled()).toBe(true);
+        await operator.dialog.getByLabel('Reason').fill('worker-1 hangs');
+        await operator.confirm('Force release');
+        await operator.sees(
+          /^worker-3$/,
+          operator.page.getByRole('status').filter({ hasText: 'has it now' }),
+        );
+
+        const { outcome } = await waiter;
+        expect(outcome).not.toBe('busy');
+        await operator.seesFact('Holder', 'worker-3');
+        await operator.sees('Nobody waits.', queue);
+        await operator.seesHistory(
+          { event: 'Acquired', worker: 'worker-3', why: expect.stringMatching(/^after .+ of waiting$/) },
+          { event: 'Forced', worker: 'worker-1', why: 'worker-1 hangs by olga' },
+          { event: 'Waited', worker: 'worker-3', why: 'behind worker-1' },
+          { event: 'Acquired', worker: 'worker-1', why: '' },
+        );
+        const events = async () => (await operator.history()).map(({ event }) => event);
+        await operator.choose('Without waits');
+        await eventually(async () => expect(await events()).toEqual(['Acquired', 'Forced', 'Acquired']));
+        await operator.choose('Operators’ acts');
+        await eventually(async () => expect(await events()).toEqual(['Forced']));
+      });
+    },
+  );
+
+  describe('far away', () => {
+    const { clockOffset, ...options } = FAR_AWAY;
 
     beforeEach(async () => {
       scene = await openScene(browser, options);
-    });
-
-    it('finds a lock that hangs, sees who waits, and frees it with a reason', async () => {
-      const stuck = await scene.lease('orders:42', { workerName: 'worker-1', ttl: '10m' });
-      await scene.lease('orders:43', { workerName: 'worker-2' });
-      await scene.released('invoices:7');
-      const operator = await Operator.arrive(browser, scene, { clockOffset });
-      await operator.seesNames('invoices:7', 'orders:42', 'orders:43');
-
-      await operator.search.fill('ERS:42');
-      await operator.seesNames('orders:42');
-      const remaining = async () => millisecondsOf(await operator.cell('orders:42', 'Time remaining'));
-      const shown = await remaining();
-      const left = stuck.expireTime.getTime() - (await scene.now());
-      expect(Math.abs(shown - left)).toBeLessThan(5000);
-      await eventually(async () => expect(await remaining()).toBeLessThan(shown));
-
-      await operator.link('orders:42').click();
-      await operator.page.getByRole('heading', { level: 1, name: 'orders:42' }).waitFor();
-      await operator.seesFact('Holder', 'worker-1');
-      const queue = operator.region(/^Queue/);
-      await operator.sees('Nobody waits.', queue);
-      const waiter = scene.acquire('orders:42', { workerName: 'worker-3', wait: '2m' });
-      await operator.sees('worker-3', queue);
-      expect(await queue.getByRole('heading').innerText()).toMatch(/1$/);
-
-      await operator.button('Force release').click();
-      await operator.sees('The old holder may still be running', operator.dialog);
-      await operator.sees('waits first and gets it at once.', operator.dialog);
-      const submit = operator.button('Force release', operator.dialog);
-      expect(await submit.isDisabled()).toBe(true);
-      await operator.dialog.getByLabel('Reason').fill('   ');
-      expect(await submit.isDisabled()).toBe(true);
-      await operator.dialog.getByLabel('Reason').fill('worker-1 hangs');
-      await operator.confirm('Force release');
-      await operator.sees(/^worker-3$/, operator.page.getByRole('status').filter({ hasText: 'has it now' }));
-
-      const { outcome } = await waiter;
-      expect(outcome).not.toBe('busy');
-      await operator.seesFact('Holder', 'worker-3');
-      await operator.sees('Nobody waits.', queue);
-      await operator.seesHistory(
-        { event: 'Acquired', worker: 'worker-3', why: expect.stringMatching(/^after .+ of waiting$/) },
-        { event: 'Forced', worker: 'worker-1', why: 'worker-1 hangs by olga' },
-        { event: 'Waited', worker: 'worker-3', why: 'behind worker-1' },
-        { event: 'Acquired', worker: 'worker-1', why: '' },
-      );
-      const events = async () => (await operator.history()).map(({ event }) => event);
-      await operator.choose('Without waits');
-      await eventually(async () => expect(await events()).toEqual(['Acquired', 'Forced', 'Acquired']));
-      await operator.choose('Operators’ acts');
-      await eventually(async () => expect(await events()).toEqual(['Forced']));
     });
 
     it('holds a lock by hand, edits it, frees it and deletes it', async () => {
@@ -141,8 +155,6 @@ describeWithBrowser('An operator', (browser) => {
   });
 
   describe('on one page', () => {
-    let scene: AdminScene;
-
     beforeEach(async () => {
       scene = await openScene(browser);
     });

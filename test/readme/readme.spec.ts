@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import ts from 'typescript';
 import { STATIC_OPTIONS } from '../../libs/db-lock/src/module/module-definition.js';
 import { optionsSchema } from '../../libs/db-lock/src/module/options.js';
 import { copyPgliteTemplate } from '../support/pglite-template.js';
@@ -15,7 +16,6 @@ import { blocksOf, fileNameOf } from './examples.js';
 
 const ROOT = new URL('../../', import.meta.url);
 const README = new URL('README.md', ROOT);
-const COMPILER = fileURLToPath(new URL('node_modules/typescript/bin/tsc', ROOT));
 const LOADER = new URL('test/support/typescript-loader.mjs', ROOT).href;
 
 /** Starts the README's application and uses it. */
@@ -68,6 +68,16 @@ function run(
   });
 }
 
+/** What TypeScript has against these files. What they import has a check of its own. */
+function complaintsOf(files: string[]): unknown[] {
+  const { config } = ts.readConfigFile(fileURLToPath(new URL('tsconfig.json', ROOT)), ts.sys.readFile);
+  const { options } = ts.parseJsonConfigFileContent(config, ts.sys, fileURLToPath(ROOT));
+  const program = ts.createProgram(files, options);
+  return files
+    .flatMap((file) => ts.getPreEmitDiagnostics(program, program.getSourceFile(file)))
+    .map(({ messageText }) => messageText);
+}
+
 describe('the README', () => {
   let directory: string;
 
@@ -96,11 +106,7 @@ describe('the README', () => {
     ];
     for (const [name, text] of files) await writeFile(join(folder, name!), text!);
 
-    await writeFile(
-      join(folder, 'tsconfig.json'),
-      '{ "extends": "../../tsconfig.json", "include": ["*.ts"] }',
-    );
-    expect(await run(process.execPath, [COMPILER, '-p', folder], '', {})).toBe('');
+    expect(complaintsOf(files.map(([name]) => join(folder, name!)))).toEqual([]);
 
     const database = await createTestDatabase();
     const redis = await startRedis();
