@@ -46,7 +46,9 @@ async function useServer(url: string) {
 
 /** Its data need not survive anything, so it does without what makes them durable. */
 async function startServer() {
-  const server = await startPostgres({ settings: { fsync: 'off', full_page_writes: 'off' } });
+  const server = await startPostgres({
+    settings: { fsync: 'off', full_page_writes: 'off', max_connections: '500' },
+  });
   globalThis.sharedPostgres = server;
   return server;
 }

@@ -1,6 +1,7 @@
 import type { INestApplication } from '@nestjs/common';
 import { LockServer } from 'nestjs-db-lock';
 import { randomUUID } from 'node:crypto';
+import type { Server } from 'node:http';
 import pg from 'pg';
 import { Agent, type Dispatcher } from 'undici';
 import { createLockApplication, listen, type LockApplicationOptions } from './lock-application.js';
@@ -153,9 +154,20 @@ export class LockService implements AsyncDisposable {
 
   async close(): Promise<void> {
     await this.#agent.close();
-    await this.app.close();
+    await this.#closeApplication();
     await this.session.end().catch(() => {});
     await this.database.drop();
+  }
+
+  /** A connection that becomes idle only then would be kept for as long as its keep-alive: 72 s on Fastify. */
+  async #closeApplication(): Promise<void> {
+    const server = this.app.getHttpServer() as Server;
+    const sweeping = setInterval(() => server.closeIdleConnections(), 50);
+    try {
+      await this.app.close();
+    } finally {
+      clearInterval(sweeping);
+    }
   }
 }
 

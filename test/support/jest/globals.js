@@ -30,7 +30,16 @@ const PATIENCE = 180_000;
 /** Not those that a test may have faked. */
 const { setTimeout, clearTimeout } = globalThis;
 
-/** What the runner leaves to us: that a test or a hook ends in time, and that a test fails that ought to. */
+/** What nobody has handled so far, by its promise: it would end the process, and the suites to come with it. */
+const unhandled = new Map();
+process.on('unhandledRejection', (error, promise) => unhandled.set(promise, error));
+process.on('rejectionHandled', (promise) => unhandled.delete(promise));
+process.on('uncaughtException', (error) => unhandled.set(error, error));
+
+/**
+ * What the runner leaves to us: that a test or a hook ends in time, that it fails by an error that nobody handles while it runs,
+ * and that a test fails that ought to.
+ */
 circus.addEventHandler(({ name }, { currentDescribeBlock: { hooks, children } }) => {
   if (name === 'add_hook') limit(hooks.at(-1));
   if (name === 'add_test') limit(children.at(-1));
@@ -52,6 +61,9 @@ async function endsWithin(milliseconds, work) {
   } finally {
     clearTimeout(timer);
   }
+  const [error] = unhandled.values();
+  unhandled.clear();
+  if (error !== undefined) throw error;
 }
 
 async function fails(work) {
