@@ -28,7 +28,7 @@ export const jest = {
 const PATIENCE = 180_000;
 
 /** Not those that a test may have faked. */
-const { setTimeout, clearTimeout } = globalThis;
+const { setTimeout, clearTimeout, setImmediate } = globalThis;
 
 /** What nobody has handled so far, by its promise: it would end the process, and the suites to come with it. */
 const unhandled = new Map();
@@ -61,6 +61,7 @@ async function endsWithin(milliseconds, work) {
   } finally {
     clearTimeout(timer);
   }
+  await new Promise(setImmediate); // Node tells only then what was handled late.
   const [error] = unhandled.values();
   unhandled.clear();
   if (error !== undefined) throw error;
