@@ -63,7 +63,7 @@ export async function bundle(): Promise<void> {
   await build.write({
     dir: BUNDLE,
     cleanDir: true,
-    sourcemap: true,
+    sourcemap: false,
     entryFileNames: '[name].js',
     chunkFileNames: '[name].js',
     codeSplitting: {

@@ -29,7 +29,7 @@ export class StandaloneServer {
     readonly port: number,
     onTerminal: boolean,
   ) {
-    const command = [process.execPath, '--enable-source-maps', MAIN];
+    const command = [process.execPath, MAIN];
     // script(1), of every Linux, runs its command on a terminal of its own.
     const [program, ...args] = onTerminal
       ? ['script', '-qec', `exec ${command.join(' ')}`, '/dev/null']
