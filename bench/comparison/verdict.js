@@ -57,5 +57,5 @@ export const verdictColumns = (revision) => [
   [revision, ({ earlier }) => earlier],
   ['working tree', ({ now }) => now],
   ['ratio', ({ ratio }) => spreadText(ratio, 2)],
-  ['', ({ isWorse }) => (isWorse ? `worse by more than ${MOST}` : '')],
+  ['verdict', ({ isWorse }) => (isWorse ? `worse by more than ${MOST}` : 'no worse')],
 ];

@@ -6,6 +6,7 @@ const WORKSPACE = fileURLToPath(new URL('../..', import.meta.url));
 
 /** The benchmark is JavaScript, without types. */
 const VERDICT = '../../bench/comparison/verdict.js';
+const TABLE = '../../bench/report/table.js';
 
 interface Verdict {
   what: string;
@@ -14,9 +15,15 @@ interface Verdict {
   ratio: { median: number; least: number; most: number };
   isWorse: boolean;
 }
-type VerdictsOf = (measurements: object[], condition: object) => Verdict[];
 
-const { verdictsOf } = (await import(VERDICT)) as { verdictsOf: VerdictsOf };
+interface VerdictModule {
+  verdictsOf: (measurements: object[], condition: object) => Verdict[];
+  verdictColumns: (revision: string) => unknown;
+}
+type TableOf = (columns: unknown, verdicts: Verdict[]) => string;
+
+const { verdictsOf, verdictColumns } = (await import(VERDICT)) as VerdictModule;
+const { tableOf } = (await import(TABLE)) as { tableOf: TableOf };
 
 const CONDITION = { callers: 256 };
 
@@ -62,6 +69,22 @@ describe('A comparison with an earlier revision', () => {
     });
     expect(node).toMatchObject({ earlier: '40.0', now: '80.0', ratio: { median: 1, least: 1, most: 5 } });
     expect([rate!.isWorse, node!.isWorse]).toEqual([false, false]);
+  });
+
+  it('is shown as a table', () => {
+    const earlier = measured('earlier', [10_000, 40, 30]);
+    const shown = (now: object[]) =>
+      tableOf(verdictColumns('v1'), verdictsOf([...earlier, ...now], CONDITION));
+    expect(shown(earlier.map((one) => ({ ...one, system: 'now' })))).toBe(`\
+| median of the rounds        |     v1 | working tree | ratio | verdict  |
+| --------------------------- | -----: | -----------: | ----: | -------- |
+| cycles/s                    | 10,000 |       10,000 |  1.00 | no worse |
+| node, µs of CPU a cycle     |   40.0 |         40.0 |  1.00 | no worse |
+| database, µs of CPU a cycle |   30.0 |         30.0 |  1.00 | no worse |
+`);
+    const costlier = shown(measured('now', [10_000, 60, NaN]));
+    expect(costlier).toMatch(/node.*\| +1\.50 \| worse by more than 1\.05 \|/);
+    expect(costlier).toMatch(/database.*\| +- \| +- \| no worse +\|/);
   });
 
   it.each([
