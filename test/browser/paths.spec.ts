@@ -274,10 +274,12 @@ describeWithBrowser('An operator', (browser) => {
 
       const isRestored = async (other: Operator) => {
         await other.seesNames(...second);
-        expect(await other.search.inputValue()).toBe('job');
-        expect(await other.page.getByRole('radio', { name: /^Released/ }).isChecked()).toBe(true);
-        expect(await other.page.getByRole('switch', { name: 'Group by prefix' }).isChecked()).toBe(true);
-        expect(await other.page.getByLabel('Rows').inputValue()).toBe('25');
+        await eventually(async () => {
+          expect(await other.search.inputValue()).toBe('job');
+          expect(await other.page.getByRole('radio', { name: /^Released/ }).isChecked()).toBe(true);
+          expect(await other.page.getByRole('switch', { name: 'Group by prefix' }).isChecked()).toBe(true);
+          expect(await other.page.getByLabel('Rows').inputValue()).toBe('25');
+        });
         await other.sees('Page 2 of 3');
         const head = other.page.getByRole('columnheader', { name: 'Token' });
         expect(await head.getAttribute('aria-sort')).toBe('descending');
