@@ -529,7 +529,7 @@ describe.each(PLATFORMS)('a bulk on %s', (platform) => {
           context.switchToHttp().getRequest<{ url: string }>().url.endsWith('/leases')
             ? next
                 .handle()
-                .pipe(timeout({ first: 200, with: () => throwError(() => new RequestTimeoutException()) }))
+                .pipe(timeout({ first: 500, with: () => throwError(() => new RequestTimeoutException()) }))
             : next.handle(),
       };
       const providers = [{ provide: APP_INTERCEPTOR, useValue: impatient }];
@@ -540,7 +540,7 @@ describe.each(PLATFORMS)('a bulk on %s', (platform) => {
       await blocking.lockRow('slow');
       const connection = sendBehind(other, 'busy', 'slow');
       await blocking.awaitWaiter();
-      await sleep(400);
+      await sleep(600);
       await blocking.letGo();
       await until('it is free', PATIENCE, async () => {
         return (await other.locks.inspect('slow'))!.state === 'released';
