@@ -215,7 +215,7 @@ describe('batches that overlap', () => {
     const names = Array.from({ length: 300 }, (_, index) => `overlap:${index}`);
 
     const churn = async (store: LockStore, seed: number) => {
-      for (let round = 0; round < 12; round++) {
+      for (let round = 0; round < 40; round++) {
         const shuffled = [...names].sort((a, b) => rank(a, seed + round) - rank(b, seed + round));
         const requests = shuffled.map((name) => request(name));
         const answers = await store.acquire(requests);
