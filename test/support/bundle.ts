@@ -6,7 +6,6 @@ import { isModuleNamespaceObject } from 'node:util/types';
 import { rolldown, type Plugin } from 'rolldown';
 
 const require = createRequire(import.meta.url);
-const SELF = fileURLToPath(import.meta.url);
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const LIBRARY = join(ROOT, 'libs/db-lock/src');
 const SERVER = join(ROOT, 'src');
@@ -20,9 +19,13 @@ const COMPLETE = join(BUNDLE, 'complete');
 /** What runs in processes of its own, too. */
 const HELPERS = ['test/support/lock-application', 'test/faults/guarded-resource'];
 
+/** Where those are, with what they import, this file and the list of packages. */
+const HELPER_FOLDERS = ['test/support', 'test/faults'].map((folder) => join(ROOT, folder));
+
 /** The packages of many files, as they are imported. */
-const PACKAGES_FILE = join(ROOT, 'test/support/bundled-packages.json');
-const PACKAGES = JSON.parse(readFileSync(PACKAGES_FILE, 'utf8')) as string[];
+const PACKAGES = JSON.parse(
+  readFileSync(join(ROOT, 'test/support/bundled-packages.json'), 'utf8'),
+) as string[];
 
 /** Packages that the others load when they need them. */
 const APART = /^(?:@electric-sql\/.*|ioredis|pg|pg-native|pino|pino-pretty|redis)$/;
@@ -36,8 +39,8 @@ const OPTIONAL = /\/src\/(?:openapi|pglite|terminus|testing)\b|\/pglite\//;
 
 /**
  * Puts together, in a few files, the library, the standalone server and the packages that they stand on, unless that was done
- * since they changed. Jest loads each file anew for each suite, and so does each process; to load a few large files takes
- * a fraction of the time that 1,500 small ones take. Each source and each package has a file of its own name beside them,
+ * since they changed. Each process that runs suites, and each that a suite starts, loads them anew; to load a few large files
+ * takes a fraction of the time that 1,500 small ones take. Each source and each package has a file of its own name beside them,
  * which exports what it does: whatever a suite imports comes from the same copy.
  */
 export async function bundle(): Promise<void> {
@@ -77,14 +80,11 @@ export async function bundle(): Promise<void> {
 }
 
 function isComplete(): boolean {
-  const sources = [LIBRARY, SERVER].flatMap((folder) => [
+  const sources = [LIBRARY, SERVER, ...HELPER_FOLDERS].flatMap((folder) => [
     folder,
     ...below(folder).map((path) => join(folder, path)),
   ]);
-  const others = [...HELPERS.map((name) => `${name}.ts`), 'package-lock.json'].map((path) =>
-    join(ROOT, path),
-  );
-  const newest = Math.max(...[SELF, PACKAGES_FILE, ...sources, ...others].map(modified));
+  const newest = Math.max(...[join(ROOT, 'package-lock.json'), ...sources].map(modified));
   return existsSync(COMPLETE) && modified(COMPLETE) > newest;
 }
 
