@@ -26,8 +26,21 @@ const NAMES = 100_000;
  */
 export async function compareWith(options, say) {
   await loadSystem(SYSTEM); // Before the servers start: see startPostgres().
+  const revision = BuiltRevision.build(options.against.commit, say);
+  try {
+    return await report(revision, options, say);
+  } finally {
+    revision.remove();
+  }
+}
+
+/**
+ * @param {BuiltRevision} revision
+ * @param {import('./options.js').Options & { against: import('./options.js').Revision }} options
+ * @param {(text: string) => void} say
+ */
+async function report(revision, options, say) {
   const { name, commit } = options.against;
-  const revision = BuiltRevision.build(commit, say);
   const servers = await startServers();
   try {
     const measurements = await onStage(
@@ -48,7 +61,6 @@ export async function compareWith(options, say) {
     return !verdicts.some(({ isWorse }) => isWorse) && !measurements.some(hasFailed);
   } finally {
     await servers.stop();
-    revision.remove();
   }
 }
 
