@@ -65,8 +65,8 @@ export async function startPostgres() {
   };
 }
 
-/** @param {{ url: string, drop(): Promise<void> }} database @returns {Promise<Database>} */
-async function openDatabase({ url, drop }) {
+/** @param {{ url: string, remove(): Promise<void> }} database @returns {Promise<Database>} */
+async function openDatabase({ url, remove }) {
   const client = await connect(url);
   return {
     url,
@@ -77,7 +77,7 @@ async function openDatabase({ url, drop }) {
     },
     async drop() {
       await client.end();
-      await drop();
+      await remove();
     },
   };
 }

@@ -37,6 +37,16 @@ describeWithBrowser('What an operator may do', (browser) => {
       return (await fetch(new URL('api/' + path, document.baseURI), { method, headers, body })).status;
     })(${JSON.stringify({ method, path, body: JSON.stringify(body) })})`);
 
+  /** A browser asks for credentials when the page is loaded, and sends them from then on. */
+  const signsInWithThePage = async ({ page, address }: Operator): Promise<void> => {
+    let isSignedIn = false;
+    await page.route(`${address}**`, (route) => {
+      isSignedIn ||= route.request().isNavigationRequest();
+      const key = isSignedIn ? KEY.extraHTTPHeaders : {};
+      return route.continue({ headers: { ...route.request().headers(), ...key } });
+    });
+  };
+
   const selectsByKeys = async (operator: Operator) => {
     for (const key of ['j', 'x']) await operator.page.keyboard.press(key);
     const selected = await operator.region('Selected locks').isVisible();
@@ -130,10 +140,11 @@ describeWithBrowser('What an operator may do', (browser) => {
       await operator.sees('You are not signed in', operator.dialog);
       await operator.button('Cancel', operator.dialog).click();
       await operator.dialog.waitFor({ state: 'hidden' });
-      await operator.visit.context.setExtraHTTPHeaders(KEY.extraHTTPHeaders);
+      await signsInWithThePage(operator);
       await operator.button('Sign in').click();
       const complaints = operator.page.getByText('You are not signed in');
       await eventually(async () => expect(await complaints.count()).toBe(0));
+      await operator.seesNames('job', 'job:free', 'job:late');
     });
   });
 

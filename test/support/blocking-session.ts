@@ -1,4 +1,8 @@
 import pg from 'pg';
+import { until } from './patience.js';
+
+/** Milliseconds for what takes a moment. */
+const PATIENCE = 30_000;
 
 /** A session beside ours that gets in the way: it locks rows or tables until it lets go. */
 export class BlockingSession {
@@ -37,14 +41,14 @@ export class BlockingSession {
     return row!.now;
   }
 
-  /** Waits until somebody waits for what this session has locked. */
+  /** Waits until somebody waits for what this session has locked. For rows, the store waits a second at most. */
   async awaitWaiter(): Promise<void> {
-    for (;;) {
+    await until('somebody waits for what is locked', PATIENCE, async () => {
       const waiters = await this.query(
         'SELECT FROM pg_stat_activity WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))',
       );
-      if (waiters.length > 0) return;
-    }
+      return waiters.length > 0;
+    });
   }
 
   async close(): Promise<void> {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { buildPage } from '#support/built-page';
 import { bundle } from '#support/bundle';
@@ -11,13 +12,14 @@ declare global {
 
 /**
  * Provides one PostgreSQL for the whole jest run: the one that TEST_DATABASE_URL names, or else a server of our
- * own. The tests find it in DB_LOCK_TEST_ADMIN_URL.
+ * own. The tests find it in DB_LOCK_TEST_ADMIN_URL; DB_LOCK_TEST_RUN names their databases.
  */
 export default async function setUp(): Promise<void> {
   const { url, origin } = process.env.TEST_DATABASE_URL
     ? await useServer(process.env.TEST_DATABASE_URL)
     : await startServer();
   process.env.DB_LOCK_TEST_ADMIN_URL = url;
+  process.env.DB_LOCK_TEST_RUN = randomUUID().slice(0, 8);
   process.stderr.write(`The tests use ${origin}.\n`);
   for (const program of ['redis-server', 'pgbouncer', 'chromium-headless-shell']) provide(program);
   buildPage();

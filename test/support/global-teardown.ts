@@ -1,3 +1,5 @@
+import { removeTestDatabases } from '#support/test-database';
+
 export default async function tearDown(): Promise<void> {
-  await globalThis.sharedPostgres?.stop();
+  await (globalThis.sharedPostgres?.stop() ?? removeTestDatabases());
 }

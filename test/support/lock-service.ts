@@ -6,7 +6,7 @@ import pg from 'pg';
 import { Agent, type Dispatcher } from 'undici';
 import { createLockApplication, listen, type LockApplicationOptions } from './lock-application.js';
 import { until } from './patience.js';
-import { createTestDatabase } from './test-database.js';
+import { createTestDatabase, type TestDatabase } from './test-database.js';
 
 /** What goes beside the method and the path; of `json`, `form` and `body` at most one. */
 export interface Message {
@@ -37,10 +37,7 @@ export interface LockRow {
 }
 
 /** Where a lock service keeps its locks. */
-export interface ServiceDatabase {
-  url: string;
-  drop(): Promise<void>;
-}
+export type ServiceDatabase = Pick<TestDatabase, 'url' | 'drop'> & Partial<TestDatabase>;
 
 export interface LockServiceOptions extends Omit<LockApplicationOptions, 'database'> {
   /** Default: one of its own, on the PostgreSQL of this test run. */
@@ -144,8 +141,9 @@ export class LockService implements AsyncDisposable {
   }
 
   /** Takes the database away, for good. */
-  loseDatabase(): Promise<void> {
-    return this.database.drop();
+  async loseDatabase(): Promise<void> {
+    if (this.database.remove === undefined) throw new Error('The database is not of its own.');
+    await this.database.remove();
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -1,11 +1,11 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { RequestTimeoutException, type NestInterceptor } from '@nestjs/common';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { Logger, RequestTimeoutException, type NestInterceptor } from '@nestjs/common';
 import { APP_INTERCEPTOR } from '@nestjs/core';
 import { randomUUID } from 'node:crypto';
 import { request, type ClientRequest } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { delay, throwError, timeout } from 'rxjs';
+import { delayWhen, firstValueFrom, race, ReplaySubject, Subject, tap } from 'rxjs';
 import type { z } from 'zod';
 import { bulkJson } from '../../libs/db-lock/src/server/bulk.schemas.js';
 import { leaseJson } from '../../libs/db-lock/src/server/schemas.js';
@@ -395,11 +395,14 @@ describe.each(PLATFORMS)('a bulk on %s', (platform) => {
       const [lease, slow] = [await held(uniqueName()), uniqueName()];
       await service.leaveExpired(slow);
       await session.lockRow(slow);
+      const warn = jest.spyOn(Logger.prototype, 'warn').mockReturnValue();
       const began = performance.now();
       const answers = await bulk(acquire(slow, fields), release(lease.lockName, lease.grantId));
       expect(performance.now() - began).toBeGreaterThanOrEqual(499);
-      expect(performance.now() - began).toBeLessThan(950);
       expect(answers).toEqual([UNKNOWN, { status: 204 }]);
+      // Not the store's own answer, which says that the row is locked.
+      expect(warn.mock.calls).toEqual([[expect.stringContaining('a part of a bulk')]]);
+      warn.mockRestore();
       await session.letGo();
       return slow;
     }
@@ -421,8 +424,13 @@ describe.each(PLATFORMS)('a bulk on %s', (platform) => {
     });
 
     it('leaves no lease either that is granted while the answer is on its way', async () => {
+      const [made, mayGo] = [new ReplaySubject<unknown>(1), new ReplaySubject<void>(1)];
       const slowAnswers: NestInterceptor = {
-        intercept: (_context, next) => next.handle().pipe(delay(500)),
+        intercept: (_context, next) =>
+          next.handle().pipe(
+            tap(made),
+            delayWhen(() => mayGo),
+          ),
       };
       const providers = [{ provide: APP_INTERCEPTOR, useValue: slowAnswers }];
       await using other = await LockService.open({ platform, metadata: { providers } });
@@ -433,12 +441,13 @@ describe.each(PLATFORMS)('a bulk on %s', (platform) => {
       await blocking.lockRow('slow');
       const requests = [acquire('slow'), release(lease.lockName, lease.grantId)];
       const answer = other.send('POST', 'leases', { json: { requests } });
-      await sleep(700);
+      await firstValueFrom(made);
       await blocking.letGo();
-      expect((await answer).json).toEqual({ answers: [UNKNOWN, { status: 204 }] });
       await until('it is free', PATIENCE, async () => {
         return (await other.locks.inspect('slow'))!.state === 'released';
       });
+      mayGo.next();
+      expect((await answer).json).toEqual({ answers: [UNKNOWN, { status: 204 }] });
       await blocking.close();
     });
 
@@ -524,12 +533,11 @@ describe.each(PLATFORMS)('a bulk on %s', (platform) => {
     });
 
     it('leaves nothing either when it got another answer, which stands behind that of another request', async () => {
+      const giveUp = new Subject<never>();
       const impatient: NestInterceptor = {
         intercept: (context, next) =>
           context.switchToHttp().getRequest<{ url: string }>().url.endsWith('/leases')
-            ? next
-                .handle()
-                .pipe(timeout({ first: 500, with: () => throwError(() => new RequestTimeoutException()) }))
+            ? race(next.handle(), giveUp)
             : next.handle(),
       };
       const providers = [{ provide: APP_INTERCEPTOR, useValue: impatient }];
@@ -540,7 +548,7 @@ describe.each(PLATFORMS)('a bulk on %s', (platform) => {
       await blocking.lockRow('slow');
       const connection = sendBehind(other, 'busy', 'slow');
       await blocking.awaitWaiter();
-      await sleep(600);
+      giveUp.error(new RequestTimeoutException());
       await blocking.letGo();
       await until('it is free', PATIENCE, async () => {
         return (await other.locks.inspect('slow'))!.state === 'released';

@@ -21,8 +21,8 @@ export interface BulkCaller {
   absence: Absence;
 }
 
-/** Milliseconds that a bulk which is answered in part waits for one answer more. */
-const LULL = 500;
+/** How long a bulk that is answered in part waits for one answer more, in parts of the time a request may queue: 500 ms by default. */
+const LULL = 0.1;
 
 const SLOWER = 'The lock store did not answer a part of a bulk in time.';
 
@@ -81,7 +81,8 @@ class Bulk implements Absence {
         if (answers.size === requests.length) {
           clearTimeout(lull);
           resolve();
-        } else if (answer.status !== 400) lull = lull?.refresh() ?? setTimeout(resolve, LULL);
+        } else if (answer.status !== 400)
+          lull = lull?.refresh() ?? setTimeout(resolve, this.server.queueTimeout * LULL);
       };
       for (const [index, request] of requests.entries()) void gather(request, index);
     });

@@ -100,11 +100,14 @@ export class LockServer {
 
   /** What operators see and do. */
   readonly desk: OperatorDesk;
+  /** Milliseconds that a request may queue before the store takes it. */
+  readonly queueTimeout: number;
 
   constructor(
     private readonly store: LockStore,
     { queueTimeout = 5_000, knownBusy = 0, maxQueued = 10_000, events, recorder }: LockServerOptions = {},
   ) {
+    this.queueTimeout = queueTimeout;
     const common = { maxBatch: MAX_BATCH, maxAge: queueTimeout };
     this.#acquires = new Coalescer({
       ...common,
