@@ -14,6 +14,7 @@ export class BlockingSession {
 
   static async open(url: string): Promise<BlockingSession> {
     const session = new BlockingSession(url);
+    session.#client.on('error', () => {}); // What it does next tells.
     await session.#client.connect();
     return session;
   }
@@ -44,8 +45,9 @@ export class BlockingSession {
   /** Waits until somebody waits for what this session has locked. For rows, the store waits a second at most. */
   async awaitWaiter(): Promise<void> {
     await until('somebody waits for what is locked', PATIENCE, async () => {
+      // Not by pg_stat_activity: in a transaction, it never tells of a session that began after the first look.
       const waiters = await this.query(
-        'SELECT FROM pg_stat_activity WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))',
+        'SELECT FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))',
       );
       return waiters.length > 0;
     });
