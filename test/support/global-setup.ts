@@ -22,8 +22,7 @@ export default async function setUp(): Promise<void> {
   process.env.DB_LOCK_TEST_RUN = randomUUID().slice(0, 8);
   process.stderr.write(`The tests use ${origin}.\n`);
   for (const program of ['redis-server', 'pgbouncer', 'chromium-headless-shell']) provide(program);
-  buildPage();
-  await bundle();
+  await Promise.all([buildPage(), bundle()]);
 }
 
 /** Suites start servers of their own; the program is installed once, before the workers of jest would do it twice. */
