@@ -56,8 +56,7 @@ async function pauseDatabase(): Promise<void> {
 }
 
 async function pauseClients(): Promise<void> {
-  const end = performance.now() + PAUSE;
-  while (performance.now() < end);
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PAUSE);
 }
 
 async function partition(): Promise<void> {

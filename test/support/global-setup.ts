@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { buildPage } from '#support/built-page';
-import { bundle } from '#support/bundle';
+import { bundle } from '#support/bundle/bundle';
 import { hasProgram } from '#support/system-program';
 import { startPostgres, type PostgresServer } from '#support/postgres-server';
 

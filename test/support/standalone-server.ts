@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { findFreePort } from './free-port.js';
 import { until } from './patience.js';
 
-/** See bundle.ts. */
+/** See bundle/bundle.ts. */
 const MAIN = fileURLToPath(new URL('../../libs/db-lock/.cache/bundle/standalone-server.js', import.meta.url));
 
 /** Milliseconds for the very first start of an embedded database on a busy machine. */

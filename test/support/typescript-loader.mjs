@@ -12,9 +12,9 @@ if (isMainThread) register(import.meta.url);
 const LIBRARY = /^nestjs-db-lock(?:\/(.*))?$|^(?:\.\.?\/)+libs\/db-lock\/src\/(.*)\.[jt]s$/;
 const BUNDLE = new URL('../../libs/db-lock/.cache/bundle/', import.meta.url);
 const GLOBALS = new URL('jest/globals.js', import.meta.url);
-const PACKAGES = JSON.parse(readFileSync(new URL('bundled-packages.json', import.meta.url), 'utf8'));
+const PACKAGES = JSON.parse(readFileSync(new URL('bundle/packages.json', import.meta.url), 'utf8'));
 
-/** Where the tests' bundle has it, if it does: see bundle.ts. */
+/** Where the tests' bundle has it, if it does: see bundle/bundle.ts. */
 function bundled(specifier) {
   const name = nameInBundle(specifier);
   const file = name === undefined ? undefined : new URL(`${name.replace(/\.[jt]s$/, '')}.js`, BUNDLE);

@@ -200,6 +200,9 @@ describe.each(PLATFORMS)('our client in a crowd on %s', (platform) => {
     expect(await Promise.race(waiting)).toMatchObject({ outcome: 'granted' });
     enough.abort(new Error('enough'));
     expect((await answers).map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected', 'rejected']);
+    await until('nobody waits', PATIENCE, async () => {
+      return (await service.locks.inspect(held.lockName))!.waiting === 0;
+    });
   });
 });
 

@@ -90,7 +90,7 @@ export class WaitingRoom implements LineKeeper {
   }
 
   async enqueue(lockName: string, waiters: readonly QueuedAcquire[]): Promise<void> {
-    if (!this.queue || waiters.length === 0) return;
+    if (!this.queue || this.#closed || waiters.length === 0) return;
     this.#listen(this.queue);
     await Promise.all(waiters.map((acquire) => this.#join(lockName, acquire)));
   }
