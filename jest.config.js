@@ -26,5 +26,5 @@ export default {
   testSequencer: '<rootDir>/test/support/jest/sequencer.js',
   globalSetup: '<rootDir>/test/support/global-setup.ts',
   globalTeardown: '<rootDir>/test/support/global-teardown.ts',
-  maxWorkers: 4,
+  maxWorkers: 5,
 };

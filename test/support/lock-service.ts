@@ -47,6 +47,7 @@ export interface LockServiceOptions extends Omit<LockApplicationOptions, 'databa
 /** An application that serves locks of PostgreSQL over HTTP, called as any program would call it: byte by byte. */
 export class LockService implements AsyncDisposable {
   readonly #agent = new Agent();
+  #session?: Promise<pg.Client>;
 
   private constructor(
     readonly app: INestApplication,
@@ -55,7 +56,6 @@ export class LockService implements AsyncDisposable {
     /** The address of the default feature, for clients. */
     readonly apiServer: string,
     private readonly database: ServiceDatabase,
-    private readonly session: pg.Client,
   ) {}
 
   static async open({ database, ...options }: LockServiceOptions = {}): Promise<LockService> {
@@ -67,10 +67,7 @@ export class LockService implements AsyncDisposable {
     const origin = await listen(app);
     const prefix = options.globalPrefix === undefined ? '' : `/${options.globalPrefix}`;
     const path = options.features?.[0]?.path ?? options.features?.[0]?.feature ?? 'dblock';
-    const session = new pg.Client({ connectionString: own.url });
-    session.on('error', () => {}); // Some tests take the database away.
-    await session.connect();
-    return new LockService(app, origin, `${origin}${prefix}/${path}`, own, session);
+    return new LockService(app, origin, `${origin}${prefix}/${path}`, own);
   }
 
   /** Where the locks are, for sessions beside ours. */
@@ -137,7 +134,8 @@ export class LockService implements AsyncDisposable {
 
   /** One statement on the database, beside the application. */
   async query<Row extends object>(sql: string, values: unknown[] = []): Promise<Row[]> {
-    return (await this.session.query<Row>(sql, values)).rows;
+    const session = await (this.#session ??= connect(this.databaseUrl));
+    return (await session.query<Row>(sql, values)).rows;
   }
 
   /** Takes the database away, for good. */
@@ -153,7 +151,7 @@ export class LockService implements AsyncDisposable {
   async close(): Promise<void> {
     await this.#agent.close();
     await this.#closeApplication();
-    await this.session.end().catch(() => {});
+    await this.#session?.then((session) => session.end()).catch(() => {});
     await this.database.drop();
   }
 
@@ -167,6 +165,13 @@ export class LockService implements AsyncDisposable {
       clearInterval(sweeping);
     }
   }
+}
+
+async function connect(connectionString: string): Promise<pg.Client> {
+  const session = new pg.Client({ connectionString });
+  session.on('error', () => {}); // Some tests take the database away.
+  await session.connect();
+  return session;
 }
 
 function encode({ json, form, body, headers = {} }: Message) {
