@@ -1,7 +1,8 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
 
-/** How often connections that have become idle are closed, in ms: clients keep them open, and the server would wait for them. */
+/** How often connections without a request are closed, in ms: clients keep them open, and the server would wait for them. */
 const SWEEP_INTERVAL = 50;
 
 /**
@@ -9,13 +10,24 @@ const SWEEP_INTERVAL = 50;
  * 0; with 1 when that takes longer than `grace` milliseconds.
  */
 export function closeOnSignals(app: NestFastifyApplication, grace: number, logger: Logger): void {
+  const server = app.getHttpServer();
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
+  const sweep = () => {
+    server.closeIdleConnections();
+    // Browsers connect ahead, which Node takes for a request that has begun.
+    for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
+  };
   const close = async (signal: NodeJS.Signals) => {
     logger.info({ signal }, 'Shutting down.');
     setTimeout(() => {
       logger.error({ grace }, 'The grace time is over: exiting all the same.');
       process.exit(1);
     }, grace);
-    setInterval(() => app.getHttpServer().closeIdleConnections(), SWEEP_INTERVAL);
+    setInterval(sweep, SWEEP_INTERVAL);
     await app.close();
     process.exit(0);
   };

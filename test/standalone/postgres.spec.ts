@@ -1,4 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { Agent, request } from 'undici';
 import { BlockingSession } from '../support/blocking-session.js';
 import { startPostgres } from '../support/postgres-server.js';
@@ -194,6 +196,15 @@ describe('the standalone server on PostgreSQL', () => {
     expect(await ending).toEqual({ code: 0, signal: null });
     await session.close();
     await dispatcher.close();
+  });
+
+  it('does not wait for a request on a connection that a browser has opened ahead', async () => {
+    await start();
+    const ahead = connect(Number(new URL(server!.origin).port), '127.0.0.1');
+    await once(ahead, 'connect');
+    expect((await server!.call('/health/live')).status).toBe(200);
+    expect(await server!.end('SIGTERM')).toEqual({ code: 0, signal: null });
+    ahead.destroy();
   });
 
   it('exits with 1 when requests outlast the grace time', async () => {
