@@ -8,6 +8,34 @@ import { createTestDatabase, type TestDatabase } from '../support/test-database.
 import { CuttingProxy } from './cutting-proxy.js';
 import { Witness } from './witness.js';
 
+describe('a connection that the database ends in the packet which says that it is ready', () => {
+  /** What PostgreSQL sends when it goes down. */
+  const fields = [
+    'SFATAL',
+    'VFATAL',
+    'C57P01',
+    'Mterminating connection due to unexpected postmaster exit',
+    '',
+  ];
+  const text = Buffer.from(fields.join('\0') + '\0');
+  const FAREWELL = Buffer.concat([Buffer.from('E'), Buffer.alloc(4), text]);
+  FAREWELL.writeUInt32BE(4 + text.length, 1);
+
+  it('is replaced by another one, and ends no process', async () => {
+    const database = await createTestDatabase();
+    const proxy = await CuttingProxy.open(database.url);
+    const app = await createLockApplication({ database: { type: 'postgres', url: proxy.url } });
+    proxy.cut();
+    const ended = proxy.endWhenReady(FAREWELL);
+    const lease = await app.get(LockClient).acquire('job');
+    await ended;
+    await lease.release();
+    await app.close();
+    await proxy.close();
+    await database.drop();
+  });
+});
+
 describe('a connection that is cut after the database has committed (case 46)', () => {
   let database: TestDatabase;
   let proxy: CuttingProxy;

@@ -8,11 +8,15 @@ interface Cut {
   done: () => void;
 }
 
+/** What PostgreSQL says when it is ready for a query, outside of a transaction. */
+const READY = Buffer.from([0x5a, 0, 0, 0, 5, 0x49]);
+
 /** A way to a server that can be cut at the worst moment, after the server did as it was told, and held up. */
 export class CuttingProxy {
   readonly #server: Server;
   readonly #open = new Set<Socket>();
   #cut?: Cut;
+  #farewell?: { message: Buffer; done: () => void };
   #isHolding = false;
 
   private constructor(
@@ -40,6 +44,11 @@ export class CuttingProxy {
   /** Cuts the next connection that asks for `mark`, when the answer comes. Resolves when that has happened. */
   cutAnswerTo(mark: string): Promise<void> {
     return new Promise((done) => (this.#cut = { mark, done }));
+  }
+
+  /** Ends the next connection with a message of PostgreSQL in the very packet that says it is ready. Resolves when that has happened. */
+  endWhenReady(message: Buffer): Promise<void> {
+    return new Promise((done) => (this.#farewell = { message, done }));
   }
 
   /** Cuts every connection now. */
@@ -75,6 +84,12 @@ export class CuttingProxy {
       server.write(chunk);
     });
     server.on('data', (chunk) => {
+      if (this.#farewell && chunk.subarray(-READY.length).equals(READY)) {
+        const { message, done } = this.#farewell;
+        this.#farewell = undefined;
+        client.end(Buffer.concat([chunk, message]));
+        return done();
+      }
       if (!asked) return client.write(chunk);
       client.destroy();
       asked.done();

@@ -1,4 +1,6 @@
+import type { EventEmitter } from 'node:events';
 import { DataSource } from 'typeorm';
+import type { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js';
 import { DbLockConfigurationError } from '../lease/errors.js';
 import type { Purpose } from './postgres.dialect.js';
 
@@ -23,7 +25,7 @@ export async function ownDataSource(dataSource: DataSource, connectTimeout: numb
       `a DataSource of type "${dataSource.options.type}" can't hold locks; PostgreSQL and PGlite (type "postgres") can.`,
     );
   const { options } = dataSource;
-  return new DataSource({
+  const own = new DataSource({
     ...options,
     entities: [],
     migrations: [],
@@ -38,7 +40,19 @@ export async function ownDataSource(dataSource: DataSource, connectTimeout: numb
     connectTimeoutMS: options.connectTimeoutMS ?? connectTimeout,
     extra: { ...(options.extra as object), max: ALL_CONNECTIONS },
     poolErrorHandler: () => undefined, // a lane notices by itself that its connection broke
-  }).initialize();
+  });
+  await own.initialize();
+  neverUnheard(own);
+  return own;
+}
+
+/**
+ * The database may end a connection in the very packet which says that it is ready: then nobody listens yet who asked for it, and an
+ * error that nobody hears ends the process. Who asked learns of it by their first statement.
+ */
+function neverUnheard({ driver }: DataSource): void {
+  const pool = (driver as PostgresDriver).master as EventEmitter;
+  pool.on('connect', (client: EventEmitter) => client.on('error', () => undefined));
 }
 
 /** Whether all connections are one session: PGlite's driver says so. */
