@@ -1,6 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { monotonicNow } from '../lease/deadline.js';
 import { inTime } from '../lease/in-time.js';
+import { RecentKeys } from '../lease/recent-keys.js';
 import { RecentMap } from '../lease/recent-map.js';
 import type { AcquireRequest, ReleaseRequest } from '../lease/requests.js';
 import type { HistoryEntry, HistoryStore } from '../store/history-store.js';
@@ -54,7 +55,7 @@ type Event = Omit<HistoryEntry, 'age' | 'time'> & { at: number };
 export class HistoryRecorder {
   readonly #logger = new Logger('DbLock');
   readonly #leases = new RecentMap<string, KnownLease>(LEASES);
-  readonly #released = new RecentMap<string, true>(RELEASED);
+  readonly #released = new RecentKeys<string>(RELEASED);
   readonly #sheet = new TallySheet();
   readonly #clock = new StoreClock();
   #events: Event[] = [];
@@ -132,7 +133,7 @@ export class HistoryRecorder {
       return;
     }
     const lease = this.#ended(request.grantId, at);
-    this.#released.set(request.grantId, true);
+    this.#released.add(request.grantId);
     this.#note('released', at, request.lockName, holderOf(request.grantId, lease), null);
   }
 
