@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { EventEmitter, once } from 'node:events';
 import { Global, Module } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { getDataSourceToken } from '@nestjs/typeorm';
@@ -40,12 +41,12 @@ describe('the shutdown of an application', () => {
     const held = await locks.acquire('held', { ttl: '60s', keepAlive: true });
     const released = await locks.acquire('released', { ttl: '60s' });
     await released.release();
-    const working = locks.withLock(
-      'working',
-      { ttl: '60s' },
-      ({ signal }) => new Promise((resolve) => signal.addEventListener('abort', () => resolve('stopped'))),
-    );
-    while ((await locks.inspect('working')) === null);
+    const begun = new EventEmitter();
+    const working = locks.withLock('working', { ttl: '60s' }, ({ signal }) => {
+      begun.emit('work');
+      return new Promise((resolve) => signal.addEventListener('abort', () => resolve('stopped')));
+    });
+    await once(begun, 'work');
 
     await app.close();
     expect(await stateOf('held')).toBe('free');
