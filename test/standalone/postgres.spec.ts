@@ -200,7 +200,7 @@ describe('the standalone server on PostgreSQL', () => {
 
   it('does not wait for a request on a connection that a browser has opened ahead', async () => {
     await start();
-    const ahead = connect(Number(new URL(server!.origin).port), '127.0.0.1');
+    const ahead = connect(server!.port, '127.0.0.1');
     await once(ahead, 'connect');
     expect((await server!.call('/health/live')).status).toBe(200);
     expect(await server!.end('SIGTERM')).toEqual({ code: 0, signal: null });

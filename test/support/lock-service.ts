@@ -2,8 +2,8 @@ import type { INestApplication } from '@nestjs/common';
 import { LockServer } from 'nestjs-db-lock';
 import { randomUUID } from 'node:crypto';
 import type { Server } from 'node:http';
-import pg from 'pg';
 import { Agent, type Dispatcher } from 'undici';
+import { BlockingSession } from './blocking-session.js';
 import { createLockApplication, listen, type LockApplicationOptions } from './lock-application.js';
 import { until } from './patience.js';
 import { createTestDatabase, type TestDatabase } from './test-database.js';
@@ -47,7 +47,7 @@ export interface LockServiceOptions extends Omit<LockApplicationOptions, 'databa
 /** An application that serves locks of PostgreSQL over HTTP, called as any program would call it: byte by byte. */
 export class LockService implements AsyncDisposable {
   readonly #agent = new Agent();
-  #session?: Promise<pg.Client>;
+  #session?: Promise<BlockingSession>;
 
   private constructor(
     readonly app: INestApplication,
@@ -134,8 +134,8 @@ export class LockService implements AsyncDisposable {
 
   /** One statement on the database, beside the application. */
   async query<Row extends object>(sql: string, values: unknown[] = []): Promise<Row[]> {
-    const session = await (this.#session ??= connect(this.databaseUrl));
-    return (await session.query<Row>(sql, values)).rows;
+    const session = await (this.#session ??= BlockingSession.open(this.databaseUrl));
+    return session.query<Row>(sql, values);
   }
 
   /** Takes the database away, for good. */
@@ -151,7 +151,7 @@ export class LockService implements AsyncDisposable {
   async close(): Promise<void> {
     await this.#agent.close();
     await this.#closeApplication();
-    await this.#session?.then((session) => session.end()).catch(() => {});
+    await this.#session?.then((session) => session.close()).catch(() => {});
     await this.database.drop();
   }
 
@@ -165,13 +165,6 @@ export class LockService implements AsyncDisposable {
       clearInterval(sweeping);
     }
   }
-}
-
-async function connect(connectionString: string): Promise<pg.Client> {
-  const session = new pg.Client({ connectionString });
-  session.on('error', () => {}); // Some tests take the database away.
-  await session.connect();
-  return session;
 }
 
 function encode({ json, form, body, headers = {} }: Message) {

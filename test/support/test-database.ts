@@ -51,23 +51,23 @@ async function remove(name: string): Promise<void> {
 }
 
 async function empty(name: string): Promise<void> {
-  const isEmpty = await on(urlOf(name), async (session) => {
-    const isAlone = async () => {
-      const others = await session.query(
-        'SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()',
-      );
-      return others.rowCount === 0;
-    };
-    const isLeftAlone = await until('the others go', FAREWELL, isAlone).then(
-      () => true,
-      () => false,
-    );
-    if (isLeftAlone) await session.query(EMPTY);
-    return isLeftAlone;
-  });
-  if (isEmpty) spare.push(name);
+  if (await on(urlOf(name), emptyWhenAlone)) spare.push(name);
   else await remove(name);
 }
+
+/** Tells whether it is empty now: it is left as it is while others are connected. */
+async function emptyWhenAlone(session: pg.Client): Promise<boolean> {
+  const isAlone = async () => (await session.query(OTHERS)).rowCount === 0;
+  try {
+    await until('the others go', FAREWELL, isAlone);
+  } catch {
+    return false;
+  }
+  await session.query(EMPTY);
+  return true;
+}
+
+const OTHERS = 'SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()';
 
 /** As CREATE DATABASE leaves it. */
 const EMPTY = `DO $$

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { Logger, RequestTimeoutException, type NestInterceptor } from '@nestjs/common';
 import { APP_INTERCEPTOR } from '@nestjs/core';
 import { randomUUID } from 'node:crypto';
@@ -86,6 +86,9 @@ describe.each(PLATFORMS)('a bulk on %s', (platform) => {
   beforeAll(async () => {
     service = await LockService.open({ platform });
     session = await BlockingSession.open(service.databaseUrl);
+  });
+  afterEach(() => {
+    jest.restoreAllMocks();
   });
   afterAll(async () => {
     await session.close();
@@ -402,7 +405,6 @@ describe.each(PLATFORMS)('a bulk on %s', (platform) => {
       expect(answers).toEqual([UNKNOWN, { status: 204 }]);
       // Not the store's own answer, which says that the row is locked.
       expect(warn.mock.calls).toEqual([[expect.stringContaining('a part of a bulk')]]);
-      warn.mockRestore();
       await session.letGo();
       return slow;
     }

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { cpSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -28,8 +28,8 @@ const HELPERS = ['test/support/lock-application', 'test/faults/guarded-resource'
 /** Where those are, with what they import, this file and the list of packages. */
 const HELPER_FOLDERS = ['test/support', 'test/faults'].map((folder) => join(ROOT, folder));
 
-/** What does something when it is loaded. */
-const PROGRAMS = ['standalone-server'];
+/** It starts when it is loaded. */
+const PROGRAM = 'standalone-server';
 
 /** The packages of many files, as they are imported. */
 const PACKAGES = JSON.parse(
@@ -61,10 +61,11 @@ export async function bundle(): Promise<void> {
       ...Object.fromEntries(modules.map((path) => [withoutEnding(path), join(LIBRARY, path)])),
       ...Object.fromEntries(HELPERS.map((name) => [name, `./${name}.ts`])),
       ...Object.fromEntries(PACKAGES.map((name) => [`packages/${withoutEnding(name)}`, FACADE + name])),
-      'standalone-server': join(SERVER, 'main.ts'),
+      [PROGRAM]: join(SERVER, 'main.ts'),
     },
     platform: 'node',
     tsconfig: join(ROOT, 'tsconfig.json'),
+    // Scripts have no import.meta.
     transform: { target: 'es2022', define: { 'import.meta.resolve': 'require.resolve' } },
     external: APART,
     treeshake: false,
@@ -90,8 +91,8 @@ export async function bundle(): Promise<void> {
   });
   const files = output.filter((file) => file.type === 'chunk' && file.isEntry) as OutputChunk[];
   for (const { name, exports } of files) writeFileSync(join(BUNDLE, `${name}.js`), doorTo(name, exports));
-  cpSync(SCRIPTS, join(BUNDLE, basename(SCRIPTS)));
-  await compile(files.map(({ name }) => name).filter((name) => !PROGRAMS.includes(name)));
+  copyFileSync(SCRIPTS, join(BUNDLE, basename(SCRIPTS)));
+  await compile(files.map(({ name }) => name).filter((name) => name !== PROGRAM));
   writeFileSync(COMPLETE, '');
 }
 

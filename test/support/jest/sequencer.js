@@ -26,7 +26,7 @@ const WAIT = [
 export default class LongFirst extends Sequencer {
   sort(tests) {
     const sorted = super.sort(tests);
-    if (sorted.some(({ duration }) => duration !== undefined)) return sorted;
+    if (sorted.every(({ duration }) => duration !== undefined)) return sorted;
     const isIn = (folders) => (test) => folders.some((folder) => test.path.includes(folder));
     const waiting = sorted.filter(isIn(WAIT));
     const computing = sorted.filter(isIn(COMPUTE));

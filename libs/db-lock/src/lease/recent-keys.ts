@@ -1,7 +1,7 @@
 /**
  * Remembers which keys were added last: at least the last `atLeast`, and at most twice as many.
  *
- * To add one costs next to nothing. They are put in an order to be found only when somebody looks for one, which is rare.
+ * To add one costs next to nothing: they are indexed only when somebody looks for one, which is rare. RecentMap is for the others.
  */
 export class RecentKeys<Key> {
   #young = new Generation<Key>();
