@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import {
   LockServer,
   StoreUnavailableError,
@@ -7,6 +7,8 @@ import {
   type LockBusyError,
   type LockStore,
   type PassAnswer,
+  type QueuePlace,
+  type WaitQueue,
 } from 'nestjs-db-lock';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -115,27 +117,74 @@ describe('passing a lock on', () => {
   });
 });
 
-describe('a place that nobody stands in', () => {
-  it('is cleared away, also when nobody waits on the server any more', async () => {
-    const { lease } = await acquire(request('holder'));
-    const room = new WaitingRoom(store.queue, 5_000);
-    const enough = new AbortController();
-    const waiting = room
+describe('places in the queue', () => {
+  let room: WaitingRoom;
+  let stay: jest.SpiedFunction<WaitQueue['stay']>;
+  let holder: LeaseRecord;
+  let enough: AbortController;
+
+  beforeEach(async () => {
+    holder = (await acquire(request('holder'))).lease;
+    room = new WaitingRoom(store.queue, 5_000);
+    stay = jest.spyOn(store.queue!, 'stay');
+    enough = new AbortController();
+  });
+
+  afterEach(() => {
+    room.close(new Error('The test is over.'));
+    stay.mockRestore();
+  });
+
+  /** Waits until the caller has had enough. */
+  function wait(workerName: string, grantId = randomUUID()): Promise<unknown> {
+    return room
       .wait(NAME, {
-        workerName: 'ann',
-        grantId: randomUUID(),
-        wait: 60_000,
+        workerName,
+        grantId,
+        wait: 600_000,
         signal: enough.signal,
-        attempt: async () => ({ outcome: 'busy', holder: lease }),
+        attempt: async () => ({ outcome: 'busy', holder }),
         giveBack: () => undefined,
       })
       .catch((error: unknown) => error);
+  }
+
+  /** What the room hears of its places after so many looks more at them. */
+  async function placesAfter(looks: number): Promise<QueuePlace[]> {
+    const count = stay.mock.calls.length + looks;
+    await until(`${count} looks at the places`, PATIENCE, () => stay.mock.results.length >= count);
+    return stay.mock.results[count - 1]!.value as Promise<QueuePlace[]>;
+  }
+
+  it('are cleared away when nobody stands there, also when nobody waits on the server any more', async () => {
+    const waiting = wait('ann');
     await scene.queued(NAME, 'ann');
     await join(room.server, 'ghost');
     enough.abort(new Error('enough'));
     expect(await waiting).toMatchObject({ message: 'enough' });
     await until('the ghost is gone', PATIENCE, async () => (await scene.waiterRows()) === 0);
-    room.close(new Error('The test is over.'));
+  });
+
+  it('are kept by all who wait with the same grantId', async () => {
+    const grantId = randomUUID();
+    const waiting = ['ann', 'ann', 'bob'].map((workerName) => wait(workerName, grantId));
+    await scene.queued(NAME, 'ann', 'ann', 'bob');
+    const places = await placesAfter(1);
+    expect(places).toHaveLength(3);
+    expect(await placesAfter(2)).toEqual(expect.arrayContaining(places));
+    enough.abort(new Error('enough'));
+    expect(await Promise.all(waiting)).toMatchObject(waiting.map(() => ({ message: 'enough' })));
+  });
+
+  it('are found again by those who have lost them', async () => {
+    const waiting = wait('ann');
+    await scene.queued(NAME, 'ann');
+    const [place] = await placesAfter(1);
+    await scene.query('DELETE FROM dblock_waiter');
+    await scene.queued(NAME, 'ann');
+    expect(await placesAfter(1)).toEqual([place]);
+    enough.abort(new Error('enough'));
+    await waiting;
   });
 });
 

@@ -167,18 +167,20 @@ export class WaitingRoom implements LineKeeper {
   async #stayNow(queue: WaitQueue): Promise<void> {
     try {
       const places = await queue.stay(this.server);
-      const missing = new Map<string, [lockName: string, waiter: QueuedAcquire]>();
-      for (const [lockName, line] of this.#lines)
-        for (const waiter of line.waiters)
-          if (waiter.line?.holder) missing.set(`${waiter.options.grantId} ${lockName}`, [lockName, waiter]);
-      for (const place of places)
-        if (!missing.delete(`${place.grantId} ${place.lockName}`)) this.#leave(place);
+      const leftBehind = new Map(places.map((place) => [keyOf(place), place]));
       const missed = new Set<QueuedAcquire>();
-      for (const [lockName, waiter] of missing.values()) {
-        // Once may be because a grant is just taking it out.
-        if (this.#missed.has(waiter) && !this.#joining.has(waiter)) void this.#join(lockName, waiter);
-        else missed.add(waiter);
+      for (const { lockName, holder, waiters } of this.#lines.values()) {
+        if (!holder) continue;
+        for (const waiter of waiters) {
+          if (leftBehind.delete(keyOf({ lockName, grantId: waiter.options.grantId, ticket: waiter.ticket })))
+            continue;
+          // Once may be because a grant is just taking it out.
+          if (this.#missed.has(waiter) && !this.#joining.has(waiter)) void this.#join(lockName, waiter);
+          else missed.add(waiter);
+        }
       }
+      const joining = new Set([...this.#joining].map(({ options }) => options.grantId));
+      for (const place of leftBehind.values()) if (!joining.has(place.grantId)) this.#leave(place);
       this.#missed = missed;
       // Not before nothing is left: a place that a grant was to take out may have slipped through while this touched it.
       if (this.#lines.size === 0 && places.length === 0) this.#rest();
@@ -186,4 +188,9 @@ export class WaitingRoom implements LineKeeper {
       this.#fallBack(error);
     }
   }
+}
+
+/** Of one place: a request that is repeated while it waits stands in the queue more than once. */
+function keyOf({ lockName, grantId, ticket }: Pick<Waiter, 'lockName' | 'grantId' | 'ticket'>): string {
+  return `${ticket} ${grantId} ${lockName}`;
 }
