@@ -1,4 +1,4 @@
-import fs, { cpSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import fs, { cpSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -6,13 +6,14 @@ import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { DataSource } from 'typeorm';
 import type { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js';
 import type { PgliteClient } from './client.js';
+import { copyPgliteTemplate } from '../../../../../test/support/pglite-template.js';
 import { PgliteDriver, pgliteDataSourceOptions } from './driver.js';
 import { DataDirectoryInUseError } from './errors.js';
 
 const root = mkdtempSync(join(tmpdir(), 'db-lock-data-directory-'));
 
 /** A database made once, for the tests to start with a copy. */
-const template = join(root, 'template', 'made', 'as', 'needed');
+const template = join(root, 'template');
 
 let copies = 0;
 const copy = () => {
@@ -28,31 +29,26 @@ const ours = (path: string) => readdirSync(path).filter((name) => name.startsWit
 const openFiles = () => (process.platform === 'linux' ? readdirSync('/proc/self/fd').length : 0);
 
 beforeAll(async () => {
-  const opening = openAt(template);
-  await sleep(300);
-  expect(ours(template)).toEqual(['db-lock.pid', 'db-lock.unfinished']);
-
-  const dataSource = await opening;
+  await copyPgliteTemplate(template);
+  const dataSource = await openAt(template);
   await dataSource.query('CREATE TABLE tally (n int); INSERT INTO tally VALUES (1)');
   expect(ours(template)).toEqual(['db-lock.pid']);
   await dataSource.destroy();
+  expect(ours(template)).toEqual([]);
 });
 
 afterAll(() => rmSync(root, { recursive: true }));
 
 describe('the data directory of the embedded database', () => {
-  it('is made when missing, for its owner alone, and claimed as long as it is open', () => {
-    expect(statSync(template).mode & 0o777).toBe(0o700);
-    expect(ours(template)).toEqual([]);
-  });
-
-  it('is opened once for several DataSources, closed after the last, and opens again', async () => {
+  it('is opened once for several DataSources, closed after the last, and then opens for another driver', async () => {
     const directory = copy();
     const options = pgliteDataSourceOptions({ dataDir: directory });
+    const other = new DataSource(pgliteDataSourceOptions({ dataDir: directory }));
     const [first, second] = await Promise.all([
       new DataSource(options).initialize(),
       new DataSource({ ...options }).initialize(),
     ]);
+    await expect(other.initialize()).rejects.toBeInstanceOf(DataDirectoryInUseError);
     await first.query('INSERT INTO tally VALUES (2)');
     expect(await second.query('SELECT n FROM tally ORDER BY n')).toEqual([{ n: 1 }, { n: 2 }]);
     await first.destroy();
@@ -61,9 +57,9 @@ describe('the data directory of the embedded database', () => {
     await second.destroy();
     expect(ours(directory)).toEqual([]);
 
-    const third = await new DataSource(options).initialize();
-    expect(await third.query('SELECT n FROM tally')).toEqual([{ n: 2 }]);
-    await third.destroy();
+    await other.initialize();
+    expect(await other.query('SELECT n FROM tally')).toEqual([{ n: 2 }]);
+    await other.destroy();
   });
 
   it('stays open when the last user leaves while another one waits in line', async () => {
@@ -80,47 +76,38 @@ describe('the data directory of the embedded database', () => {
     expect(ours(directory)).toEqual([]);
   });
 
-  it('is refused to a second driver, until the first one closes', async () => {
-    const directory = copy();
-    const holder = await openAt(directory);
-    const second = new DataSource(pgliteDataSourceOptions({ dataDir: directory }));
-    await expect(second.initialize()).rejects.toBeInstanceOf(DataDirectoryInUseError);
-    expect(await holder.query('SELECT n FROM tally')).toEqual([{ n: 1 }]);
-    await holder.destroy();
-
-    await second.initialize();
-    expect(await second.query('SELECT n FROM tally')).toEqual([{ n: 1 }]);
-    await second.destroy();
-  });
-
   const diskFull = Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
   const insert = { text: 'INSERT INTO tally VALUES ($1)', values: [3] };
   const checkpoint = { name: 'in several messages', text: 'CHECKPOINT' };
 
-  it.each([
-    ['a full disk at a commit', diskFull, insert, 'PANIC: .*No space left on device'],
-    ['a full disk in the middle of a statement', diskFull, checkpoint, 'PANIC: .*No space left on device'],
-    ['a fault in PGlite', new TypeError('a fault'), insert, 'no answer'],
-  ])('is opened again, with all that was committed, after %s', async (_, fault, statement, reason) => {
+  const FAULTS = [
+    { fault: diskFull, statement: insert, reason: 'PANIC: .*No space left on device' },
+    { fault: diskFull, statement: checkpoint, reason: 'PANIC: .*No space left on device' },
+    { fault: new TypeError('a fault'), statement: insert, reason: 'no answer' },
+  ];
+
+  it('is opened again, with all that was committed, after a full disk and after a fault in PGlite', async () => {
     const before = openFiles();
     const dataSource = await openAt(copy());
-    await dataSource.query('INSERT INTO tally VALUES (2)');
-    const [client, release] = (await (dataSource.driver as PostgresDriver).obtainMasterConnection()) as [
-      PgliteClient,
-      PgliteClient['release'],
-    ];
+    for (const [round, { fault, statement, reason }] of FAULTS.entries()) {
+      await dataSource.query('UPDATE tally SET n = $1', [round]);
+      const [client, release] = (await (dataSource.driver as PostgresDriver).obtainMasterConnection()) as [
+        PgliteClient,
+        PgliteClient['release'],
+      ];
 
-    const disk = jest.spyOn(fs, 'writeSync').mockImplementation(() => {
-      throw fault;
-    });
-    await expect(client.query(statement)).rejects.toThrow(
-      new RegExp(`^The embedded database has stopped: ${reason}$`),
-    );
-    await expect(client.query('SELECT 1')).rejects.toThrow('not queryable');
-    disk.mockRestore();
-    release();
+      const disk = jest.spyOn(fs, 'writeSync').mockImplementation(() => {
+        throw fault;
+      });
+      await expect(client.query(statement)).rejects.toThrow(
+        new RegExp(`^The embedded database has stopped: ${reason}$`),
+      );
+      await expect(client.query('SELECT 1')).rejects.toThrow('not queryable');
+      disk.mockRestore();
+      release();
 
-    expect(await dataSource.query('SELECT n FROM tally ORDER BY n')).toEqual([{ n: 1 }, { n: 2 }]);
+      expect(await dataSource.query('SELECT n FROM tally')).toEqual([{ n: round }]);
+    }
     await dataSource.destroy();
     expect(openFiles()).toBeLessThan(before + 20);
   });

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -35,12 +35,21 @@ describe('kill -9 of the process with the embedded database', () => {
   afterAll(() => rmSync(root, { recursive: true }));
 
   it('does no harm while the database is made', async () => {
-    const directory = join(root, 'unfinished');
+    const directory = join(root, 'made', 'as', 'needed');
     const writer = new ScriptProcess(WRITER, directory);
     await until('the directory to be filled', PATIENCE, () => existsSync(join(directory, 'PG_VERSION')));
     await writer.kill();
     expect(writer.lines).toEqual([]);
-    expect(existsSync(join(directory, 'db-lock.unfinished'))).toBe(true);
+    expect(statSync(directory).mode & 0o777).toBe(0o700);
+    const unfinished = join(directory, 'db-lock.unfinished');
+    expect(existsSync(unfinished)).toBe(true);
+
+    // However soon it was killed: what is there is not trusted.
+    rmSync(join(directory, 'global'), { recursive: true, force: true });
+    const dataSource = await new DataSource(pgliteDataSourceOptions({ dataDir: directory })).initialize();
+    expect(existsSync(unfinished)).toBe(false);
+    expect(await dataSource.query('SELECT 1 AS one')).toEqual([{ one: 1 }]);
+    await dataSource.destroy();
   });
 
   it('loses no row that was committed, round after round, and frees the directory', async () => {
