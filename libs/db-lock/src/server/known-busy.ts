@@ -16,28 +16,29 @@ interface Memory {
  * free one of them without telling; so nothing is believed for longer than `bound` milliseconds.
  */
 export class KnownBusy {
-  readonly #memories = new RecentMap<string, Memory>(LOCKS);
+  readonly #memories?: RecentMap<string, Memory>;
 
   /** @param bound milliseconds; 0 remembers nothing */
-  constructor(private readonly bound: number) {}
+  constructor(private readonly bound: number) {
+    if (bound > 0) this.#memories = new RecentMap(LOCKS);
+  }
 
   learn(holder: HolderRecord): void {
-    if (this.bound === 0) return;
-    this.#memories.set(holder.lockName, { holder, at: monotonicNow() });
+    this.#memories?.set(holder.lockName, { holder, at: monotonicNow() });
   }
 
   forget(lockName: string): void {
-    this.#memories.delete(lockName);
+    this.#memories?.delete(lockName);
   }
 
   /** Who holds the lock for sure enough to refuse it; undefined when the store must be asked, as for the holder itself. */
   holderOf({ lockName, grantId }: { lockName: string; grantId: string }): HolderRecord | undefined {
-    const memory = this.#memories.get(lockName);
+    const memory = this.#memories?.get(lockName);
     if (!memory || memory.holder.grantId === grantId) return undefined;
     const age = monotonicNow() - memory.at;
     const timeLeft = Math.floor(memory.holder.timeLeft - age);
     if (age < this.bound && timeLeft > 0) return { ...memory.holder, timeLeft };
-    this.#memories.delete(lockName);
+    this.#memories?.delete(lockName);
     return undefined;
   }
 }
