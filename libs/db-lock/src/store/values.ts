@@ -1,4 +1,5 @@
 import type { AcquireRequest, ReleaseRequest, RenewRequest } from '../lease/requests.js';
+import { numberArray, textArray } from './array-literal.js';
 import type { LockFilter } from './lock-desk.js';
 import type { PassRequest } from './wait-queue.js';
 
@@ -15,41 +16,41 @@ export const isByWorker = (request: ReleaseRequest): request is ReleaseByWorker 
 /** The parameters of the statement `acquire`. */
 export function acquireValues(batch: readonly AcquireRequest[]): unknown[] {
   return [
-    batch.map(({ lockName }) => lockName),
-    batch.map(({ workerName }) => workerName),
-    batch.map(({ grantId }) => grantId),
-    batch.map(({ ttl }) => ttl),
-    batch.map(({ metadata }) => metadata && JSON.stringify(metadata)),
+    textArray(batch, ({ lockName }) => lockName),
+    textArray(batch, ({ workerName }) => workerName),
+    textArray(batch, ({ grantId }) => grantId),
+    numberArray(batch, ({ ttl }) => ttl),
+    textArray(batch, ({ metadata }) => metadata && JSON.stringify(metadata)),
   ];
 }
 
 /** The parameters of `acquireQueued` and `acquireSet`. */
 export function queuedAcquireValues(batch: readonly AcquireRequest[]): unknown[] {
-  return [...acquireValues(batch), batch.map(({ ticket }) => ticket ?? null)];
+  return [...acquireValues(batch), numberArray(batch, ({ ticket }) => ticket)];
 }
 
 /** The parameters of `renew`. */
 export function renewValues(batch: readonly RenewRequest[]): unknown[] {
   return [
-    batch.map(({ lockName }) => lockName),
-    batch.map(({ grantId }) => grantId),
-    batch.map(({ ttl }) => ttl),
+    textArray(batch, ({ lockName }) => lockName),
+    textArray(batch, ({ grantId }) => grantId),
+    numberArray(batch, ({ ttl }) => ttl),
   ];
 }
 
 /** The parameters of `release`. */
 export function releaseValues(batch: readonly ReleaseByGrant[]): unknown[] {
   return [
-    batch.map(({ lockName }) => lockName),
-    batch.map(({ grantId }) => grantId),
-    batch.map(({ minHold }) => minHold ?? 0),
-    batch.map(({ version }) => version ?? null),
+    textArray(batch, ({ lockName }) => lockName),
+    textArray(batch, ({ grantId }) => grantId),
+    numberArray(batch, ({ minHold }) => minHold ?? 0),
+    textArray(batch, ({ version }) => version),
   ];
 }
 
 /** The parameters of `releaseByWorker`. */
 export function releaseByWorkerValues(batch: readonly ReleaseByWorker[]): unknown[] {
-  return [batch.map(({ lockName }) => lockName), batch.map(({ workerName }) => workerName)];
+  return [textArray(batch, ({ lockName }) => lockName), textArray(batch, ({ workerName }) => workerName)];
 }
 
 /** The parameters of `pass`. */
@@ -57,7 +58,7 @@ export function passValues(server: string, batch: readonly PassRequest[]): unkno
   const [lockNames, workerNames, grantIds, ttls, metadata, tickets] = queuedAcquireValues(
     batch.map(({ successor }) => successor),
   );
-  const ended = batch.map(({ grantId }) => grantId);
+  const ended = textArray(batch, ({ grantId }) => grantId);
   return [lockNames, ended, workerNames, grantIds, ttls, metadata, tickets, server];
 }
 
