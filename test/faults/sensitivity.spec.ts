@@ -48,7 +48,7 @@ const FAULTS: Fault[] = [
       replacement: '$1 true',
     },
     async play(scene, session) {
-      await scene.ann.acquire(NAME, { ttl: 300 });
+      await scene.ann.acquire(NAME, { ttl: 2000 });
       await expired(session);
       await session.lockRow(NAME);
       const acquiring = [scene.ann, scene.bob].map((client) => client.tryAcquire(NAME, { ttl: '60s' }));

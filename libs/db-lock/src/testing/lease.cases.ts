@@ -84,10 +84,7 @@ export function leaseCases({ it }: TestRunner, context: CaseContext): void {
 
   it('19 takes TTLs below a second', async () => {
     const name = uniqueName('short');
-    const { expireTime, lockTime } = await context.client.acquire(name, { ttl: 900 });
-    assert.equal(expireTime.getTime() - lockTime.getTime(), 900);
-    await expired(name);
-    for (const ttl of [1, 250]) {
+    for (const ttl of [1, 250, 900]) {
       const answer = await context.server.acquire({
         lockName: name,
         workerName: 'ann',

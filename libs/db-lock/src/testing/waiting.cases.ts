@@ -3,6 +3,9 @@ import { LockBusyError } from '../lease/errors.js';
 import { eventually, sleep, uniqueName, type CaseContext } from './context.js';
 import type { TestRunner } from './subject.js';
 
+/** The TTL of a lease that is to run out, in milliseconds: who asks for it must have the answer before, also where the machine is slow. */
+const BRIEF = 2_000;
+
 /** How many wait at once where order is looked at. */
 const WAITERS = 12;
 
@@ -82,7 +85,7 @@ export function waitingCases({ it }: TestRunner, context: CaseContext): void {
 
   it('27 wakes who waits when the lease expires', async () => {
     const name = uniqueName('expiry');
-    const lease = await context.client.acquire(name, { ttl: 500, keepAlive: false });
+    const lease = await context.client.acquire(name, { ttl: BRIEF, keepAlive: false });
     const next = await context.other.acquire(name, { wait: '60s' });
     assert.ok(next.lockTime.getTime() >= lease.expireTime.getTime());
     await next.release();
@@ -99,7 +102,7 @@ export function waitingCases({ it }: TestRunner, context: CaseContext): void {
   it('27 trusts a lease from its grant on, not from when the wait began', async () => {
     const name = uniqueName('trust');
     const lease = await context.client.acquire(name, { ttl: '1h' });
-    const waiting = context.other.acquire(name, { wait: '60s', ttl: 2_000 });
+    const waiting = context.other.acquire(name, { wait: '60s', ttl: BRIEF });
     await sleep(1_500);
     await lease.release();
     const next = await waiting;
@@ -195,7 +198,7 @@ export function waitingCases({ it }: TestRunner, context: CaseContext): void {
 
   it('29 passes on no lock that a late release does not own', async () => {
     const name = uniqueName('late release');
-    const late = await context.client.acquire(name, { ttl: 100, keepAlive: false });
+    const late = await context.client.acquire(name, { ttl: BRIEF, keepAlive: false });
     const holder = await context.client.acquire(name, { wait: '60s', ttl: '1h', workerName: 'holder' });
     const { lease: waiting } = await waitFor(name, 'bob');
     await assert.rejects(late.release(), { code: 'LEASE_LOST' });
