@@ -30,6 +30,8 @@ export async function answerEach<Request extends { lockName: string }, Answer>(
   patience: number,
   answer: (batch: readonly Request[]) => Promise<Answer[]>,
 ): Promise<Array<Answer | ErrorAnswer>> {
+  if (requests.length === 0) return [];
+  if (haveUniqueNames(requests)) return answerTogether(requests, patience, answer);
   const answers = new Array<Answer | ErrorAnswer>(requests.length);
   for (const round of roundsOfUniqueNames(requests)) {
     const batch = round.map((index) => requests[index]!);
@@ -38,6 +40,9 @@ export async function answerEach<Request extends { lockName: string }, Answer>(
   }
   return answers;
 }
+
+const haveUniqueNames = (requests: ReadonlyArray<{ lockName: string }>) =>
+  new Set(requests.map(({ lockName }) => lockName)).size === requests.length;
 
 /** Indexes, grouped so that no group has a name twice and the requests of one name keep their order. */
 function roundsOfUniqueNames(requests: ReadonlyArray<{ lockName: string }>): number[][] {

@@ -171,7 +171,7 @@ freed AS (
 ),
 recorded AS (${record(`'forced'`, 'live WHERE live.meant')}
 )
-SELECT live.meant AS forced, ${nextInLine(waiters, 'live.lock_name', 'live.grant_id')},${leaseColumns('live')}
+SELECT live.meant AS forced, ${nextInLine(waiters, 'live.lock_name', 'live.grant_id')} AS next,${leaseColumns('live')}
 FROM live`,
     },
 
@@ -261,7 +261,7 @@ recorded AS (${record(
     ELSE '{}' END`,
       )}
 )
-SELECT ${nextInLine(waiters, 'edited.lock_name', 'edited.grant_id')},${leaseColumns('edited')}
+SELECT ${nextInLine(waiters, 'edited.lock_name', 'edited.grant_id')} AS next,${leaseColumns('edited')}
 FROM edited`,
     },
 

@@ -65,16 +65,25 @@ request AS MATERIALIZED (
     item.worker_name,
     item.grant_id::uuid AS grant_id,
     item.ttl * ${MILLISECOND} AS ttl,
-    item.metadata::jsonb AS metadata${
+    item.metadata::jsonb AS metadata,
+    item.place${
       queued
         ? `,
     coalesce(item.ticket, 9223372036854775807) AS ticket
   FROM unnest($1::text[], $2::text[], $3::text[], $4::float8[], $5::text[], $6::bigint[])
-    AS item (lock_name, worker_name, grant_id, ttl, metadata, ticket)`
+    WITH ORDINALITY AS item (lock_name, worker_name, grant_id, ttl, metadata, ticket, place)`
         : `
   FROM unnest($1::text[], $2::text[], $3::text[], $4::float8[], $5::text[])
-    AS item (lock_name, worker_name, grant_id, ttl, metadata)`
+    WITH ORDINALITY AS item (lock_name, worker_name, grant_id, ttl, metadata, place)`
     }
+  ORDER BY item.lock_name COLLATE "C"
+)`;
+
+  /** $1 names, $2 grant ids, of requests that have all else in common. `place` is where one stands in the batch, from 1 on. */
+  const likeRequests = `
+request AS MATERIALIZED (
+  SELECT item.lock_name COLLATE "C" AS lock_name, item.grant_id, item.place
+  FROM unnest($1::text[], $2::uuid[]) WITH ORDINALITY AS item (lock_name, grant_id, place)
   ORDER BY item.lock_name COLLATE "C"
 )`;
 
@@ -275,43 +284,49 @@ ${otherRows}${told}`;
    * Takes the locks that were released and are kept for nobody, with the clock read once each row is locked. All others
    * cost a plain read. TID for the update: nothing is looked up twice, and a row that somebody has changed since the
    * statement's start is passed over.
+   *
+   * One row tells of all that were taken, as lists: their places in the batch, their tokens, and the times at which they were taken,
+   * in microseconds, unless all are the same as the tokens: a token may run ahead of the clock. `version` is one for all: that of the
+   * statement's transaction.
    */
-  const acquireReleased = `
-WITH ${acquireRequests(false)}
-UPDATE ${locks} AS lock
-SET worker_name = released.worker_name,
-    grant_id = released.grant_id,
-    token = greatest(lock.token + 1, ${tokenAt('released.now')}),
-    lock_time = released.now,
-    expire_time = released.now + released.ttl,
-    metadata = released.metadata
-FROM (
-  SELECT locked.*, clock_timestamp() AS now
+  const acquireReleased = (requests: string, asked: Record<'workerName' | 'ttl' | 'metadata', string>) => `
+WITH ${requests},
+taken AS (
+  UPDATE ${locks} AS lock
+  SET worker_name = ${asked.workerName},
+      grant_id = released.grant_id,
+      token = greatest(lock.token + 1, ${tokenAt('released.now')}),
+      lock_time = released.now,
+      expire_time = released.now + ${asked.ttl},
+      metadata = ${asked.metadata}
   FROM (
-    SELECT request.*, lock.place
-    FROM request
-    CROSS JOIN LATERAL (
-      SELECT lock.ctid AS place
-      FROM ${locks} AS lock
-      WHERE lock.lock_name = request.lock_name
-        AND lock.grant_id IS NULL
-        AND (lock.expire_time <= statement_timestamp() - ${TURN} * ${MILLISECOND}
-          OR NOT EXISTS (SELECT ${aliveWaiters('lock.lock_name')}))
+    SELECT locked.*, clock_timestamp() AS now
+    FROM (
+      SELECT request.*, lock.row
+      FROM request
+      CROSS JOIN LATERAL (
+        SELECT lock.ctid AS row
+        FROM ${locks} AS lock
+        WHERE lock.lock_name = request.lock_name
+          AND lock.grant_id IS NULL
+          AND (lock.expire_time <= statement_timestamp() - ${TURN} * ${MILLISECOND}
+            OR NOT EXISTS (SELECT ${aliveWaiters('lock.lock_name')}))
+        OFFSET 0
+        FOR NO KEY UPDATE
+      ) AS lock
       OFFSET 0
-      FOR NO KEY UPDATE
-    ) AS lock
+    ) AS locked
     OFFSET 0
-  ) AS locked
-  OFFSET 0
-) AS released
-WHERE lock.ctid = released.place
-RETURNING
-  lock.xmin::text AS version,
-  lock.lock_name,
-  lock.token::text AS token,
-  ${timeColumn('lock.lock_time')} AS lock_time,
-  ${timeColumn('lock.expire_time')} AS expire_time,
-  ${timeColumn('clock_timestamp()')} AS server_time`;
+  ) AS released
+  WHERE lock.ctid = released.row
+  RETURNING released.place, lock.token, ${tokenAt('released.now')} AS time, lock.xmin AS version
+)
+SELECT
+  string_agg(place::text, ',') AS places,
+  string_agg(token::text, ',') AS tokens,
+  CASE WHEN bool_or(time <> token) THEN string_agg(time::text, ',') END AS times,
+  (SELECT version::text FROM taken LIMIT 1) AS version
+FROM taken`;
 
   /** The clock after the row lock: a CTE of its own, as a select list may be computed before its rows are locked. */
   const seenRows = `
@@ -321,28 +336,34 @@ seen AS MATERIALIZED (
 )`;
 
   /**
-   * Ends leases. A row that does not come back is lost. Whether one is live is asked at the statement's start: nobody else
-   * can have got the lock of a lease that was live then and whose row is still the same now, however long this waited for the row.
-   * A lock that stays taken is nobody's then: the lease is over, only the time is not.
+   * Ends leases, and tells how many; where not all, which, by their places in the batch: the others are lost. Whether one is live is
+   * asked at the statement's start: nobody else can have got the lock of a lease that was live then and whose row is still the same
+   * now, however long this waited for the row. `next` lists who is to be woken: a place, a server and a grantId, with spaces between;
+   * while nobody waits at all, no queue is looked at.
    */
-  const release = (requests: string) => {
-    const staysTaken = 'lock.lock_time + request.min_hold > statement_timestamp()';
-    return `
-WITH request AS MATERIALIZED (${requests}
-  ORDER BY item.lock_name COLLATE "C"
+  const release = (requests: string, ended: { set: string; condition?: string; told?: string }) => `
+WITH ${requests},
+ended AS (
+  UPDATE ${locks} AS lock
+  SET ${ended.set}
+  FROM request
+  WHERE lock.lock_name = request.lock_name
+    AND lock.grant_id = request.grant_id
+    AND lock.expire_time > statement_timestamp()${ended.condition ?? ''}
+  RETURNING
+    request.place, request.grant_id,
+    CASE WHEN (SELECT EXISTS (SELECT FROM ${waiters})) THEN ${nextInLine('lock.lock_name', 'request.grant_id')} END AS next
 )
-UPDATE ${locks} AS lock
-SET worker_name = CASE WHEN ${staysTaken} THEN lock.worker_name END,
-    grant_id = CASE WHEN ${staysTaken} THEN ${NOBODY} END,
-    metadata = CASE WHEN ${staysTaken} THEN lock.metadata END,
-    expire_time = CASE WHEN ${staysTaken} THEN lock.lock_time + request.min_hold ELSE statement_timestamp() END
-FROM request
-WHERE lock.lock_name = request.lock_name
-  AND lock.grant_id = request.grant_id
-  AND lock.expire_time > statement_timestamp()
-  AND (request.version IS NULL OR lock.xmin::text = request.version)
-RETURNING lock.lock_name, request.grant_id::text AS grant_id, ${nextInLine('lock.lock_name', 'request.grant_id')}`;
-  };
+SELECT
+  count(*)::int AS count,
+  CASE WHEN count(*) < cardinality($1::text[]) THEN (SELECT string_agg(place::text, ',') FROM ended) END AS places,
+  string_agg(place || ' ' || next, ',') FILTER (WHERE next IS NOT NULL) AS next${ended.told ?? ''}
+FROM ended`;
+
+  const isFreed = 'worker_name = NULL, grant_id = NULL, metadata = NULL, expire_time = statement_timestamp()';
+
+  /** A lock that stays taken is nobody's: the lease is over, only the time is not. */
+  const staysTaken = 'lock.lock_time + request.min_hold > statement_timestamp()';
 
   return {
     /**
@@ -354,8 +375,28 @@ RETURNING lock.lock_name, request.grant_id::text AS grant_id, ${nextInLine('lock
      */
     acquire: { name: 'db_lock_acquire', text: acquire(false) },
 
-    /** A shortcut of `acquire`, with its parameters. What does not come back is to be asked of that one. */
-    acquireReleased: { name: 'db_lock_acquire_released', text: acquireReleased },
+    /**
+     * A shortcut of `acquire`: what does not come back is to be asked of that one. $1 names, $2 grant ids, $3 the worker name, $4 the TTL
+     * in ms and $5 the metadata as JSON of all.
+     */
+    acquireReleased: {
+      name: 'db_lock_acquire_released',
+      text: acquireReleased(likeRequests, {
+        workerName: '$3::text',
+        ttl: `$4::float8 * ${MILLISECOND}`,
+        metadata: '$5::jsonb',
+      }),
+    },
+
+    /** The same for requests that may differ in all, with the parameters of `acquire`. */
+    acquireReleasedMixed: {
+      name: 'db_lock_acquire_released_mixed',
+      text: acquireReleased(acquireRequests(false), {
+        workerName: 'released.worker_name',
+        ttl: 'released.ttl',
+        metadata: 'released.metadata',
+      }),
+    },
 
     /** The same for requests of which some wait in a queue: $6 tickets, or nulls. Who gets the lock leaves the queue. */
     acquireQueued: { name: 'db_lock_acquire_queued', text: acquire(true) },
@@ -404,29 +445,60 @@ WHERE lock.lock_name = locked.lock_name
 RETURNING${leaseColumns('lock')}`,
     },
 
-    /**
-     * $1 names, $2 grant ids, $3 how long the lock stays taken at least, in ms from the start of the lease, $4 versions or
-     * nulls: then only what nobody has written since.
-     */
+    /** $1 names, $2 grant ids. */
     release: {
       name: 'db_lock_release',
-      text: release(`
-  SELECT
-    item.lock_name COLLATE "C" AS lock_name,
-    item.grant_id::uuid AS grant_id,
-    item.min_hold * ${MILLISECOND} AS min_hold,
-    item.version
-  FROM unnest($1::text[], $2::text[], $3::float8[], $4::text[]) AS item (lock_name, grant_id, min_hold, version)`),
+      text: release(likeRequests, { set: isFreed }),
     },
 
-    /** $1 names, $2 worker names: for callers who know no grant ids. */
+    /**
+     * The same for requests of which some keep the lock taken, $3 in ms from the start of the lease at least, or, by $4 the version,
+     * end only what nobody has written since.
+     */
+    releaseMixed: {
+      name: 'db_lock_release_mixed',
+      text: release(
+        `
+request AS MATERIALIZED (
+  SELECT
+    item.lock_name COLLATE "C" AS lock_name,
+    item.grant_id,
+    item.min_hold * ${MILLISECOND} AS min_hold,
+    item.version,
+    item.place
+  FROM unnest($1::text[], $2::uuid[], $3::float8[], $4::text[])
+    WITH ORDINALITY AS item (lock_name, grant_id, min_hold, version, place)
+  ORDER BY item.lock_name COLLATE "C"
+)`,
+        {
+          set: `worker_name = CASE WHEN ${staysTaken} THEN lock.worker_name END,
+      grant_id = CASE WHEN ${staysTaken} THEN ${NOBODY} END,
+      metadata = CASE WHEN ${staysTaken} THEN lock.metadata END,
+      expire_time = CASE WHEN ${staysTaken} THEN lock.lock_time + request.min_hold ELSE statement_timestamp() END`,
+          condition: `
+    AND (request.version IS NULL OR lock.xmin::text = request.version)`,
+        },
+      ),
+    },
+
+    /** $1 names, $2 worker names: for callers who know no grant ids, and are told them. */
     releaseByWorker: {
       name: 'db_lock_release_by_worker',
-      text: release(`
-  SELECT item.lock_name COLLATE "C" AS lock_name, lock.grant_id, interval '0' AS min_hold, NULL AS version
-  FROM unnest($1::text[], $2::text[]) AS item (lock_name, worker_name)
+      text: release(
+        `
+request AS MATERIALIZED (
+  SELECT item.lock_name COLLATE "C" AS lock_name, lock.grant_id, item.place
+  FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS item (lock_name, worker_name, place)
   CROSS JOIN LATERAL ${rowOf('item.lock_name COLLATE "C"', 'lock.*')} AS lock
-  WHERE lock.worker_name = item.worker_name`),
+  WHERE lock.worker_name = item.worker_name
+  ORDER BY item.lock_name COLLATE "C"
+)`,
+        {
+          set: isFreed,
+          told: `,
+  string_agg(place || ' ' || grant_id, ',') AS grant_ids`,
+        },
+      ),
     },
 
     /**
@@ -479,7 +551,7 @@ RETURNING lock.*, lock.xmin::text AS version, passed.passes, passed.ended_grant_
 ),
 gone AS (${leftQueue('ended')}
 )
-SELECT ended.passes, ended.version, ${nextInLine('ended.lock_name', 'ended.ended_grant_id')},${leaseColumns('ended')}
+SELECT ended.passes, ended.version, ${nextInLine('ended.lock_name', 'ended.ended_grant_id')} AS next,${leaseColumns('ended')}
 FROM ended`,
     },
 

@@ -72,7 +72,7 @@ export const nextInLine = (waiters: string, lockName: string, ended: string) => 
     SELECT waiter.server || ' ' || waiter.grant_id ${aliveWaiters(waiters, lockName)} AND waiter.grant_id <> ${ended}
     ORDER BY waiter.ticket
     LIMIT 1
-  ) AS next`;
+  )`;
 
 /**
  * Looks each requested name up by the primary key. OFFSET 0 keeps it one look a name: a plan that was made while the

@@ -1,7 +1,7 @@
 import type { LockMetadata } from '../lease/metadata.js';
 import type { AcquireRequest } from '../lease/requests.js';
 import type { HistoryEvent, HistoryRecord } from './history-store.js';
-import type { InspectedLock, LeaseRecord, LockRecord, LockState } from './lock-store.js';
+import type { InspectedLock, LeaseRecord, LockRecord, LockState, ReleaseAnswer } from './lock-store.js';
 import type { NextInLine } from './wait-queue.js';
 
 /** Microseconds since 1970, as text. */
@@ -73,6 +73,77 @@ function leaseOf(
     version: row.version ?? undefined,
   };
 }
+
+/** The row that tells of all locks which `acquireReleased` took: lists, or null for none. */
+export interface TakenRow {
+  /** In the batch, from 1 on. */
+  places: string | null;
+  tokens: string | null;
+  /** Null where each lock was taken at the time that its token says. */
+  times: string | null;
+  version: string | null;
+}
+
+/** The leases of the locks that were taken, each at the index of its request. What is not there was not taken. */
+export function toTaken(row: TakenRow, batch: readonly AcquireRequest[]): Array<LeaseRecord | undefined> {
+  const leases = new Array<LeaseRecord | undefined>(batch.length).fill(undefined);
+  if (row.places === null) return leases;
+  const version = row.version!;
+  const tokens = row.tokens!.split(',');
+  const times = row.times?.split(',') ?? tokens;
+  row.places.split(',').forEach((place, at) => {
+    const index = Number(place) - 1;
+    leases[index] = takenBy(batch[index]!, Number(tokens[at]), Number(times[at]), version);
+  });
+  return leases;
+}
+
+/** @param time when it was taken, in microseconds: all that the request does not say itself follows from that */
+function takenBy(request: AcquireRequest, fencingToken: number, time: number, version: string): LeaseRecord {
+  const { lockName, workerName, grantId, metadata, ttl } = request;
+  const lockTime = Math.floor(time / 1000);
+  return {
+    lockName,
+    workerName,
+    grantId,
+    fencingToken,
+    lockTime: new Date(lockTime),
+    expireTime: new Date(lockTime + ttl),
+    metadata,
+    serverTime: new Date(lockTime),
+    timeLeft: ttl,
+    version,
+  };
+}
+
+/** The row that tells of all leases which a release ended. */
+export interface EndedRow {
+  count: number;
+  /** Theirs in the batch, from 1 on, as a list; null for none, and where all were ended. */
+  places: string | null;
+  /** Who waits for them: a list of a place, a server and a grantId, with spaces between; null for none. */
+  next: string | null;
+  /** Where the requests do not name them: a list of a place and a grantId. */
+  grant_ids?: string | null;
+}
+
+/** What became of the leases that were to be ended, each at the index of its request. */
+export function toEnded(row: EndedRow, batch: ReadonlyArray<{ grantId?: string }>): ReleaseAnswer[] {
+  const { count, places, next } = row;
+  const grantIds = new Map(row.grant_ids?.split(',').map((item) => item.split(' ') as [string, string]));
+  const answers = batch.map(({ grantId }, index): EndedAnswer => {
+    return { outcome: 'released', grantId: grantId ?? grantIds.get(String(index + 1))!, next: null };
+  });
+  for (const item of next?.split(',') ?? []) {
+    const [place, server, grantId] = item.split(' ') as [string, string, string];
+    answers[Number(place) - 1]!.next = { server, grantId };
+  }
+  if (count === batch.length) return answers;
+  const ended = new Set(places?.split(','));
+  return answers.map((answer, index) => (ended.has(String(index + 1)) ? answer : { outcome: 'lost' }));
+}
+
+type EndedAnswer = Extract<ReleaseAnswer, { outcome: 'released' }>;
 
 /** A row of a lock as it is looked at. */
 export interface LookRow extends LockRow {

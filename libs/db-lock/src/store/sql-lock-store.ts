@@ -23,7 +23,18 @@ import { deskStatements, type DeskStatements } from './postgres.desk.js';
 import { postgresStatements, type LockStatements, type Purpose } from './postgres.dialect.js';
 import type { Statement } from './postgres.fragments.js';
 import { historyStatements } from './postgres.history.js';
-import { timeLeft, toGrant, toInspectedLock, toLease, toNext, type LockRow, type LookRow } from './rows.js';
+import {
+  timeLeft,
+  toEnded,
+  toGrant,
+  toInspectedLock,
+  toLease,
+  toTaken,
+  type EndedRow,
+  type LockRow,
+  type LookRow,
+  type TakenRow,
+} from './rows.js';
 import { sessionKindOf, type Pooler, type SessionKind } from './session-kind.js';
 import { Shortcut } from './shortcut.js';
 import { SqlDesk } from './sql-desk.js';
@@ -32,8 +43,12 @@ import { SqlReader } from './sql-reader.js';
 import { SqlWaitQueue } from './sql-wait-queue.js';
 import {
   acquireValues,
+  areAlike,
   isByGrant,
   isByWorker,
+  isPlain,
+  likeAcquireValues,
+  mixedReleaseValues,
   queuedAcquireValues,
   releaseByWorkerValues,
   releaseValues,
@@ -129,12 +144,12 @@ export class SqlLockStore implements LockStore {
   async #acquireReleased(requests: readonly AcquireRequest[]): Promise<Array<AcquireAnswer | undefined>> {
     if (requests.some(isQueued) || !this.#shortcut.isWorthTrying()) return [];
     const answers = await answerEach(requests, this.#patience, async (batch) => {
-      const rows = await this.#lanes.acquire.run<LockRow>(this.#sql.acquireReleased, acquireValues(batch));
-      const taken = new Map(rows.map((row) => [row.lock_name, row]));
-      return batch.map((request): AcquireAnswer | undefined => {
-        const row = taken.get(request.lockName);
-        return row && { outcome: 'granted', lease: toGrant(row, request), repeated: false };
-      });
+      const [row] = await (areAlike(batch)
+        ? this.#lanes.acquire.run<TakenRow>(this.#sql.acquireReleased, likeAcquireValues(batch))
+        : this.#lanes.acquire.run<TakenRow>(this.#sql.acquireReleasedMixed, acquireValues(batch)));
+      return toTaken(row!, batch).map(
+        (lease): AcquireAnswer | undefined => lease && { outcome: 'granted', lease, repeated: false },
+      );
     });
     this.#shortcut.tried(answers.filter(Boolean).length / requests.length);
     return answers;
@@ -198,7 +213,9 @@ export class SqlLockStore implements LockStore {
     const byWorker = requests.filter(isByWorker);
     const byGrant = requests.filter(isByGrant);
     const [ended, endedByWorker] = await Promise.all([
-      this.#end(byGrant, this.#sql.release, releaseValues),
+      byGrant.every(isPlain)
+        ? this.#end(byGrant, this.#sql.release, releaseValues)
+        : this.#end(byGrant, this.#sql.releaseMixed, mixedReleaseValues),
       this.#end(byWorker, this.#sql.releaseByWorker, releaseByWorkerValues),
     ]);
     if (byWorker.length === 0) return ended;
@@ -206,18 +223,14 @@ export class SqlLockStore implements LockStore {
     return requests.map((request) => answers[isByGrant(request) ? 'grant' : 'worker'].next().value!);
   }
 
-  #end<Request extends ReleaseRequest>(
+  #end<Request extends ReleaseRequest & { grantId?: string }>(
     requests: readonly Request[],
     statement: Statement,
     values: (batch: readonly Request[]) => unknown[],
   ): Promise<ReleaseAnswer[]> {
     return answerEach(requests, this.#patience, async (batch) => {
-      const rows = await this.#lanes.release.run<EndedRow>(statement, values(batch));
-      const byName = new Map(rows.map((row) => [row.lock_name, row]));
-      return batch.map(({ lockName }): ReleaseAnswer => {
-        const row = byName.get(lockName);
-        return row ? { outcome: 'released', grantId: row.grant_id, next: toNext(row) } : { outcome: 'lost' };
-      });
+      const [row] = await this.#lanes.release.run<EndedRow>(statement, values(batch));
+      return toEnded(row!, batch);
     });
   }
 
@@ -251,13 +264,6 @@ interface SeenRow extends LockRow {
   /** `decided` under its row lock; `kept` for somebody in the queue; or only who held it, as a plain read saw it. */
   seen: 'decided' | 'kept' | 'holder';
   repeated: boolean;
-}
-
-/** A lease that was ended. */
-interface EndedRow {
-  lock_name: string;
-  grant_id: string;
-  next: string | null;
 }
 
 /** What was seen of each lock: the rows of a name by what they are. */

@@ -24,6 +24,25 @@ export function acquireValues(batch: readonly AcquireRequest[]): unknown[] {
   ];
 }
 
+/** Whether all of a batch differ in their names and grantIds only. */
+export function areAlike(batch: readonly AcquireRequest[]): boolean {
+  const { workerName, ttl, metadata } = batch[0]!;
+  return batch.every(
+    (request) => request.workerName === workerName && request.ttl === ttl && request.metadata === metadata,
+  );
+}
+
+/** The parameters of `acquireReleased`, for requests that are alike. */
+export function likeAcquireValues(batch: readonly AcquireRequest[]): unknown[] {
+  const { workerName, ttl, metadata } = batch[0]!;
+  return [...keyValues(batch), workerName, ttl, metadata && JSON.stringify(metadata)];
+}
+
+/** Names and grantIds. */
+function keyValues(batch: ReadonlyArray<{ lockName: string; grantId: string }>): unknown[] {
+  return [textArray(batch, ({ lockName }) => lockName), textArray(batch, ({ grantId }) => grantId)];
+}
+
 /** The parameters of `acquireQueued` and `acquireSet`. */
 export function queuedAcquireValues(batch: readonly AcquireRequest[]): unknown[] {
   return [...acquireValues(batch), numberArray(batch, ({ ticket }) => ticket)];
@@ -31,18 +50,21 @@ export function queuedAcquireValues(batch: readonly AcquireRequest[]): unknown[]
 
 /** The parameters of `renew`. */
 export function renewValues(batch: readonly RenewRequest[]): unknown[] {
-  return [
-    textArray(batch, ({ lockName }) => lockName),
-    textArray(batch, ({ grantId }) => grantId),
-    numberArray(batch, ({ ttl }) => ttl),
-  ];
+  return [...keyValues(batch), numberArray(batch, ({ ttl }) => ttl)];
 }
 
-/** The parameters of `release`. */
+/** Whether a release ends its lease whatever its version is, and frees the lock at once. */
+export const isPlain = ({ minHold, version }: ReleaseByGrant) => !minHold && version === undefined;
+
+/** The parameters of `release`, for plain ones. */
 export function releaseValues(batch: readonly ReleaseByGrant[]): unknown[] {
+  return keyValues(batch);
+}
+
+/** The parameters of `releaseMixed`. */
+export function mixedReleaseValues(batch: readonly ReleaseByGrant[]): unknown[] {
   return [
-    textArray(batch, ({ lockName }) => lockName),
-    textArray(batch, ({ grantId }) => grantId),
+    ...keyValues(batch),
     numberArray(batch, ({ minHold }) => minHold ?? 0),
     textArray(batch, ({ version }) => version),
   ];

@@ -1,0 +1,153 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import type { INestApplication } from '@nestjs/common';
+import type { AcquireAnswer, LeaseRecord, LockStore } from 'nestjs-db-lock';
+import { randomUUID } from 'node:crypto';
+import { LOCK_STORE } from '../../libs/db-lock/src/module/private-tokens.js';
+import { BlockingSession } from '../support/blocking-session.js';
+import { createLockApplication } from '../support/lock-application.js';
+import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+
+const request = (lockName: string, differences: object = {}) => ({
+  lockName,
+  workerName: 'ann',
+  grantId: randomUUID(),
+  ttl: 60_000,
+  metadata: null,
+  ...differences,
+});
+
+/** Neither in byte order nor in that of any language. */
+const NAMES = ['zebra', 'Émile', 'a"b\\c{d},', 'émile', ' ', 'NULL', 'ähre', 'Zebra', '🔒', '\uffee'];
+
+describe('the requests of a batch', () => {
+  let database: TestDatabase;
+  let session: BlockingSession;
+  let app: INestApplication;
+  let store: LockStore;
+
+  beforeAll(async () => {
+    database = await createTestDatabase();
+    session = await BlockingSession.open(database.url);
+  });
+
+  // Anew for each test: a store that has met new names only does not try the shortcut to released ones for a while.
+  beforeEach(async () => {
+    app = await createLockApplication({ database: { type: 'postgres', url: database.url } });
+    store = app.get<LockStore>(LOCK_STORE);
+  });
+
+  afterEach(() => app.close());
+
+  afterAll(async () => {
+    await session.close();
+    await database.drop();
+  });
+
+  function leasesOf(answers: readonly AcquireAnswer[]): LeaseRecord[] {
+    return answers.map((answer) => {
+      if (answer.outcome !== 'granted') throw new Error(`One was not granted: ${JSON.stringify(answer)}`);
+      return answer.lease;
+    });
+  }
+
+  /** Twice: a lock that is new is taken by another statement than one that was released. */
+  async function takeAndRelease(requests: ReadonlyArray<ReturnType<typeof request>>): Promise<void> {
+    for (let round = 0; round < 2; round++) {
+      const leases = leasesOf(await store.acquire(requests));
+      for (const [index, { lockName, workerName, grantId, ttl, metadata }] of requests.entries()) {
+        const lease = leases[index]!;
+        expect(lease).toMatchObject({ lockName, workerName, grantId, metadata });
+        expect(lease.expireTime.getTime() - lease.lockTime.getTime()).toBe(ttl);
+        expect(lease.timeLeft).toBeLessThanOrEqual(ttl);
+        expect(lease.serverTime.getTime()).toBeGreaterThanOrEqual(lease.lockTime.getTime());
+      }
+      const rows = await session.query<{ lock_name: string; worker_name: string; metadata: unknown }>(
+        'SELECT lock_name, worker_name, metadata FROM dblock_lock WHERE grant_id IS NOT NULL',
+      );
+      expect(new Map(rows.map((row) => [row.lock_name, row]))).toEqual(
+        new Map(
+          requests.map(({ lockName, workerName, metadata }) => [
+            lockName,
+            { lock_name: lockName, worker_name: workerName, metadata },
+          ]),
+        ),
+      );
+      for (const { lockName, fencingToken } of leases)
+        expect((await store.inspect([lockName]))[0]).toMatchObject({ fencingToken });
+      expect(await store.release(requests)).toEqual(
+        requests.map(({ grantId }) => ({ outcome: 'released', grantId, next: null })),
+      );
+    }
+  }
+
+  it('get what each has asked for, where all are alike but for their names', () =>
+    takeAndRelease(NAMES.map((name) => request(name))));
+
+  it('get what each has asked for, where they differ in every field', () =>
+    takeAndRelease(
+      NAMES.map((name, index) =>
+        request(`other ${name}`, {
+          workerName: `worker ${index}`,
+          ttl: 10_000 + index,
+          metadata: index % 2 === 0 ? { index, name } : null,
+        }),
+      ),
+    ));
+
+  it('are lost each by itself, and released each in its own way', async () => {
+    const requests = ['mine', 'lost', 'kept', 'old', 'over'].map((name) => request(name));
+    const leases = leasesOf(await store.acquire(requests));
+    const [mine, lost, kept, old, over] = leases as [
+      LeaseRecord,
+      LeaseRecord,
+      LeaseRecord,
+      LeaseRecord,
+      LeaseRecord,
+    ];
+    await store.renew([{ lockName: 'old', grantId: old.grantId, ttl: 90_000 }]);
+    const key = ({ lockName, grantId }: LeaseRecord) => ({ lockName, grantId });
+    expect(
+      await store.release([
+        { ...key(mine), version: mine.version },
+        { ...key(lost), grantId: randomUUID() },
+        { ...key(kept), minHold: 60_000 },
+        { ...key(old), version: old.version },
+      ]),
+    ).toEqual([
+      { outcome: 'released', grantId: mine.grantId, next: null },
+      { outcome: 'lost' },
+      { outcome: 'released', grantId: kept.grantId, next: null },
+      { outcome: 'lost' },
+    ]);
+    expect((await store.inspect(['mine', 'lost', 'old'])).map((lock) => lock!.state)).toEqual([
+      'released',
+      'held',
+      'held',
+    ]);
+    expect(await store.acquire([request('kept')])).toMatchObject([{ outcome: 'busy' }]);
+    // Plain ones, of which the first is lost: a place is not an index among those that were ended.
+    expect(await store.release([key(mine), key(over), key(lost), key(old)])).toEqual([
+      { outcome: 'lost' },
+      ...[over, lost, old].map(({ grantId }) => ({ outcome: 'released', grantId, next: null })),
+    ]);
+  });
+
+  it('tell the true time of a grant whose token runs ahead of the clock', async () => {
+    const requests = ['ahead', 'beside'].map((name) => request(name));
+    const [ahead, beside] = leasesOf(await store.acquire(requests)) as [LeaseRecord, LeaseRecord];
+    await store.release(requests);
+    const hour = 3_600_000_000; // as if the database's clock had been set back by it
+    await session.query(`UPDATE dblock_lock SET token = token + ${hour} WHERE lock_name = 'ahead'`);
+    const again = leasesOf(await store.acquire(['ahead', 'beside'].map((name) => request(name))));
+    expect(again[0]!.fencingToken).toBe(ahead.fencingToken + hour + 1);
+    expect(again[1]!.fencingToken).toBeGreaterThan(beside.fencingToken);
+    for (const [index, name] of ['ahead', 'beside'].entries()) {
+      const [row] = await session.query<{ lock_time: Date; expire_time: Date }>(
+        `SELECT date_trunc('milliseconds', lock_time) AS lock_time, date_trunc('milliseconds', expire_time) AS expire_time
+         FROM dblock_lock WHERE lock_name = '${name}'`,
+      );
+      expect(again[index]!.lockTime).toEqual(row!.lock_time);
+      expect(again[index]!.expireTime).toEqual(row!.expire_time);
+    }
+  });
+});
