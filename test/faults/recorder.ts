@@ -1,6 +1,6 @@
 import { LockClient, type Lease } from 'nestjs-db-lock';
 import type { LeaseConfirmation, LockTransport } from '../../libs/db-lock/src/client/lock-transport.js';
-import { monotonicNow } from '../../libs/db-lock/src/lease/deadline.js';
+import { monotonicNow } from '../../libs/db-lock/src/lease/clock.js';
 import type { AcquireRequest } from '../../libs/db-lock/src/lease/requests.js';
 import { GuardedResource } from './guarded-resource.js';
 import { emptyHistory, type History, type LocalTime } from './history.js';

@@ -8,7 +8,7 @@ import type {
   RenewOutcome,
   SetConfirmation,
 } from '../../libs/db-lock/src/client/lock-transport.js';
-import { monotonicNow } from '../../libs/db-lock/src/lease/deadline.js';
+import { monotonicNow } from '../../libs/db-lock/src/lease/clock.js';
 import type {
   AcquireSetRequest,
   RenewRequest,

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { monotonicNow } from '../../libs/db-lock/src/lease/deadline.js';
+import { monotonicNow } from '../../libs/db-lock/src/lease/clock.js';
 import type { DatabaseTime, Look, RowVersion } from './history.js';
 import { durably, survivingPool } from './surviving-pool.js';
 

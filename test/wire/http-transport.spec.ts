@@ -111,9 +111,13 @@ describe.each(PLATFORMS)('our client in a crowd on %s', (platform) => {
     for (const answer of refused)
       expect(answer).toEqual({
         outcome: 'busy',
-        lockName: busy,
-        holder: { workerName: 'ben', lockTime: expect.any(Date), expireTime: expect.any(Date) },
-        retryAfter: expect.any(Number),
+        holder: {
+          lockName: busy,
+          workerName: 'ben',
+          lockTime: expect.any(Date),
+          expireTime: expect.any(Date),
+          timeLeft: expect.any(Number),
+        },
       });
     expect(rivals.map(({ outcome }) => outcome).sort()).toEqual([...many(49, () => 'busy'), 'granted']);
     expect(invalid.map((result) => result.status === 'rejected' && (result.reason as Error))).toEqual([
@@ -328,7 +332,10 @@ describe('our client in a crowd before a server', () => {
     });
     expect(results).toEqual([
       { status: 'fulfilled', value: expect.objectContaining({ outcome: 'granted' }) },
-      { status: 'fulfilled', value: { outcome: 'busy', lockName: 'b', holder, retryAfter: 500 } },
+      {
+        status: 'fulfilled',
+        value: { outcome: 'busy', holder: { ...holder, lockName: 'b', timeLeft: 500 } },
+      },
       reason('StoreUnavailableError', { retryAfter: 700 }),
       reason('OverloadedError', { retryAfter: 300 }),
       reason('StoreUnavailableError'),

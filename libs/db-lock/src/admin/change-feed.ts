@@ -14,7 +14,7 @@ import {
   type Observable,
 } from 'rxjs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { monotonicNow } from '../lease/deadline.js';
+import { monotonicNow } from '../lease/clock.js';
 import { toLockJson } from '../server/schemas.js';
 import type { OperatorDesk } from '../server/operator-desk.js';
 import type { ChangedLock, Waiting } from '../store/history-store.js';

@@ -1,7 +1,8 @@
 import { Logger } from '@nestjs/common';
 import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { monotonicNow, trustedUntil } from '../lease/deadline.js';
+import { monotonicNow } from '../lease/clock.js';
+import { trustedUntil } from '../lease/deadline.js';
 import {
   ClientClosedError,
   LeaseLostError,
@@ -18,6 +19,7 @@ import type {
   AcquireOutcome,
   BasicConfirmation,
   BasicTransport,
+  BusyHolder,
   LeaseKey,
   ReleaseOutcome,
 } from './lock-transport.js';
@@ -71,6 +73,14 @@ export interface Confirmed<Confirmation> {
   sentAt: number;
   /** Milliseconds that the locks were waited for. */
   waited: number;
+}
+
+/** What is known of the attempts of one acquire. */
+interface Trail {
+  /** When the last one was sent, on this process's monotonic clock. */
+  sentAt: number;
+  /** Whether one of them may have been granted unheard. */
+  isUnknown: boolean;
 }
 
 /** An answer that took longer than this part of the lease is asked for again: what counts is when a request was sent. */
@@ -217,12 +227,17 @@ export abstract class BasicLockClient<
    * Asks until the answer is known: a refusal, or what was granted, in time to be a lease.
    * @throws StoreUnavailableError, LeaseLostError, ClientClosedError, or the signal's reason.
    */
-  protected async confirm<Granted extends BasicConfirmation>(
+  protected confirm<Granted extends BasicConfirmation>(
     ask: Ask<Granted>,
   ): Promise<Confirmed<Granted> | Refusal> {
-    if (this.#closed) throw new ClientClosedError();
-    ask.signal?.throwIfAborted();
-    if (ask.wait === 0) return this.#confirm(ask, ask.signal);
+    if (this.#closed) return Promise.reject(new ClientClosedError());
+    if (ask.signal?.aborted) return Promise.reject(ask.signal.reason as Error);
+    return ask.wait > 0 ? this.#confirmPatiently(ask) : this.#confirm(ask, ask.signal);
+  }
+
+  async #confirmPatiently<Granted extends BasicConfirmation>(
+    ask: Ask<Granted>,
+  ): Promise<Confirmed<Granted> | Refusal> {
     const patience = this.#patience(ask.signal);
     try {
       return await this.#confirm(ask, patience.signal);
@@ -255,66 +270,107 @@ export abstract class BasicLockClient<
     signal?: AbortSignal,
   ): Promise<Confirmed<Granted> | Refusal> {
     const began = monotonicNow();
-    const deadline = began + ask.wait;
-    let givenUp = false;
-    let unknown = false;
-    const attempt = async (wait: number) => {
-      const sentAt = monotonicNow();
-      try {
-        const answer = await ask.send(wait, signal);
-        if (givenUp && answer.outcome === 'granted') this.#releaseUnwanted(ask);
-        return { sentAt, answer };
-      } catch (error) {
-        unknown ||= error instanceof StoreUnavailableError;
-        throw error;
-      }
-    };
-
+    const trail: Trail = { sentAt: began, isUnknown: false };
     try {
-      const prompt = signal === undefined || (ask.wait > 0 && this.basicTransport.cancels);
-      const once = prompt ? attempt : (wait: number) => orAborted(attempt(wait), signal);
-      const first = await this.#repeatUnknown(once, deadline, signal);
-      const { sentAt, answer } =
-        ask.wait > 0 && isStale(first) ? await this.#repeatUnknown(() => once(0), -Infinity, signal) : first;
-      if (answer.outcome === 'busy') {
-        const [{ lockName }] = ask.keys as [LeaseKey];
-        if (first.answer.outcome === 'granted') throw new LeaseLostError(lockName, 'refused');
-        const refusal = new Refusal(answer.lockName ?? lockName, answer.holder, answer.retryAfter);
-        this.tell({
-          type: 'busy',
-          lockName: refusal.lockName,
-          workerName: ask.keys[0]!.workerName,
-          holder: refusal.holder,
-        });
-        return refusal;
+      let answer: AcquireOutcome<Granted>;
+      try {
+        answer = await this.#attempt(ask, ask.wait, signal);
+      } catch (error) {
+        answer = await this.#askAgain(ask, trail, began + ask.wait, signal, error);
       }
-      const waited = ask.wait > 0 ? monotonicNow() - began : 0;
-      const confirmed = { confirmation: answer.lease, sentAt: answer.sentAt ?? sentAt, waited };
-      if (this.#closed || trustedUntil(confirmed.sentAt, answer.lease.timeLeft) <= monotonicNow()) {
-        this.#releaseUnwanted(ask);
-        throw this.#closed ? new ClientClosedError() : new LeaseLostError(ask.keys[0]!.lockName, 'deadline');
+      if (ask.wait > 0 && isStale(answer, trail.sentAt)) {
+        answer = await this.#askAgain(ask, trail, -Infinity, signal);
+        if (answer.outcome === 'busy') throw new LeaseLostError(ask.keys[0]!.lockName, 'refused');
       }
-      return confirmed;
+      if (answer.outcome === 'busy') return this.#refused(ask, answer.holder);
+      return this.#confirmed(ask, answer, began, trail.sentAt);
     } catch (error) {
-      givenUp = true;
-      if (unknown || (signal?.aborted && !this.basicTransport.cancels)) this.#releaseUnwanted(ask);
+      trail.isUnknown ||= error instanceof StoreUnavailableError;
+      if (trail.isUnknown || (signal?.aborted && !this.#cancels(ask))) this.#releaseUnwanted(ask);
       throw error;
     }
   }
 
-  async #release(key: LeaseKey, minHold?: number): Promise<ReleaseOutcome> {
-    let unknownBefore = false;
-    const attempt = async (): Promise<ReleaseOutcome> => {
+  /** @param failure of the attempt before; undefined when that was answered */
+  #askAgain<Granted extends BasicConfirmation>(
+    ask: Ask<Granted>,
+    trail: Trail,
+    deadline: number,
+    signal: AbortSignal | undefined,
+    failure?: unknown,
+  ): Promise<AcquireOutcome<Granted>> {
+    trail.isUnknown ||= failure instanceof StoreUnavailableError;
+    const attempt = async (wait: number) => {
+      trail.sentAt = monotonicNow();
       try {
-        const answer = await this.basicTransport.release(key, minHold);
-        // The lease that is gone now may have been ended by the attempt that got no answer.
-        return unknownBefore && answer.outcome === 'lost' ? { outcome: 'released' } : answer;
+        return await this.#attempt(ask, wait, signal);
       } catch (error) {
-        unknownBefore = true;
+        trail.isUnknown ||= error instanceof StoreUnavailableError;
         throw error;
       }
     };
-    const answer = await this.#repeatUnknown(attempt, -Infinity, undefined, true);
+    return this.#repeatUnknown(attempt, deadline, signal, failure);
+  }
+
+  /** Asks once. What is granted when the signal has aborted and nobody waits for it any more is released. */
+  #attempt<Granted extends BasicConfirmation>(
+    ask: Ask<Granted>,
+    wait: number,
+    signal: AbortSignal | undefined,
+  ): Promise<AcquireOutcome<Granted>> {
+    const answer = ask.send(wait, signal);
+    if (signal === undefined || this.#cancels(ask)) return answer;
+    return orAborted(answer, signal, (late) => {
+      if (late.outcome === 'granted') this.#releaseUnwanted(ask);
+    });
+  }
+
+  /** Whether an attempt ends as soon as its signal aborts, and leaves no lease behind. */
+  #cancels({ wait }: Pick<Ask<never>, 'wait'>): boolean {
+    return wait > 0 && this.basicTransport.cancels === true;
+  }
+
+  #refused(ask: Ask<BasicConfirmation>, busy: BusyHolder): Refusal {
+    const refusal = new Refusal(busy);
+    const { lockName, holder } = refusal;
+    this.tell({ type: 'busy', lockName, workerName: ask.keys[0]!.workerName, holder });
+    return refusal;
+  }
+
+  /** @throws ClientClosedError, LeaseLostError when the grant came too late to be a lease */
+  #confirmed<Granted extends BasicConfirmation>(
+    ask: Ask<Granted>,
+    granted: Extract<AcquireOutcome<Granted>, { outcome: 'granted' }>,
+    began: number,
+    sentAt: number,
+  ): Confirmed<Granted> {
+    const now = monotonicNow();
+    const confirmed = {
+      confirmation: granted.lease,
+      sentAt: granted.sentAt ?? sentAt,
+      waited: ask.wait > 0 ? now - began : 0,
+    };
+    const isOver = trustedUntil(confirmed.sentAt, granted.lease.timeLeft) <= now;
+    if (!this.#closed && !isOver) return confirmed;
+    this.#releaseUnwanted(ask);
+    throw this.#closed ? new ClientClosedError() : new LeaseLostError(ask.keys[0]!.lockName, 'deadline');
+  }
+
+  async #release(key: LeaseKey, minHold?: number): Promise<ReleaseOutcome> {
+    let answer: ReleaseOutcome;
+    try {
+      answer = await this.basicTransport.release(key, minHold);
+    } catch (error) {
+      answer = await this.#repeatUnknown(
+        () => this.basicTransport.release(key, minHold),
+        -Infinity,
+        undefined,
+        error,
+        true,
+      );
+      // The lease that is gone now may have been ended by an attempt that got no answer.
+      if (answer.outcome === 'lost') answer = { outcome: 'released' };
+    }
     if (answer.outcome === 'released') this.tell({ type: 'released', ...key });
     return answer;
   }
@@ -342,45 +398,60 @@ export abstract class BasicLockClient<
   /**
    * Unknown is neither busy nor free: ask again, with the same grantId, then report the error. Who may wait until
    * `deadline` goes on until then, also when the server is overloaded.
+   * @param failure what came of the first attempt; undefined where there was none yet
    */
   async #repeatUnknown<Answer>(
     attempt: (wait: number) => Promise<Answer>,
     deadline: number,
     signal?: AbortSignal,
+    failure?: unknown,
     repeatable = this.basicTransport.repeatable,
   ): Promise<Answer> {
-    for (let retry = 0; ; retry++) {
-      const wait = Math.max(0, Math.ceil(deadline - monotonicNow()));
-      try {
-        return await attempt(wait);
-      } catch (error) {
-        if (!(error instanceof StoreUnavailableError || error instanceof OverloadedError)) throw error;
+    for (let retry = 0; ;) {
+      if (failure !== undefined) {
+        const isOverloaded = failure instanceof OverloadedError;
+        if (!(isOverloaded || failure instanceof StoreUnavailableError)) throw failure as Error;
         signal?.throwIfAborted();
-        if (error instanceof OverloadedError && monotonicNow() >= deadline) throw error;
-        if (!repeatable || (retry >= this.settings.retries && monotonicNow() >= deadline)) throw error;
+        const isOver = monotonicNow() >= deadline;
+        if (isOverloaded && isOver) throw failure as Error;
+        if (!repeatable || (retry >= this.settings.retries && isOver)) throw failure as Error;
+        await pauseBefore(retry++, signal);
       }
-      await pauseBefore(retry, signal);
+      try {
+        return await attempt(Math.max(0, Math.ceil(deadline - monotonicNow())));
+      } catch (error) {
+        failure = error;
+      }
     }
   }
 }
 
 /** Whether a grant was asked for so long ago that little of its lease could be trusted. */
-function isStale({ sentAt, answer }: { sentAt: number; answer: AcquireOutcome<BasicConfirmation> }): boolean {
+function isStale(answer: AcquireOutcome<BasicConfirmation>, sentAt: number): boolean {
   if (answer.outcome !== 'granted' || answer.sentAt !== undefined) return false;
   return monotonicNow() - sentAt > STALE * answer.lease.timeLeft;
 }
 
-/** Rejects as soon as the signal aborts, however long the attempt goes on. */
-async function orAborted<Answer>(attempt: Promise<Answer>, signal: AbortSignal): Promise<Answer> {
+/** Rejects as soon as the signal aborts, however long the attempt goes on; what comes of that then is told to `onLate`. */
+async function orAborted<Answer>(
+  attempt: Promise<Answer>,
+  signal: AbortSignal,
+  onLate: (answer: Answer) => void,
+): Promise<Answer> {
   let abort = () => {};
   const aborted = new Promise<never>((_, reject) => {
     abort = () => reject(signal.reason as Error);
     signal.addEventListener('abort', abort);
   });
+  let isAnswered = false;
   try {
     const answer = await Promise.race([attempt, aborted]);
+    isAnswered = true;
     signal.throwIfAborted();
     return answer;
+  } catch (error) {
+    if (!isAnswered) attempt.then(onLate, () => undefined);
+    throw error;
   } finally {
     signal.removeEventListener('abort', abort);
   }

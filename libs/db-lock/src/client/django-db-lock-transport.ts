@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { monotonicNow } from '../lease/deadline.js';
+import { monotonicNow } from '../lease/clock.js';
 import type { WaitingAcquireRequest } from '../lease/requests.js';
 import { HttpExchange, type HttpAnswer, type HttpExchangeOptions } from './http-exchange.js';
 import type {
@@ -56,8 +56,7 @@ export class DjangoDbLockTransport implements BasicTransport {
     }
     return {
       outcome: 'busy',
-      holder: { workerName: null, lockTime: null, expireTime: null },
-      retryAfter: null,
+      holder: { lockName, workerName: null, lockTime: null, expireTime: null, timeLeft: null },
     };
   }
 

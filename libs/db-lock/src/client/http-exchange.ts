@@ -1,5 +1,5 @@
 import { Agent, request as send, type Dispatcher } from 'undici';
-import { monotonicNow } from '../lease/deadline.js';
+import { monotonicNow } from '../lease/clock.js';
 import {
   AccessDeniedError,
   OverloadedError,

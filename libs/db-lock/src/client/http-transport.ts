@@ -59,7 +59,7 @@ export class HttpTransport implements LockTransport {
       wait > 0
         ? await this.#send(alone)
         : await this.#submit(this.#acquires, { alone, item: { action: 'acquire', lockName, ...rest } });
-    if (!isGranted(answer)) return this.#busy(answer);
+    if (!isGranted(answer)) return this.#busy(answer, lockName);
     const lease = confirmation(this.#read(leaseJson, answer));
     // How long a wait took tells nothing of when it was granted: who waited asks again for that.
     return { outcome: 'granted', lease, sentAt: wait > 0 ? undefined : answer.sentAt };
@@ -67,7 +67,7 @@ export class HttpTransport implements LockTransport {
 
   async acquireSet(body: AcquireSetRequest, signal?: AbortSignal): Promise<AcquireOutcome<SetConfirmation>> {
     const answer = await this.#send({ method: 'POST', path: 'lease-sets', body, signal, wait: body.wait });
-    if (!isGranted(answer)) return this.#busy(answer);
+    if (!isGranted(answer)) return this.#busy(answer, body.lockNames[0]!);
     const leases = this.#read(leaseSetJson, answer).leases.map((lease) => ({
       lockName: lease.lockName,
       ...confirmation(lease),
@@ -142,17 +142,18 @@ export class HttpTransport implements LockTransport {
     return problem;
   }
 
-  #busy(answer: HttpAnswer): AcquireOutcome<never> {
+  /** @param asked the lock that is meant where the answer names none */
+  #busy(answer: HttpAnswer, asked: string): AcquireOutcome<never> {
     const { holder, retryAfter, lockName } = this.#problem(answer, 409, 'LOCK_BUSY');
     return {
       outcome: 'busy',
-      lockName,
       holder: {
+        lockName: lockName ?? asked,
         workerName: holder?.workerName ?? null,
         lockTime: dateOf(holder?.lockTime),
         expireTime: dateOf(holder?.expireTime),
+        timeLeft: retryAfter ?? null,
       },
-      retryAfter: retryAfter ?? null,
     };
   }
 

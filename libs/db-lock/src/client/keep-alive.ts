@@ -1,5 +1,5 @@
-import { monotonicNow } from '../lease/deadline.js';
-import { RenewalRounds } from './renewal-rounds.js';
+import { monotonicNow } from '../lease/clock.js';
+import { rounds, type Participant } from '../lease/rounds.js';
 
 /** Renewals are due when this part of the TTL has passed: two more chances before the lease is over. */
 const DUE = 1 / 3;
@@ -10,15 +10,12 @@ const RETRY = { part: 1 / 20, atMost: 1_000 };
 /** How much sooner a renewal may go, together with others, as a part of the pause before it. */
 const SLACK = 1 / 8;
 
-/** Of this process: leases that one server renews go to it in one request, whichever client holds them. */
-const rounds = new RenewalRounds();
-
 /**
  * Renews a lease again and again until it is stopped. Passing failures are repeated soon: only the lease's own deadline,
  * which stops it, ends the attempts.
  */
-export class KeepAlive {
-  #leave = () => {};
+export class KeepAlive implements Participant {
+  round?: Participant['round'];
   #stopped = false;
 
   /** `renew` resolves when the lease was confirmed; when the lease is lost, it stops this. */
@@ -31,16 +28,16 @@ export class KeepAlive {
 
   stop(): void {
     this.#stopped = true;
-    this.#leave();
+    rounds.leave(this);
   }
 
   #renewIn(milliseconds: number): void {
     if (this.#stopped) return;
-    this.#leave = rounds.join(
-      monotonicNow() + milliseconds,
-      milliseconds * SLACK,
-      () => void this.#renewNow(),
-    );
+    rounds.join(this, monotonicNow() + milliseconds, milliseconds * SLACK);
+  }
+
+  reached(): void {
+    void this.#renewNow();
   }
 
   async #renewNow(): Promise<void> {

@@ -1,4 +1,5 @@
-import { monotonicNow, trustedUntil } from '../lease/deadline.js';
+import { monotonicNow } from '../lease/clock.js';
+import { trustedUntil } from '../lease/deadline.js';
 import { ttlSchema, type Duration } from '../lease/duration.js';
 import type { LockMetadata } from '../lease/metadata.js';
 import { parseRequest } from '../lease/requests.js';

@@ -1,6 +1,5 @@
 import type { AcquireSetRequest, RenewRequest, WaitingAcquireRequest } from '../lease/requests.js';
 import type { LockServer } from '../server/lock-server.js';
-import type { HolderRecord } from '../store/lock-store.js';
 import {
   leastTimeLeft,
   type AcquireOutcome,
@@ -21,12 +20,8 @@ export class LocalTransport implements LockTransport {
 
   constructor(private readonly server: LockServer) {}
 
-  async acquire(
-    request: WaitingAcquireRequest,
-    signal?: AbortSignal,
-  ): Promise<AcquireOutcome<LeaseConfirmation>> {
-    const answer = await this.server.acquireChecked(request, signal);
-    return answer.outcome === 'granted' ? answer : busyOutcome(answer);
+  acquire(request: WaitingAcquireRequest, signal?: AbortSignal): Promise<AcquireOutcome<LeaseConfirmation>> {
+    return this.server.acquireChecked(request, signal);
   }
 
   async acquireSet(
@@ -34,7 +29,7 @@ export class LocalTransport implements LockTransport {
     signal?: AbortSignal,
   ): Promise<AcquireOutcome<SetConfirmation>> {
     const answer = await this.server.acquireSetChecked(request, signal);
-    if (answer.outcome === 'busy') return busyOutcome(answer);
+    if (answer.outcome === 'busy') return answer;
     const { leases, sentAt } = answer;
     return { outcome: 'granted', lease: { leases, timeLeft: leastTimeLeft(leases) }, sentAt };
   }
@@ -52,14 +47,4 @@ export class LocalTransport implements LockTransport {
   }
 
   async close(): Promise<void> {}
-}
-
-function busyOutcome({ holder }: { holder: HolderRecord }) {
-  const { lockName, workerName, lockTime, expireTime, timeLeft } = holder;
-  return {
-    outcome: 'busy',
-    lockName,
-    holder: { workerName, lockTime, expireTime },
-    retryAfter: timeLeft,
-  } as const;
 }

@@ -33,8 +33,16 @@ export type AcquireOutcome<Confirmation extends BasicConfirmation> =
    * unknown, when the acquire began counts instead.
    */
   | { outcome: 'granted'; lease: Confirmation; sentAt?: number }
-  /** Also when `wait` has run out. `lockName` where several were asked for. */
-  | { outcome: 'busy'; holder: LockHolder; retryAfter: number | null; lockName?: string };
+  /** Also when `wait` has run out. */
+  | { outcome: 'busy'; holder: BusyHolder };
+
+/** Who keeps a lock busy. Nothing else of it is passed on: in process, it may carry the key to its lease. */
+export interface BusyHolder extends LockHolder {
+  /** Which of the locks that were asked for. */
+  lockName: string;
+  /** Milliseconds until the lock may be free; null where nobody knows. */
+  timeLeft: number | null;
+}
 
 export type RenewOutcome = { outcome: 'renewed'; lease: LeaseConfirmation } | { outcome: 'lost' };
 

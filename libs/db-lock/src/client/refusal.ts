@@ -1,17 +1,28 @@
 import { LockBusyError, type LockHolder } from '../lease/errors.js';
+import type { BusyHolder } from './lock-transport.js';
 
 /** An acquire was refused. Not an error yet: to those who only try, it is an answer like another, and an everyday one. */
 export class Refusal {
-  constructor(
-    readonly lockName: string,
-    readonly holder: LockHolder,
-    readonly retryAfter: number | null,
-  ) {}
+  constructor(private readonly busy: BusyHolder) {}
+
+  get lockName(): string {
+    return this.busy.lockName;
+  }
+
+  /** What may be told of the holder: not the key to its lease. */
+  get holder(): LockHolder {
+    const { workerName, lockTime, expireTime } = this.busy;
+    return { workerName, lockTime, expireTime };
+  }
+
+  toError(): LockBusyError {
+    return new LockBusyError(this.lockName, this.holder, this.busy.timeLeft);
+  }
 }
 
 /** @throws LockBusyError for a refusal */
 export function orThrow<Held>(answer: Held | Refusal): Held {
-  if (answer instanceof Refusal) throw new LockBusyError(answer.lockName, answer.holder, answer.retryAfter);
+  if (answer instanceof Refusal) throw answer.toError();
   return answer;
 }
 

@@ -1,4 +1,4 @@
-import { monotonicNow } from '../lease/deadline.js';
+import { monotonicNow } from '../lease/clock.js';
 import type { LockDesk } from '../store/lock-desk.js';
 import type { RedisGate } from './redis-gate.js';
 

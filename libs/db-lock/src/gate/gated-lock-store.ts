@@ -1,4 +1,4 @@
-import { monotonicNow } from '../lease/deadline.js';
+import { monotonicNow } from '../lease/clock.js';
 import type { AcquireRequest, ReleaseRequest, RenewRequest } from '../lease/requests.js';
 import type {
   AcquireAnswer,

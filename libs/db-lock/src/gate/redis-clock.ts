@@ -1,4 +1,4 @@
-import { monotonicNow } from '../lease/deadline.js';
+import { monotonicNow } from '../lease/clock.js';
 
 /**
  * Redis's clock, as the last answer told it: in a Cluster, that of one node. Where the nodes' clocks differ, entries may

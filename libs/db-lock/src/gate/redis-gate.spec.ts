@@ -4,7 +4,7 @@ import { Redis } from 'ioredis';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describeWithRedis } from '../../../../test/support/redis-server.js';
-import { monotonicNow } from '../lease/deadline.js';
+import { monotonicNow } from '../lease/clock.js';
 import { MAX_TTL } from '../lease/duration.js';
 import type { AcquireRequest } from '../lease/requests.js';
 import type { LeaseRecord } from '../store/lock-store.js';

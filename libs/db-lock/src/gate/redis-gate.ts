@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { monotonicNow, trustedUntil } from '../lease/deadline.js';
+import { monotonicNow } from '../lease/clock.js';
+import { trustedUntil } from '../lease/deadline.js';
 import { MAX_TTL } from '../lease/duration.js';
 import type { AcquireRequest } from '../lease/requests.js';
 import type { HolderRecord, LeaseRecord } from '../store/lock-store.js';

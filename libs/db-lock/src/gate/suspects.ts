@@ -1,4 +1,4 @@
-import { monotonicNow } from '../lease/deadline.js';
+import { monotonicNow } from '../lease/clock.js';
 import type { LockRecord } from '../store/lock-store.js';
 import type { Entry } from './entry.js';
 

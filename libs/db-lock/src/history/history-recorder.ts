@@ -1,5 +1,5 @@
 import { Logger } from '@nestjs/common';
-import { monotonicNow } from '../lease/deadline.js';
+import { monotonicNow } from '../lease/clock.js';
 import { inTime } from '../lease/in-time.js';
 import { RecentKeys } from '../lease/recent-keys.js';
 import { RecentMap } from '../lease/recent-map.js';
@@ -79,6 +79,7 @@ export class HistoryRecorder {
     this.#leases.set(grantId, { workerName, fencingToken, began: at, renewed: at });
     this.#count('acquired');
     if (wait > 0) this.#sheet.waited(wait);
+    if (this.#isFull) return;
     this.#note(
       'acquired',
       at,
@@ -134,6 +135,7 @@ export class HistoryRecorder {
     }
     const lease = this.#ended(request.grantId, at);
     this.#released.add(request.grantId);
+    if (this.#isFull) return;
     this.#note('released', at, request.lockName, holderOf(request.grantId, lease), null);
   }
 
@@ -178,6 +180,11 @@ export class HistoryRecorder {
     this.#leases.delete(grantId);
     if (lease.began === lease.began) this.#sheet.held(at - lease.began);
     return lease;
+  }
+
+  /** Then what happens every day is counted only. */
+  get #isFull(): boolean {
+    return this.#events.length >= MAX_EVENTS;
   }
 
   #count(what: Parameters<TallySheet['count']>[0]): void {

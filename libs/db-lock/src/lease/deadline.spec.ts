@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { Deadline, monotonicNow, safetyMargin, trustedUntil } from './deadline.js';
+import { monotonicNow } from './clock.js';
+import { Deadline, safetyMargin, trustedUntil } from './deadline.js';
 
 const DAY = 24 * 60 * 60 * 1000;
 
@@ -45,6 +46,31 @@ describe('a deadline', () => {
     deadline.clear();
     jest.advanceTimersByTime(10_000);
     expect(passed).not.toHaveBeenCalled();
+  });
+
+  it('shares its timer with the others that pass at about the same time', () => {
+    const deadlines = Array.from({ length: 1000 }, () => new Deadline(passed));
+    const start = monotonicNow();
+    for (const [index, one] of deadlines.entries()) one.moveTo(start + 30_000 + index);
+    expect(jest.getTimerCount()).toBeLessThan(5);
+    jest.advanceTimersByTime(30_499);
+    expect(passed).toHaveBeenCalledTimes(500);
+    for (const one of deadlines) one.clear();
+    expect(jest.getTimerCount()).toBe(0);
+    jest.advanceTimersByTime(30_000);
+    expect(passed).toHaveBeenCalledTimes(500);
+  });
+
+  it('calls back though another one throws at the same moment', () => {
+    const failing = new Deadline(() => {
+      throw new Error('a fault');
+    });
+    const at = Math.ceil(monotonicNow() / 1024) * 1024 + 8192;
+    jest.advanceTimersByTime(at - monotonicNow() + 1);
+    failing.moveTo(at);
+    deadline.moveTo(at);
+    expect(() => jest.advanceTimersByTime(10)).toThrow('a fault');
+    expect(passed).toHaveBeenCalledTimes(1);
   });
 
   it('waits for longer than one timer can: a timer over 24.8 days would fire at once', () => {

@@ -1,8 +1,5 @@
-/** The longest delay that a Node.js timer takes, in milliseconds; a longer one would fire at once. */
-const MAX_TIMER = 2 ** 31 - 1;
-
-/** This process's monotonic clock, in milliseconds. Setting the wall clock does not move it. */
-export const monotonicNow = (): number => performance.now();
+import { MAX_TIMER, monotonicNow } from './clock.js';
+import { rounds, type Participant } from './rounds.js';
 
 /**
  * How much earlier than the store a holder must stop trusting a lease of so many milliseconds: 1 % for clocks that run
@@ -20,8 +17,15 @@ export function trustedUntil(sentAt: number, timeLeft: number): number {
   return sentAt + timeLeft - safetyMargin(timeLeft);
 }
 
-/** Calls back once when a moment on the monotonic clock has passed, unless it is moved or cleared before. */
-export class Deadline {
+/** How much sooner a deadline is looked at, together with others, as a part of the time until it passes. */
+const SLACK = 1 / 8;
+
+/**
+ * Calls back once when a moment on the monotonic clock has passed, unless it is moved or cleared before. Most are cleared long
+ * before: only who is near its deadline gets a timer of its own.
+ */
+export class Deadline implements Participant {
+  round?: Participant['round'];
   #timer?: NodeJS.Timeout;
   #at = -Infinity;
 
@@ -35,20 +39,19 @@ export class Deadline {
   moveTo(at: number): void {
     this.#at = at;
     clearTimeout(this.#timer);
-    this.#arm();
+    rounds.join(this, at, this.timeLeft * SLACK);
   }
 
   clear(): void {
+    rounds.leave(this);
     clearTimeout(this.#timer);
     this.#timer = undefined;
   }
 
   /** Timers may fire late, and a long one is split: what counts is the clock. */
-  #arm(): void {
-    this.#timer = setTimeout(
-      () => (this.timeLeft === 0 ? this.onPassed() : this.#arm()),
-      Math.min(Math.ceil(this.timeLeft), MAX_TIMER),
-    );
-    this.#timer.unref();
+  reached(): void {
+    const { timeLeft } = this;
+    if (timeLeft === 0) return this.onPassed();
+    this.#timer = setTimeout(() => this.reached(), Math.min(Math.ceil(timeLeft), MAX_TIMER)).unref();
   }
 }

@@ -1,4 +1,4 @@
-import { monotonicNow } from '../lease/deadline.js';
+import { monotonicNow } from '../lease/clock.js';
 import { RecentMap } from '../lease/recent-map.js';
 import type { HolderRecord } from '../store/lock-store.js';
 
@@ -7,7 +7,7 @@ const LOCKS = 10_000;
 
 interface Memory {
   holder: HolderRecord;
-  /** When it was told, on the monotonic clock. */
+  /** Since when it has had so much time left, on the monotonic clock. */
   at: number;
 }
 
@@ -23,8 +23,9 @@ export class KnownBusy {
     if (bound > 0) this.#memories = new RecentMap(LOCKS);
   }
 
-  learn(holder: HolderRecord): void {
-    this.#memories?.set(holder.lockName, { holder, at: monotonicNow() });
+  /** @param at since when it has had so much time left, on the monotonic clock */
+  learn(holder: HolderRecord, at = monotonicNow()): void {
+    this.#memories?.set(holder.lockName, { holder, at });
   }
 
   forget(lockName: string): void {

@@ -2,7 +2,7 @@ import { Logger } from '@nestjs/common';
 import type { z } from 'zod';
 import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { monotonicNow } from '../lease/deadline.js';
+import { monotonicNow } from '../lease/clock.js';
 import { ClientClosedError, InvalidLockRequestError } from '../lease/errors.js';
 import { lockNameSchema } from '../lease/names.js';
 import {
@@ -169,18 +169,29 @@ export class LockServer {
   }
 
   /** @internal For requests that the schema has been applied to. */
-  async acquireChecked(checked: WaitingAcquireRequest, signal?: AbortSignal): Promise<AcquireResult> {
-    if (checked.wait === 0) return this.tryChecked(checked, signal);
+  acquireChecked(checked: WaitingAcquireRequest, signal?: AbortSignal): Promise<AcquireResult> {
+    return checked.wait === 0 ? this.tryChecked(checked, signal) : this.#acquireWaiting(checked, signal);
+  }
+
+  /** @internal Likewise, without waiting; so it is enough that `absence` tells, whenever it is asked, whether the caller has gone. */
+  tryChecked(checked: AcquireRequest, absence?: Absence): Promise<AcquireResult> {
+    if (absence?.aborted) return Promise.reject(absence.reason as Error);
+    const known = this.#knownBusy.holderOf(checked);
+    if (known) return Promise.resolve(this.#settle(checked, { outcome: 'busy', holder: known }, 0, absence));
+    const sentAt = monotonicNow();
+    return this.#acquires.submit(checked, absence).then((answer) => {
+      const result = askedAt(sentAt, settled(answer));
+      if (result.outcome === 'granted') this.#knownBusy.learn(result.lease, sentAt);
+      else this.#knownBusy.learn(result.holder);
+      return this.#settle(checked, result, 0, absence);
+    });
+  }
+
+  async #acquireWaiting(checked: WaitingAcquireRequest, signal?: AbortSignal): Promise<AcquireResult> {
     signal?.throwIfAborted();
     const waiting = new Stopwatch();
     const result = await this.#wait(checked, waiting, signal);
     return this.#settle(checked, result, waiting.elapsed, signal);
-  }
-
-  /** @internal Likewise, without waiting; so it is enough that `absence` tells, whenever it is asked, whether the caller has gone. */
-  async tryChecked(checked: AcquireRequest, absence?: Absence): Promise<AcquireResult> {
-    absence?.throwIfAborted();
-    return this.#settle(checked, await this.#try(checked, absence), 0, absence);
   }
 
   /** Takes several locks, all or none: `granted` with the leases in the order of their names, or `busy` with the holder of one. */
@@ -298,15 +309,6 @@ export class LockServer {
     return result;
   }
 
-  async #try(request: AcquireRequest, absence?: Absence): Promise<AcquireResult> {
-    const known = this.#knownBusy.holderOf(request);
-    if (known) return { outcome: 'busy', holder: known };
-    const sentAt = monotonicNow();
-    const answer = settled(await this.#acquires.submit(request, absence));
-    this.#knownBusy.learn(answer.outcome === 'granted' ? answer.lease : answer.holder);
-    return answer.outcome === 'granted' ? grantedAt(sentAt, answer) : answer;
-  }
-
   async #wait(
     { wait, ...request }: WaitingAcquireRequest,
     waiting: Stopwatch,
@@ -377,10 +379,12 @@ export class LockServer {
     return outcome.outcome === 'granted' ? { ...outcome.granted, sentAt: outcome.sentAt } : outcome;
   }
 
-  async #release(request: ReleaseRequest): Promise<'released' | 'lost'> {
-    const answer = settled(await this.#releases.submit(request));
-    if (answer.outcome === 'released') this.#wake(request.lockName, answer.next);
-    return answer.outcome;
+  #release(request: ReleaseRequest): Promise<'released' | 'lost'> {
+    return this.#releases.submit(request).then((answer) => {
+      const ended = settled(answer);
+      if (ended.outcome === 'released') this.#wake(request.lockName, ended.next);
+      return ended.outcome;
+    });
   }
 
   /** Ends the lease and hands the lock to the first who waits here, in one step. */
@@ -506,11 +510,9 @@ async function orError<Answer extends { outcome: string }>(
   }
 }
 
-/** The grant with the time at which it was asked for. */
-function grantedAt(
-  sentAt: number,
-  grant: Extract<AcquireAnswer, { outcome: 'granted' }>,
-): Granted<AcquireAnswer> {
-  const { lease, repeated, expired } = grant;
+/** The answer, with the time at which it was asked for. */
+function askedAt(sentAt: number, answer: Settled<AcquireAnswer>): AcquireResult {
+  if (answer.outcome === 'busy') return answer;
+  const { lease, repeated, expired } = answer;
   return { outcome: 'granted', lease, repeated, expired, sentAt };
 }

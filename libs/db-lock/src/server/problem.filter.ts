@@ -1,6 +1,6 @@
 import { Catch, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
-import { monotonicNow } from '../lease/deadline.js';
+import { monotonicNow } from '../lease/clock.js';
 import { problemOf, type Problem } from './problem.js';
 
 /** Sends a body with its status and headers, on Express and on Fastify. */

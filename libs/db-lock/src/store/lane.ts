@@ -1,6 +1,6 @@
 import type { DataSource } from 'typeorm';
 import type { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js';
-import { monotonicNow } from '../lease/deadline.js';
+import { monotonicNow } from '../lease/clock.js';
 import { sessionSettings, transactionStart, type Purpose, type SessionTimeouts } from './postgres.dialect.js';
 import type { Statement } from './postgres.fragments.js';
 import type { SessionKind } from './session-kind.js';

@@ -32,7 +32,7 @@ export interface LeaseRecord {
   lockTime: Date;
   expireTime: Date;
   metadata: LockMetadata | null;
-  /** The store's clock when it answered. */
+  /** The store's clock when it granted or renewed the lease, or later, when it answered. */
   serverTime: Date;
   /** Milliseconds from `serverTime` to `expireTime`, rounded down; computed by the store, never below 0. */
   timeLeft: number;

@@ -1,10 +1,7 @@
-import { monotonicNow } from '../lease/deadline.js';
+import { MAX_TIMER, monotonicNow } from '../lease/clock.js';
 import { StoreUnavailableError } from '../lease/errors.js';
 import type { AcquireRequest } from '../lease/requests.js';
 import type { HolderRecord, LeaseRecord } from '../store/lock-store.js';
-
-/** The longest delay that a Node.js timer takes, in milliseconds. */
-const MAX_TIMER = 2 ** 31 - 1;
 
 /** What one attempt of somebody who waits comes to. */
 export type Decision<Granted> =

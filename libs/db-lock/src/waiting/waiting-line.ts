@@ -1,4 +1,4 @@
-import { monotonicNow } from '../lease/deadline.js';
+import { monotonicNow } from '../lease/clock.js';
 import { StoreUnavailableError } from '../lease/errors.js';
 import type { HolderRecord } from '../store/lock-store.js';
 import { TURN } from '../store/wait-queue.js';
