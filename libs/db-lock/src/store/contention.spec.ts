@@ -17,7 +17,7 @@ const lease = (lockName: string, grantId: string) => ({ lockName, grantId }) as 
 function storeWith(holders: Record<string, string>) {
   const asked: string[][] = [];
   const acquire = async (requests: readonly AcquireRequest[]): Promise<AcquireAnswer[]> => {
-    if (requests.length > 0) asked.push(requests.map(({ lockName, grantId }) => `${lockName}/${grantId}`));
+    asked.push(requests.map(({ lockName, grantId }) => `${lockName}/${grantId}`));
     return requests.map(({ lockName, grantId }) => {
       if (lockName === 'broken') return { outcome: 'error', error: new Error('broken') };
       const holder = (holders[lockName] ??= grantId);

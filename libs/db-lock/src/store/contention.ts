@@ -31,7 +31,8 @@ export async function acquireOncePerName(
       holderOf(decided.get(request.lockName)!)?.grantId === request.grantId,
   );
   const repeated = new Map<AcquireRequest, AcquireAnswer>();
-  (await store.acquire(repeats)).forEach((answer, index) => repeated.set(repeats[index]!, answer));
+  if (repeats.length > 0)
+    (await store.acquire(repeats)).forEach((answer, index) => repeated.set(repeats[index]!, answer));
 
   return requests.map((request) => {
     const answer = decided.get(request.lockName)!;

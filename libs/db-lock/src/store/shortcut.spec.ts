@@ -7,7 +7,7 @@ function triesOf(shortcut: Shortcut, times: number, share: number): number {
   for (let time = 0; time < times; time++)
     if (shortcut.isWorthTrying()) {
       tries++;
-      shortcut.tried(share);
+      shortcut.tried(10 * share, 10);
     }
   return tries;
 }
@@ -26,8 +26,15 @@ describe('a shortcut', () => {
 
   it('is not given up for a single failure', () => {
     const shortcut = new Shortcut();
-    shortcut.tried(0);
+    shortcut.tried(0, 1);
     expect(shortcut.isWorthTrying()).toBe(true);
+  });
+
+  it('learns nothing from no request', () => {
+    const shortcut = new Shortcut();
+    triesOf(shortcut, 100, 0);
+    shortcut.tried(0, 0);
+    expect(shortcut.isWorthTrying()).toBe(false);
   });
 
   it('is found worth it again', () => {

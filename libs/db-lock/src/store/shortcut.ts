@@ -18,8 +18,8 @@ export class Shortcut {
     return true;
   }
 
-  /** @param share the share of requests that it answered, 0 to 1 */
-  tried(share: number): void {
-    this.#share += WEIGHT * (share - this.#share);
+  /** It answered so many of the requests that it was tried for. */
+  tried(answered: number, requests: number): void {
+    if (requests > 0) this.#share += WEIGHT * (answered / requests - this.#share);
   }
 }

@@ -151,7 +151,7 @@ export class SqlLockStore implements LockStore {
         (lease): AcquireAnswer | undefined => lease && { outcome: 'granted', lease, repeated: false },
       );
     });
-    this.#shortcut.tried(answers.filter(Boolean).length / requests.length);
+    this.#shortcut.tried(answers.filter(Boolean).length, requests.length);
     return answers;
   }
 
