@@ -176,6 +176,24 @@ describe('places in the queue', () => {
     expect(await Promise.all(waiting)).toMatchObject(waiting.map(() => ({ message: 'enough' })));
   });
 
+  it('are found by those who have not heard of them', async () => {
+    const { queue } = store;
+    const join = queue!.join.bind(queue);
+    const joining = jest.spyOn(queue!, 'join').mockImplementationOnce(async (...waiters) => {
+      await join(...waiters);
+      throw new Error('The answer is lost.');
+    });
+    const waiting = wait('ann');
+    await scene.queued(NAME, 'ann');
+    const [place] = await placesAfter(1);
+    expect(await placesAfter(2)).toEqual([place]);
+    expect(joining).toHaveBeenCalledTimes(1);
+    joining.mockRestore();
+    enough.abort(new Error('enough'));
+    await waiting;
+    await until('the place is left', PATIENCE, async () => (await scene.waiterRows()) === 0);
+  });
+
   it('are found again by those who have lost them', async () => {
     const waiting = wait('ann');
     await scene.queued(NAME, 'ann');

@@ -13,9 +13,11 @@ function clientOf(
   acquire: LockTransport['acquire'],
   retries: number,
   release: LockTransport['release'] = unavailable,
+  cancels = false,
 ): LockClient {
   const transport: LockTransport = {
     repeatable: true,
+    cancels,
     acquire,
     acquireSet: unavailable,
     renew: unavailable,
@@ -123,5 +125,29 @@ describe('an acquire that is given up', () => {
     );
     await expect(client.acquire('job', { signal: giveUp.signal })).rejects.toBe(giveUp.signal.reason);
     expect(released).toEqual(['job']);
+  });
+
+  it.each([
+    ['was refused', []],
+    ['was granted just before', ['job']],
+  ])('leaves it to a server that cancels: an acquire that %s', async (what, expected) => {
+    const giveUp = new AbortController();
+    const released: string[] = [];
+    const holder = { lockName: 'job', workerName: 'bob', lockTime: null, expireTime: null, timeLeft: 1000 };
+    const client = clientOf(
+      () => {
+        giveUp.abort();
+        return what === 'was refused' ? Promise.resolve({ outcome: 'busy', holder }) : granted();
+      },
+      2,
+      ({ lockName }) => {
+        released.push(lockName);
+        return Promise.resolve({ outcome: 'released' });
+      },
+      true,
+    );
+    await expect(client.acquire('job', { signal: giveUp.signal })).rejects.toBe(giveUp.signal.reason);
+    await new Promise(setImmediate);
+    expect(released).toEqual(expected);
   });
 });

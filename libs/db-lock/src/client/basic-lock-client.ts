@@ -286,7 +286,7 @@ export abstract class BasicLockClient<
       return this.#confirmed(ask, answer, began, trail.sentAt);
     } catch (error) {
       trail.isUnknown ||= error instanceof StoreUnavailableError;
-      if (trail.isUnknown || (signal?.aborted && !this.#cancels(ask))) this.#releaseUnwanted(ask);
+      if (trail.isUnknown || (signal?.aborted && !this.basicTransport.cancels)) this.#releaseUnwanted(ask);
       throw error;
     }
   }
@@ -319,15 +319,12 @@ export abstract class BasicLockClient<
     signal: AbortSignal | undefined,
   ): Promise<AcquireOutcome<Granted>> {
     const answer = ask.send(wait, signal);
-    if (signal === undefined || this.#cancels(ask)) return answer;
-    return orAborted(answer, signal, (late) => {
-      if (late.outcome === 'granted') this.#releaseUnwanted(ask);
+    const { cancels } = this.basicTransport;
+    if (signal === undefined || (ask.wait > 0 && cancels)) return answer;
+    return orAborted(answer, signal, (unheard, isLate) => {
+      // Without `cancels`, whoever gives up releases at once what may have been granted; then this is for what comes late.
+      if (unheard.outcome === 'granted' && (isLate || cancels)) this.#releaseUnwanted(ask);
     });
-  }
-
-  /** Whether an attempt ends as soon as its signal aborts, and leaves no lease behind. */
-  #cancels({ wait }: Pick<Ask<never>, 'wait'>): boolean {
-    return wait > 0 && this.basicTransport.cancels === true;
   }
 
   #refused(ask: Ask<BasicConfirmation>, busy: BusyHolder): Refusal {
@@ -432,11 +429,11 @@ function isStale(answer: AcquireOutcome<BasicConfirmation>, sentAt: number): boo
   return monotonicNow() - sentAt > STALE * answer.lease.timeLeft;
 }
 
-/** Rejects as soon as the signal aborts, however long the attempt goes on; what comes of that then is told to `onLate`. */
+/** Rejects as soon as the signal aborts, however long the attempt goes on. `onUnheard` is told what comes of that, or came just before. */
 async function orAborted<Answer>(
   attempt: Promise<Answer>,
   signal: AbortSignal,
-  onLate: (answer: Answer) => void,
+  onUnheard: (answer: Answer, isLate: boolean) => void,
 ): Promise<Answer> {
   let abort = () => {};
   const aborted = new Promise<never>((_, reject) => {
@@ -450,7 +447,13 @@ async function orAborted<Answer>(
     signal.throwIfAborted();
     return answer;
   } catch (error) {
-    if (!isAnswered) attempt.then(onLate, () => undefined);
+    if (signal.aborted) {
+      const isLate = !isAnswered;
+      attempt.then(
+        (answer) => onUnheard(answer, isLate),
+        () => undefined,
+      );
+    }
     throw error;
   } finally {
     signal.removeEventListener('abort', abort);

@@ -1,5 +1,5 @@
 import { monotonicNow } from '../lease/clock.js';
-import { rounds, type Participant } from '../lease/rounds.js';
+import { Participant, rounds } from '../lease/rounds.js';
 
 /** Renewals are due when this part of the TTL has passed: two more chances before the lease is over. */
 const DUE = 1 / 3;
@@ -14,8 +14,7 @@ const SLACK = 1 / 8;
  * Renews a lease again and again until it is stopped. Passing failures are repeated soon: only the lease's own deadline,
  * which stops it, ends the attempts.
  */
-export class KeepAlive implements Participant {
-  round?: Participant['round'];
+export class KeepAlive extends Participant {
   #stopped = false;
 
   /** `renew` resolves when the lease was confirmed; when the lease is lost, it stops this. */
@@ -23,6 +22,7 @@ export class KeepAlive implements Participant {
     private readonly ttl: number,
     private readonly renew: () => Promise<void>,
   ) {
+    super();
     this.#renewIn(ttl * DUE);
   }
 

@@ -9,7 +9,7 @@ export type LeaseKey = Pick<WaitingAcquireRequest, 'lockName' | 'workerName' | '
 
 /** A lease as every lock server can confirm it. */
 export interface BasicConfirmation {
-  /** Milliseconds that the lease had left on the store's clock when it answered. */
+  /** Milliseconds that the lease had left on the store's clock when it was confirmed: no sooner than it was asked for. */
   timeLeft: number;
 }
 

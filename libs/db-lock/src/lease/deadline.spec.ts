@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { monotonicNow } from './clock.js';
 import { Deadline, safetyMargin, trustedUntil } from './deadline.js';
@@ -59,6 +60,21 @@ describe('a deadline', () => {
     expect(jest.getTimerCount()).toBe(0);
     jest.advanceTimersByTime(30_000);
     expect(passed).toHaveBeenCalledTimes(500);
+  });
+
+  it('calls back in the context in which it was made, though somebody else has begun its round', async () => {
+    jest.useRealTimers(); // the mocked ones know no contexts
+    const context = new AsyncLocalStorage<string>();
+    const at = monotonicNow() + 300;
+    const calledBack = ['one', 'two'].map(
+      (name) =>
+        new Promise((resolve) =>
+          context.run(name, () => new Deadline(() => resolve(context.getStore())).moveTo(at)),
+        ),
+    );
+    const end = setTimeout(() => undefined, 60_000); // theirs do not keep the process
+    expect(await Promise.all(calledBack)).toEqual(['one', 'two']);
+    clearTimeout(end);
   });
 
   it('calls back though another one throws at the same moment', () => {

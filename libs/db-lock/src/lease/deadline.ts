@@ -1,5 +1,5 @@
 import { MAX_TIMER, monotonicNow } from './clock.js';
-import { rounds, type Participant } from './rounds.js';
+import { Participant, rounds } from './rounds.js';
 
 /**
  * How much earlier than the store a holder must stop trusting a lease of so many milliseconds: 1 % for clocks that run
@@ -24,12 +24,13 @@ const SLACK = 1 / 8;
  * Calls back once when a moment on the monotonic clock has passed, unless it is moved or cleared before. Most are cleared long
  * before: only who is near its deadline gets a timer of its own.
  */
-export class Deadline implements Participant {
-  round?: Participant['round'];
+export class Deadline extends Participant {
   #timer?: NodeJS.Timeout;
   #at = -Infinity;
 
-  constructor(private readonly onPassed: () => void) {}
+  constructor(private readonly onPassed: () => void) {
+    super();
+  }
 
   /** Milliseconds left; 0 when it has passed. */
   get timeLeft(): number {

@@ -1,12 +1,24 @@
+import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks';
 import { MAX_TIMER, monotonicNow } from './clock.js';
 
-/** Whom a round is for. */
-export interface Participant {
+/**
+ * Whom a round is for. What it does then, it does in the asynchronous context in which it was made, as with a timer of its own: the
+ * others of its round are somebody else's.
+ */
+export abstract class Participant extends AsyncResource {
   /** The round that it has joined; Rounds sees to it. */
   round?: Round;
+
+  constructor() {
+    super('DbLockParticipant', { requireManualDestroy: true });
+  }
+
   /** The round is there. It is in none any more. */
-  reached(): void;
+  abstract reached(): void;
 }
+
+/** Calls a function outside of any request, which a timer would keep alive. */
+const outside = AsyncLocalStorage.snapshot();
 
 interface Round {
   /** On the monotonic clock, in milliseconds. */
@@ -50,24 +62,25 @@ export class Rounds {
 
   #arm(round: Round): void {
     const pause = Math.max(0, Math.ceil(round.time - monotonicNow()));
-    round.timer = setTimeout(() => this.#reach(round), Math.min(pause, MAX_TIMER)).unref();
+    round.timer = outside(() => setTimeout(() => this.#reach(round), Math.min(pause, MAX_TIMER)).unref());
   }
 
   /** Timers may fire early, and a long one is split: what counts is the clock. */
   #reach(round: Round): void {
     if (monotonicNow() < round.time) return this.#arm(round);
     this.#rounds.delete(round.time);
-    const due = [...round.participants];
-    round.participants.clear();
-    for (const participant of due) participant.round = undefined;
-    for (const participant of due) callBack(participant);
+    for (const participant of round.participants) {
+      if (participant.round !== round) continue; // It has left meanwhile, or joined again.
+      participant.round = undefined;
+      callBack(participant);
+    }
   }
 }
 
 /** What one throws must not keep the others from being called. */
 function callBack(participant: Participant): void {
   try {
-    participant.reached();
+    participant.runInAsyncScope(() => participant.reached());
   } catch (error) {
     setImmediate(() => {
       throw error;

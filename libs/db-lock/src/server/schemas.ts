@@ -58,7 +58,9 @@ export const time = z.iso
 
 const fencingToken = z.int().meta({ description: 'Grows with every grant of the lock; below 2^53' });
 
-const serverTime = time.meta({ description: "The database's clock when it answered" });
+const serverTime = time.meta({
+  description: "The database's clock when it granted, or later, when it answered",
+});
 
 /** A lease as JSON, for its holder. */
 export const leaseJson = z.object({

@@ -355,7 +355,7 @@ ended AS (
     CASE WHEN (SELECT EXISTS (SELECT FROM ${waiters})) THEN ${nextInLine('lock.lock_name', 'request.grant_id')} END AS next
 )
 SELECT
-  count(*)::int AS count,
+  count(*)::text AS count,
   CASE WHEN count(*) < cardinality($1::text[]) THEN (SELECT string_agg(place::text, ',') FROM ended) END AS places,
   string_agg(place || ' ' || next, ',') FILTER (WHERE next IS NOT NULL) AS next${ended.told ?? ''}
 FROM ended`;

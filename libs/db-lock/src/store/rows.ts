@@ -118,7 +118,7 @@ function takenBy(request: AcquireRequest, fencingToken: number, time: number, ve
 
 /** The row that tells of all leases which a release ended. */
 export interface EndedRow {
-  count: number;
+  count: string;
   /** Theirs in the batch, from 1 on, as a list; null for none, and where all were ended. */
   places: string | null;
   /** Who waits for them: a list of a place, a server and a grantId, with spaces between; null for none. */
@@ -138,7 +138,7 @@ export function toEnded(row: EndedRow, batch: ReadonlyArray<{ grantId?: string }
     const [place, server, grantId] = item.split(' ') as [string, string, string];
     answers[Number(place) - 1]!.next = { server, grantId };
   }
-  if (count === batch.length) return answers;
+  if (Number(count) === batch.length) return answers;
   const ended = new Set(places?.split(','));
   return answers.map((answer, index) => (ended.has(String(index + 1)) ? answer : { outcome: 'lost' }));
 }

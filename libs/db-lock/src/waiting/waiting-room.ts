@@ -168,19 +168,26 @@ export class WaitingRoom implements LineKeeper {
     try {
       const places = await queue.stay(this.server);
       const leftBehind = new Map(places.map((place) => [keyOf(place), place]));
-      const missed = new Set<QueuedAcquire>();
-      for (const { lockName, holder, waiters } of this.#lines.values()) {
-        if (!holder) continue;
-        for (const waiter of waiters) {
-          if (leftBehind.delete(keyOf({ lockName, grantId: waiter.options.grantId, ticket: waiter.ticket })))
-            continue;
-          // Once may be because a grant is just taking it out.
-          if (this.#missed.has(waiter) && !this.#joining.has(waiter)) void this.#join(lockName, waiter);
-          else missed.add(waiter);
+      const missing: Array<[lockName: string, waiter: QueuedAcquire]> = [];
+      for (const { lockName, holder, waiters } of this.#lines.values())
+        for (const waiter of holder ? waiters : []) {
+          const place = { lockName, grantId: waiter.options.grantId, ticket: waiter.ticket };
+          if (!leftBehind.delete(keyOf(place))) missing.push([lockName, waiter]);
         }
+      const unclaimed = new Map([...leftBehind.values()].map((place) => [ownerOf(place), place]));
+      const missed = new Set<QueuedAcquire>();
+      for (const [lockName, waiter] of missing) {
+        const owner = ownerOf({ lockName, grantId: waiter.options.grantId });
+        const place = waiter.ticket === null ? unclaimed.get(owner) : undefined;
+        if (place) {
+          // It has not heard of its place yet, and perhaps never will.
+          waiter.ticket = place.ticket;
+          unclaimed.delete(owner);
+          leftBehind.delete(keyOf(place));
+        } else if (this.#missed.has(waiter) && !this.#joining.has(waiter)) void this.#join(lockName, waiter);
+        else missed.add(waiter); // Once may be because a grant is just taking it out.
       }
-      const joining = new Set([...this.#joining].map(({ options }) => options.grantId));
-      for (const place of leftBehind.values()) if (!joining.has(place.grantId)) this.#leave(place);
+      for (const place of leftBehind.values()) this.#leave(place);
       this.#missed = missed;
       // Not before nothing is left: a place that a grant was to take out may have slipped through while this touched it.
       if (this.#lines.size === 0 && places.length === 0) this.#rest();
@@ -193,4 +200,9 @@ export class WaitingRoom implements LineKeeper {
 /** Of one place: a request that is repeated while it waits stands in the queue more than once. */
 function keyOf({ lockName, grantId, ticket }: Pick<Waiter, 'lockName' | 'grantId' | 'ticket'>): string {
   return `${ticket} ${grantId} ${lockName}`;
+}
+
+/** Of all places of one request. */
+function ownerOf({ lockName, grantId }: Pick<Waiter, 'lockName' | 'grantId'>): string {
+  return `${grantId} ${lockName}`;
 }
