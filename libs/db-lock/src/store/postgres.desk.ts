@@ -9,6 +9,7 @@ import {
   lookColumns,
   MILLISECOND,
   nextInLine,
+  requestsOf,
   stateOf,
   tokenAt,
   waiterCounts,
@@ -150,11 +151,9 @@ GROUP BY 1`,
     forceRelease: {
       name: 'db_lock_force_release',
       text: `
-WITH request AS MATERIALIZED (
+WITH ${requestsOf(`
   SELECT item.lock_name COLLATE "C" AS lock_name, item.actor, item.reason, item.expected
-  FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) AS item (lock_name, actor, reason, expected)
-  ORDER BY item.lock_name COLLATE "C"
-),
+  FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) AS item (lock_name, actor, reason, expected)`)},
 locked AS MATERIALIZED (${lockedRows(locks, 'request.actor, request.reason, request.expected')}
 ),
 live AS MATERIALIZED (

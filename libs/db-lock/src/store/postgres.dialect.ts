@@ -8,6 +8,7 @@ import {
   MILLISECOND,
   nextInLine as nextInLineOf,
   NOBODY,
+  requestsOf,
   rowOf as rowOfIn,
   timeColumn,
   tokenAt,
@@ -58,8 +59,8 @@ export function postgresStatements(tables: TableNames) {
   const nextInLine = (lockName: string, ended: string) => nextInLineOf(waiters, lockName, ended);
 
   /** $1 names, $2 worker names, $3 grant ids, $4 TTLs in ms, $5 metadata as JSON; with a queue, $6 tickets or nulls. */
-  const acquireRequests = (queued: boolean) => `
-request AS MATERIALIZED (
+  const acquireRequests = (queued: boolean) =>
+    requestsOf(`
   SELECT
     item.lock_name COLLATE "C" AS lock_name,
     item.worker_name,
@@ -75,17 +76,12 @@ request AS MATERIALIZED (
         : `
   FROM unnest($1::text[], $2::text[], $3::text[], $4::float8[], $5::text[])
     WITH ORDINALITY AS item (lock_name, worker_name, grant_id, ttl, metadata, place)`
-    }
-  ORDER BY item.lock_name COLLATE "C"
-)`;
+    }`);
 
   /** $1 names, $2 grant ids, of requests that have all else in common. `place` is where one stands in the batch, from 1 on. */
-  const likeRequests = `
-request AS MATERIALIZED (
+  const likeRequests = requestsOf(`
   SELECT item.lock_name COLLATE "C" AS lock_name, item.grant_id, item.place
-  FROM unnest($1::text[], $2::uuid[]) WITH ORDINALITY AS item (lock_name, grant_id, place)
-  ORDER BY item.lock_name COLLATE "C"
-)`;
+  FROM unnest($1::text[], $2::uuid[]) WITH ORDINALITY AS item (lock_name, grant_id, place)`);
 
   /**
    * The locks as a plain read sees them, which costs no write, no WAL and no row lock. `free` is what is worth deciding
@@ -426,14 +422,12 @@ FROM ended`;
     renew: {
       name: 'db_lock_renew',
       text: `
-WITH request AS MATERIALIZED (
+WITH ${requestsOf(`
   SELECT
     item.lock_name COLLATE "C" AS lock_name,
     item.grant_id::uuid AS grant_id,
     item.ttl * ${MILLISECOND} AS ttl
-  FROM unnest($1::text[], $2::text[], $3::float8[]) AS item (lock_name, grant_id, ttl)
-  ORDER BY item.lock_name COLLATE "C"
-),
+  FROM unnest($1::text[], $2::text[], $3::float8[]) AS item (lock_name, grant_id, ttl)`)},
 locked AS MATERIALIZED (${lockedRows('request.grant_id AS wanted_grant_id, request.ttl')}
 )
 UPDATE ${locks} AS lock
@@ -458,8 +452,7 @@ RETURNING${leaseColumns('lock')}`,
     releaseMixed: {
       name: 'db_lock_release_mixed',
       text: release(
-        `
-request AS MATERIALIZED (
+        requestsOf(`
   SELECT
     item.lock_name COLLATE "C" AS lock_name,
     item.grant_id,
@@ -467,9 +460,7 @@ request AS MATERIALIZED (
     item.version,
     item.place
   FROM unnest($1::text[], $2::uuid[], $3::float8[], $4::text[])
-    WITH ORDINALITY AS item (lock_name, grant_id, min_hold, version, place)
-  ORDER BY item.lock_name COLLATE "C"
-)`,
+    WITH ORDINALITY AS item (lock_name, grant_id, min_hold, version, place)`),
         {
           set: `worker_name = CASE WHEN ${staysTaken} THEN lock.worker_name END,
       grant_id = CASE WHEN ${staysTaken} THEN ${NOBODY} END,
@@ -485,14 +476,11 @@ request AS MATERIALIZED (
     releaseByWorker: {
       name: 'db_lock_release_by_worker',
       text: release(
-        `
-request AS MATERIALIZED (
+        requestsOf(`
   SELECT item.lock_name COLLATE "C" AS lock_name, lock.grant_id, item.place
   FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS item (lock_name, worker_name, place)
   CROSS JOIN LATERAL ${rowOf('item.lock_name COLLATE "C"', 'lock.*')} AS lock
-  WHERE lock.worker_name = item.worker_name
-  ORDER BY item.lock_name COLLATE "C"
-)`,
+  WHERE lock.worker_name = item.worker_name`),
         {
           set: isFreed,
           told: `,
@@ -509,7 +497,7 @@ request AS MATERIALIZED (
     pass: {
       name: 'db_lock_pass',
       text: `
-WITH request AS MATERIALIZED (
+WITH ${requestsOf(`
   SELECT
     item.lock_name COLLATE "C" AS lock_name,
     item.grant_id::uuid AS ended_grant_id,
@@ -519,9 +507,7 @@ WITH request AS MATERIALIZED (
     item.new_metadata::jsonb AS new_metadata,
     coalesce(item.ticket, 9223372036854775807) AS ticket
   FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::float8[], $6::text[], $7::bigint[])
-    AS item (lock_name, grant_id, new_worker_name, new_grant_id, ttl, new_metadata, ticket)
-  ORDER BY item.lock_name COLLATE "C"
-),
+    AS item (lock_name, grant_id, new_worker_name, new_grant_id, ttl, new_metadata, ticket)`)},
 locked AS MATERIALIZED (${lockedRows(
         'request.ended_grant_id, request.new_worker_name, request.new_grant_id, request.ttl, request.new_metadata, request.ticket',
       )}

@@ -74,6 +74,12 @@ export const nextInLine = (waiters: string, lockName: string, ended: string) => 
     LIMIT 1
   )`;
 
+/** The requests of a batch, each an `item` with a name. In byte order, as in all statements: so no two batches deadlock. */
+export const requestsOf = (items: string) => `
+request AS MATERIALIZED (${items}
+  ORDER BY item.lock_name COLLATE "C"
+)`;
+
 /**
  * Looks each requested name up by the primary key. OFFSET 0 keeps it one look a name: a plan that was made while the
  * table was empty could otherwise turn it into a scan.
