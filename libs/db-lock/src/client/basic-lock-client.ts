@@ -285,7 +285,6 @@ export abstract class BasicLockClient<
       if (answer.outcome === 'busy') return this.#refused(ask, answer.holder);
       return this.#confirmed(ask, answer, began, trail.sentAt);
     } catch (error) {
-      trail.isUnknown ||= error instanceof StoreUnavailableError;
       if (trail.isUnknown || (signal?.aborted && !this.basicTransport.cancels)) this.#releaseUnwanted(ask);
       throw error;
     }
@@ -448,9 +447,8 @@ async function orAborted<Answer>(
     return answer;
   } catch (error) {
     if (signal.aborted) {
-      const isLate = !isAnswered;
       attempt.then(
-        (answer) => onUnheard(answer, isLate),
+        (answer) => onUnheard(answer, !isAnswered),
         () => undefined,
       );
     }

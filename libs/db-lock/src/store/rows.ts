@@ -121,26 +121,32 @@ export interface EndedRow {
   count: string;
   /** Theirs in the batch, from 1 on, as a list; null for none, and where all were ended. */
   places: string | null;
-  /** Who waits for them: a list of a place, a server and a grantId, with spaces between; null for none. */
+  /** Who waits for them: a list of a place and what `toNext` reads, with a space between; null for none. */
   next: string | null;
-  /** Where the requests do not name them: a list of a place and a grantId. */
+  /** Where the requests do not name them: likewise of a place and a grantId. */
   grant_ids?: string | null;
 }
 
 /** What became of the leases that were to be ended, each at the index of its request. */
 export function toEnded(row: EndedRow, batch: ReadonlyArray<{ grantId?: string }>): ReleaseAnswer[] {
-  const { count, places, next } = row;
-  const grantIds = new Map(row.grant_ids?.split(',').map((item) => item.split(' ') as [string, string]));
+  const grantIds = byIndex(row.grant_ids);
   const answers = batch.map(({ grantId }, index): EndedAnswer => {
-    return { outcome: 'released', grantId: grantId ?? grantIds.get(String(index + 1))!, next: null };
+    return { outcome: 'released', grantId: grantId ?? grantIds.get(index)!, next: null };
   });
-  for (const item of next?.split(',') ?? []) {
-    const [place, server, grantId] = item.split(' ') as [string, string, string];
-    answers[Number(place) - 1]!.next = { server, grantId };
-  }
-  if (Number(count) === batch.length) return answers;
-  const ended = new Set(places?.split(','));
-  return answers.map((answer, index) => (ended.has(String(index + 1)) ? answer : { outcome: 'lost' }));
+  for (const [index, next] of byIndex(row.next)) answers[index]!.next = toNext({ next });
+  if (Number(row.count) === batch.length) return answers;
+  const ended = byIndex(row.places);
+  return answers.map((answer, index) => (ended.has(index) ? answer : { outcome: 'lost' }));
+}
+
+/** A list of places in a batch, from 1 on, each with what is said of it after a space: by their indexes. */
+function byIndex(list: string | null | undefined): Map<number, string> {
+  return new Map(
+    list?.split(',').map((item) => {
+      const [place] = item.split(' ', 1) as [string];
+      return [Number(place) - 1, item.slice(place.length + 1)];
+    }),
+  );
 }
 
 type EndedAnswer = Extract<ReleaseAnswer, { outcome: 'released' }>;
