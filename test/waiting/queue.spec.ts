@@ -183,14 +183,17 @@ describe('places in the queue', () => {
       await join(...waiters);
       throw new Error('The answer is lost.');
     });
-    const waiting = wait('ann');
-    await scene.queued(NAME, 'ann');
-    const [place] = await placesAfter(1);
-    expect(await placesAfter(2)).toEqual([place]);
+    const grantId = randomUUID();
+    const waiting = ['ann', 'ann', 'bob'].map((workerName) => wait(workerName, grantId));
+    await scene.queued(NAME, 'ann', 'ann', 'bob');
+    const places = await placesAfter(1);
+    expect(places).toHaveLength(3);
+    const inOrder = (some: QueuePlace[]) => some.toSorted((one, other) => one.ticket - other.ticket);
+    expect(inOrder(await placesAfter(2))).toEqual(inOrder(places));
     expect(joining).toHaveBeenCalledTimes(1);
     joining.mockRestore();
     enough.abort(new Error('enough'));
-    await waiting;
+    await Promise.all(waiting);
     await until('the place is left', PATIENCE, async () => (await scene.waiterRows()) === 0);
   });
 

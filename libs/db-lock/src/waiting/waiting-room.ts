@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { Coalescer } from '../store/coalescer.js';
 import type { QueuePlace, Waiter, WaitQueue, WakeUp, WakeUpMode } from '../store/wait-queue.js';
 import { QueuedAcquire, type QueuedAcquireOptions, type WaitOutcome } from './queued-acquire.js';
+import { rollCall, type Standing } from './roll-call.js';
 import { WaitingLine, type LineKeeper } from './waiting-line.js';
 
 /** The longest pause between two looks at a busy lock, in milliseconds, by the way in which waiters are woken. */
@@ -163,31 +164,24 @@ export class WaitingRoom implements LineKeeper {
     else line?.letOthersFirst();
   }
 
+  /** Those who wait for locks that are known to be busy: they should stand in a queue. */
+  *#standing(): Iterable<Standing> {
+    for (const { lockName, holder, waiters } of this.#lines.values())
+      if (holder) for (const waiter of waiters) yield [lockName, waiter];
+  }
+
   /** Says that all who wait here are alive, and puts right who is missing from the queue, or left behind in it. */
   async #stayNow(queue: WaitQueue): Promise<void> {
     try {
       const places = await queue.stay(this.server);
-      const leftBehind = new Map(places.map((place) => [keyOf(place), place]));
-      const missing: Array<[lockName: string, waiter: QueuedAcquire]> = [];
-      for (const { lockName, holder, waiters } of this.#lines.values())
-        for (const waiter of holder ? waiters : []) {
-          const place = { lockName, grantId: waiter.options.grantId, ticket: waiter.ticket };
-          if (!leftBehind.delete(keyOf(place))) missing.push([lockName, waiter]);
-        }
-      const unclaimed = new Map([...leftBehind.values()].map((place) => [ownerOf(place), place]));
+      const { missing, leftBehind } = rollCall(places, this.#standing());
+      for (const place of leftBehind) this.#leave(place);
       const missed = new Set<QueuedAcquire>();
       for (const [lockName, waiter] of missing) {
-        const owner = ownerOf({ lockName, grantId: waiter.options.grantId });
-        const place = waiter.ticket === null ? unclaimed.get(owner) : undefined;
-        if (place) {
-          // It has not heard of its place yet, and perhaps never will.
-          waiter.ticket = place.ticket;
-          unclaimed.delete(owner);
-          leftBehind.delete(keyOf(place));
-        } else if (this.#missed.has(waiter) && !this.#joining.has(waiter)) void this.#join(lockName, waiter);
-        else missed.add(waiter); // Once may be because a grant is just taking it out.
+        // Once may be because a grant is just taking it out.
+        if (this.#missed.has(waiter) && !this.#joining.has(waiter)) void this.#join(lockName, waiter);
+        else missed.add(waiter);
       }
-      for (const place of leftBehind.values()) this.#leave(place);
       this.#missed = missed;
       // Not before nothing is left: a place that a grant was to take out may have slipped through while this touched it.
       if (this.#lines.size === 0 && places.length === 0) this.#rest();
@@ -195,14 +189,4 @@ export class WaitingRoom implements LineKeeper {
       this.#fallBack(error);
     }
   }
-}
-
-/** Of one place: a request that is repeated while it waits stands in the queue more than once. */
-function keyOf({ lockName, grantId, ticket }: Pick<Waiter, 'lockName' | 'grantId' | 'ticket'>): string {
-  return `${ticket} ${grantId} ${lockName}`;
-}
-
-/** Of all places of one request. */
-function ownerOf({ lockName, grantId }: Pick<Waiter, 'lockName' | 'grantId'>): string {
-  return `${grantId} ${lockName}`;
 }
