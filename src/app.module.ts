@@ -17,7 +17,8 @@ import { SameSiteGuard } from './same-site.guard.js';
 @Module({})
 export class AppModule {
   static forRoot(configuration: Configuration): DynamicModule {
-    const { feature, createTables, redisUrl, apiToken, adminPassword, loopback } = configuration;
+    const { feature, createTables, clockTolerance, redisUrl, apiToken, adminPassword, loopback } =
+      configuration;
     return {
       module: AppModule,
       imports: [
@@ -25,6 +26,7 @@ export class AppModule {
         DbLockModule.forRoot({
           feature,
           createTables,
+          clockTolerance,
           redis: redisUrl === undefined ? undefined : { url: redisUrl },
           guards: [
             new SameSiteGuard({ loopbackOnly: apiToken === undefined, links: false }),

@@ -12,6 +12,8 @@ export interface Configuration {
   databaseUrl?: string;
   /** A Redis to ask before the database. */
   redisUrl?: string;
+  /** How far the clocks of the database's hosts may be apart, in milliseconds or with a unit. */
+  clockTolerance?: string;
   createTables: boolean;
   dataDir: string;
   apiToken?: string;
@@ -46,6 +48,10 @@ const environmentSchema = z.object({
   PORT: wholeNumber(0, 65_535).default(3000),
   DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
   REDIS_URL: z.url({ protocol: /^rediss?$/ }).optional(),
+  DB_LOCK_CLOCK_TOLERANCE: z
+    .string()
+    .regex(/^([1-5]?\d{1,4}ms|60000ms|[1-5]?\d(\.\d{1,3})?s|60s|1m)$/)
+    .optional(),
   DB_LOCK_DATA_DIR: z.string().min(1).default('.data'),
   DB_LOCK_FEATURE: z
     .string()
@@ -63,6 +69,7 @@ const RULES: Record<keyof z.input<typeof environmentSchema>, string> = {
   PORT: 'must be a whole number from 0 to 65535',
   DATABASE_URL: 'must be an address such as postgres://user:password@host:5432/database',
   REDIS_URL: 'must be an address such as redis://host:6379',
+  DB_LOCK_CLOCK_TOLERANCE: "must be 0s to 60s, such as '500ms'",
   DB_LOCK_DATA_DIR: 'must be a directory',
   DB_LOCK_FEATURE: 'must be 1 to 40 lower-case letters, digits or underscores, beginning with a letter',
   DB_LOCK_API_TOKEN: 'must be at least 8 characters',
@@ -95,6 +102,7 @@ export function readConfiguration(environment: NodeJS.ProcessEnv): Configuration
     feature: environmentValues.DB_LOCK_FEATURE,
     databaseUrl: environmentValues.DATABASE_URL,
     redisUrl: environmentValues.REDIS_URL,
+    clockTolerance: environmentValues.DB_LOCK_CLOCK_TOLERANCE,
     createTables:
       environmentValues.DATABASE_URL === undefined || environmentValues.DB_LOCK_CREATE_TABLES === 'true',
     dataDir: environmentValues.DB_LOCK_DATA_DIR,

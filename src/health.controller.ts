@@ -25,7 +25,7 @@ export class HealthController {
     return this.health.check([]);
   }
 
-  /** The database answers. `degraded`, and still 200, while the gate's Redis does not: locks work without it. */
+  /** The database answers. `degraded`, and still 200, while the gate's Redis does not, or when its clock has jumped: locks work all the same. */
   @Get('ready')
   @ApiOperation({ operationId: 'checkReady', summary: 'Whether the database answers' })
   @HealthCheck()

@@ -4,7 +4,7 @@ import { postgresStatements, sessionSettings } from '../../../libs/db-lock/dist/
 import { acquireValues, releaseValues, renewValues } from '../../../libs/db-lock/dist/store/values.js';
 import { theOnlyRow } from './pool.js';
 
-const STATEMENTS = postgresStatements({ lock: 'raw_lock', history: 'raw_history', waiter: 'raw_waiter' });
+const STATEMENTS = postgresStatements({ lock: 'raw_lock', history: 'raw_history', waiter: 'raw_waiter' }, 0);
 
 /** Creates the tables that they use. */
 export const RAW_SCHEMA = dbLockSchemaSql({ feature: 'raw' });

@@ -2,10 +2,8 @@ import { Subject, filter, type Observable } from 'rxjs';
 import type { LockHolder, LostReason } from '../lease/errors.js';
 import { guarded } from './guarded-observable.js';
 
-/** What all events tell, where it is known. Never the grantId, which is the key to the lease. */
+/** What all events of locks tell, where it is known. Never the grantId, which is the key to the lease. */
 interface Told {
-  /** The feature whose lock it is. */
-  feature: string;
   lockName: string;
   /** Who asked, or whose lease it is or was. */
   workerName?: string;
@@ -15,7 +13,7 @@ interface Told {
   expireTime?: Date;
 }
 
-interface Details {
+interface LockDetails {
   /** A lock was granted. `wait`: milliseconds that it was waited for; 0 when it wasn't. */
   acquired: { wait: number };
   /** An acquire was refused, or its wait ran out. */
@@ -34,16 +32,29 @@ interface Details {
   forced: { actor: string; reason: string };
 }
 
+/** What each event tells beside its type. */
+type Details = { [Each in keyof LockDetails]: Told & LockDetails[Each] } & {
+  /**
+   * The database's clock jumped by at least so many milliseconds, to an earlier time when negative, which is more than the margin of the
+   * shortest lease that was asked for: leases may have ended while their holders trusted them, or last longer than they say.
+   */
+  clockJumped: { lockName?: undefined; jump: number };
+};
+
 export type LockEventType = keyof Details;
 
-/** Something that happened to a lock, as this process saw it. */
+/** Something that happened to a lock, or to the clock of all, as this process saw it. */
 export type LockEvent<Type extends LockEventType = LockEventType> = {
-  [Each in LockEventType]: Told & { type: Each } & Details[Each];
+  [Each in LockEventType]: {
+    /** The feature whose lock it is. */
+    feature: string;
+    type: Each;
+  } & Details[Each];
 }[Type];
 
 /** What is to be told: an event whose feature is yet to be filled in. Further fields may be there; they are not told. */
 export type LockFact<Type extends LockEventType = LockEventType> = {
-  [Each in LockEventType]: Omit<Told, 'feature'> & { type: Each } & Details[Each];
+  [Each in LockEventType]: { type: Each } & Details[Each];
 }[Type];
 
 /** Where those who see something happen tell it. */
@@ -65,6 +76,7 @@ const DETAILS: Record<LockEventType, readonly string[]> = {
   lost: ['reason'],
   expired: [],
   forced: ['actor', 'reason'],
+  clockJumped: ['jump'],
 };
 
 /**

@@ -102,6 +102,10 @@ export class GatedLockStore implements LockStore {
     return this.inner.ping();
   }
 
+  get clockTolerance(): number | undefined {
+    return this.inner.clockTolerance;
+  }
+
   get degraded(): readonly string[] {
     const own = this.gate.isAnswering ? [] : ['the Redis gate does not answer'];
     return [...(this.inner.degraded ?? []), ...own];

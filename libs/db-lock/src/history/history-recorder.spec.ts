@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import type { HistoryEntry, HistoryStore, Tally } from '../store/history-store.js';
 import type { LeaseRecord } from '../store/lock-store.js';
 import { percentilesOf } from './histogram.js';
+import { StoreClock } from '../lease/store-clock.js';
 import { HistoryRecorder } from './history-recorder.js';
 
 const MINUTE = 60_000;
@@ -45,11 +46,10 @@ describe('HistoryRecorder', () => {
     jest.useFakeTimers();
     Logger.overrideLogger(false);
     store = new PatientStore();
-    recorder = new HistoryRecorder(store as unknown as HistoryStore, {
-      retention: 7 * DAY,
-      maxRows: 5_000,
-      renewals: MINUTE,
-    });
+    const settings = { retention: 7 * DAY, maxRows: 5_000, renewals: MINUTE };
+    const clock = new StoreClock();
+    clock.observe(new Date(), performance.now(), performance.now());
+    recorder = new HistoryRecorder(store as unknown as HistoryStore, settings, clock);
   });
 
   afterEach(() => {

@@ -7,7 +7,7 @@ import type { AcquireRequest, ReleaseRequest } from '../lease/requests.js';
 import type { HistoryEntry, HistoryStore } from '../store/history-store.js';
 import type { ExpiredLease, HolderRecord, LeaseRecord } from '../store/lock-store.js';
 import type { HistorySettings } from './options.js';
-import { StoreClock } from './store-clock.js';
+import type { StoreClock } from '../lease/store-clock.js';
 import { TallySheet } from './tally-sheet.js';
 
 /** How often what happened is written, in milliseconds, where that takes no longer. */
@@ -57,7 +57,6 @@ export class HistoryRecorder {
   readonly #leases = new RecentMap<string, KnownLease>(LEASES);
   readonly #released = new RecentKeys<string>(RELEASED);
   readonly #sheet = new TallySheet();
-  readonly #clock = new StoreClock();
   #events: Event[] = [];
   #trouble: Event[] = [];
   #timer?: NodeJS.Timeout;
@@ -70,12 +69,12 @@ export class HistoryRecorder {
   constructor(
     private readonly history: HistoryStore,
     private readonly settings: HistorySettings,
+    private readonly clock: StoreClock,
   ) {}
 
   /** @param wait how long the lease was waited for, in milliseconds; 0 when it wasn't */
-  acquired({ lockName, workerName, grantId, fencingToken, serverTime }: LeaseRecord, wait: number): void {
+  acquired({ lockName, workerName, grantId, fencingToken }: LeaseRecord, wait: number): void {
     const at = monotonicNow();
-    this.#clock.observe(serverTime, at);
     this.#leases.set(grantId, { workerName, fencingToken, began: at, renewed: at });
     this.#count('acquired');
     if (wait > 0) this.#sheet.waited(wait);
@@ -110,9 +109,8 @@ export class HistoryRecorder {
     );
   }
 
-  renewed({ lockName, workerName, grantId, fencingToken, serverTime }: LeaseRecord): void {
+  renewed({ lockName, workerName, grantId, fencingToken }: LeaseRecord): void {
     const at = monotonicNow();
-    this.#clock.observe(serverTime, at);
     let lease = this.#leases.get(grantId);
     if (lease && at - lease.renewed < this.settings.renewals) return;
     if (lease) lease.renewed = at;
@@ -240,7 +238,7 @@ export class HistoryRecorder {
     if (events.length === 0) return;
     const now = monotonicNow();
     await this.history.record(
-      events.map(({ at, ...event }) => ({ ...event, age: now - at, time: this.#clock.timeOf(at) })),
+      events.map(({ at, ...event }) => ({ ...event, age: now - at, time: this.clock.timeOf(at) })),
     );
   }
 

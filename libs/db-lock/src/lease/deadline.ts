@@ -1,12 +1,18 @@
 import { MAX_TIMER, monotonicNow } from './clock.js';
 import { Participant, rounds } from './rounds.js';
 
+/** By which part the speeds of two clocks may differ. */
+export const SPEED_MARGIN = 0.01;
+
+/** Milliseconds for rounding, and for timers. */
+export const ROUNDING_MARGIN = 2;
+
 /**
  * How much earlier than the store a holder must stop trusting a lease of so many milliseconds: 1 % for clocks that run
  * at different speeds, and 2 ms for rounding and timers (the allowance that Redlock makes).
  */
 export function safetyMargin(milliseconds: number): number {
-  return milliseconds * 0.01 + 2;
+  return milliseconds * SPEED_MARGIN + ROUNDING_MARGIN;
 }
 
 /**

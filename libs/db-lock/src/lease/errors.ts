@@ -58,7 +58,7 @@ export class LockBusyError extends DbLockError {
   constructor(
     readonly lockName: string,
     readonly holder: LockHolder,
-    /** Milliseconds until the holder's lease ends unless it is renewed; null where the server doesn't tell. */
+    /** Milliseconds until the lock may be free unless its lease is renewed; null where the server doesn't tell. */
     readonly retryAfter: number | null,
   ) {
     const by = holder.workerName === null ? 'somebody else' : JSON.stringify(holder.workerName);

@@ -15,6 +15,7 @@ import { openGate } from '../gate/gate.js';
 import { defaultWorkerName } from '../lease/worker.js';
 import { HistoryRecorder } from '../history/history-recorder.js';
 import { LockServer } from '../server/lock-server.js';
+import { StoreClock } from '../lease/store-clock.js';
 import type { LockStore } from '../store/lock-store.js';
 import { SqlLockStore } from '../store/sql-lock-store.js';
 import { featureControllers } from './feature-controllers.js';
@@ -45,6 +46,9 @@ import {
   getLockEventsToken,
   getLockServerToken,
 } from './tokens.js';
+
+/** What a feature's module keeps to itself. */
+const PRIVATE = new Set<unknown>([LOCK_STORE, HISTORY_RECORDER, StoreClock]);
 
 /** The module of one feature: what its static options ask for, on top of the options' provider. */
 export function withFeature(definition: DynamicModule, options: DbLockStaticOptions): DynamicModule {
@@ -79,7 +83,7 @@ export function withFeature(definition: DynamicModule, options: DbLockStaticOpti
       Lifecycle,
     ],
     exports: [
-      ...shared.map(tokenOf).filter((token) => token !== LOCK_STORE && token !== HISTORY_RECORDER),
+      ...shared.map(tokenOf).filter((token) => !PRIVATE.has(token)),
       ...(model ? [TypeOrmModule] : []),
     ],
   };
@@ -92,15 +96,16 @@ function eventsProvider({ feature }: FeatureSetUp): Provider {
 /** The store in the application's database, the server on top of it, and the client of that server. */
 function localProviders({ feature, entities, dataSource }: FeatureSetUp): Provider[] {
   return [
+    { provide: StoreClock, useFactory: () => new StoreClock() },
     {
       provide: LOCK_STORE,
       inject: [CHECKED_OPTIONS, getDataSourceToken(dataSource)],
       useFactory: async (
-        { createTables, statementTimeout, pooler, redis }: CheckedOptions,
+        { createTables, statementTimeout, clockTolerance, pooler, redis }: CheckedOptions,
         source: DataSource,
       ): Promise<LockStore> => {
         const tables = await featureTables(source, feature, entities, createTables);
-        const store = await SqlLockStore.open(source, { tables, statementTimeout, pooler });
+        const store = await SqlLockStore.open(source, { tables, statementTimeout, clockTolerance, pooler });
         if (!redis) return store;
         return openGate(store, redis, feature).catch(async (error: unknown) => {
           await store.close();
@@ -110,19 +115,28 @@ function localProviders({ feature, entities, dataSource }: FeatureSetUp): Provid
     },
     {
       provide: HISTORY_RECORDER,
-      inject: [LOCK_STORE, CHECKED_OPTIONS],
-      useFactory: (store: LockStore, { history }: CheckedOptions) =>
-        history ? new HistoryRecorder(store.history, history) : undefined,
+      inject: [LOCK_STORE, CHECKED_OPTIONS, StoreClock],
+      useFactory: (store: LockStore, { history }: CheckedOptions, clock: StoreClock) =>
+        history ? new HistoryRecorder(store.history, history, clock) : undefined,
     },
     {
       provide: getLockServerToken(feature),
-      inject: [LOCK_STORE, CHECKED_OPTIONS, LOCK_EVENTS, HISTORY_RECORDER],
+      inject: [LOCK_STORE, CHECKED_OPTIONS, LOCK_EVENTS, HISTORY_RECORDER, StoreClock],
       useFactory: (
         store: LockStore,
         { statementTimeout, knownBusy, maxQueued }: CheckedOptions,
         events: LockEvents,
         recorder: HistoryRecorder | undefined,
-      ) => new LockServer(store, { queueTimeout: statementTimeout, knownBusy, maxQueued, events, recorder }),
+        clock: StoreClock,
+      ) =>
+        new LockServer(store, {
+          queueTimeout: statementTimeout,
+          knownBusy,
+          maxQueued,
+          events,
+          recorder,
+          clock,
+        }),
     },
     {
       provide: getLockClientToken(feature),

@@ -78,6 +78,12 @@ export interface DbLockOptions {
   /** How long the database may take for a statement: 100 ms to 1 minute. Default 5 s. */
   statementTimeout?: Duration;
   /**
+   * For how long a lease that was **not released** keeps others out after its end: 0 to 1 minute. Default 0. It bounds what a forward
+   * step of the database's clock, or a failover to a host whose clock is ahead, can do: give the greatest offset between the clocks of
+   * your database's hosts, and the same in all processes. Released locks, renewals and the holder's own deadline stay as they are.
+   */
+  clockTolerance?: Duration;
+  /**
    * A Redis to ask before the database: `{ client }` or `{ url }`, with `prefix` and `timeout`. It may only say that a lock
    * is busy; whatever becomes of it costs time, never safety.
    */
@@ -134,6 +140,7 @@ export const optionsSchema = z.strictObject({
   retention: z.union([z.literal(false), durationSchema(MIN_IDLE, 3650 * DAY)]).default(7 * DAY),
   history: historyOptionsSchema,
   statementTimeout: durationSchema(100, MIN_IDLE).default(5_000),
+  clockTolerance: durationSchema(0, MIN_IDLE).default(0),
   redis: redisOptionsSchema.optional(),
   knownBusy: durationSchema(0, 60_000).default(0),
   pooler: z.enum(['transaction', 'none'], { error: "must be 'transaction' or 'none'" }).optional(),

@@ -14,6 +14,7 @@ const LOCAL_ONLY = [
   'createTables',
   'retention',
   'statementTimeout',
+  'clockTolerance',
   'redis',
   'knownBusy',
   'maxQueued',

@@ -38,9 +38,11 @@ import type { NextInLine, PassAnswer, PassRequest } from '../store/wait-queue.js
 import type { QueuedAcquire } from '../waiting/queued-acquire.js';
 import type { WaitingLine } from '../waiting/waiting-line.js';
 import { WaitingRoom } from '../waiting/waiting-room.js';
+import { ClockWatch } from './clock-watch.js';
 import { KnownBusy } from './known-busy.js';
 import { OperatorDesk } from './operator-desk.js';
 import { settled, type Settled } from './settled.js';
+import { StoreClock } from '../lease/store-clock.js';
 
 export interface LockServerOptions {
   /** Milliseconds that a request may queue before the store takes it; default 5,000. */
@@ -56,6 +58,8 @@ export interface LockServerOptions {
   events?: LockEventSink;
   /** Who writes down what happens. */
   recorder?: HistoryRecorder;
+  /** The store's clock, as this learns it; others may go by it. */
+  clock?: StoreClock;
 }
 
 /** A grant, and when the store was asked for it, on this process's monotonic clock. */
@@ -95,6 +99,7 @@ export class LockServer {
   readonly #sets: Coalescer<readonly AcquireRequest[], AcquireSetAnswer>;
   readonly #room: WaitingRoom;
   readonly #knownBusy: KnownBusy;
+  readonly #watch: ClockWatch;
   readonly #events?: LockEventSink;
   readonly #recorder?: HistoryRecorder;
 
@@ -105,20 +110,28 @@ export class LockServer {
 
   constructor(
     private readonly store: LockStore,
-    { queueTimeout = 5_000, knownBusy = 0, maxQueued = 10_000, events, recorder }: LockServerOptions = {},
+    {
+      queueTimeout = 5_000,
+      knownBusy = 0,
+      maxQueued = 10_000,
+      events,
+      recorder,
+      clock = new StoreClock(),
+    }: LockServerOptions = {},
   ) {
     this.queueTimeout = queueTimeout;
+    this.#watch = new ClockWatch(clock, events);
     const common = { maxBatch: MAX_BATCH, maxAge: queueTimeout };
     this.#acquires = new Coalescer({
       ...common,
-      answer: (batch) => acquireOncePerName(store, batch),
+      answer: (batch) => this.#watch.over(batch, () => acquireOncePerName(store, batch)),
       maxQueued,
       maxUnderWay: MAX_UNDER_WAY.acquires,
       inParts: true,
     });
     this.#renewals = new Coalescer({
       ...common,
-      answer: (batch) => store.renew(batch),
+      answer: (batch) => this.#watch.over(batch, () => store.renew(batch)),
       maxBatch: MAX_RENEWALS,
       maxUnderWay: MAX_UNDER_WAY.renewals,
     });
@@ -130,11 +143,15 @@ export class LockServer {
     });
     this.#passes = new Coalescer({
       ...common,
-      answer: (batch) => store.queue!.pass(this.#room.server, batch),
+      answer: (batch) =>
+        this.#watch.over(
+          batch.map(({ successor }) => successor),
+          () => store.queue!.pass(this.#room.server, batch),
+        ),
     });
     this.#sets = new Coalescer({
       ...common,
-      answer: async ([set]) => [await store.acquireSet(set!)],
+      answer: ([set]) => this.#watch.over(set!, async () => [await store.acquireSet(set!)]),
       maxBatch: 1, // one at a time: it may lock a hundred rows
       maxQueued,
     });
@@ -284,7 +301,7 @@ export class LockServer {
 
   /** What runs worse than it should while locks still work, such as the gate without its Redis; empty when all is well. */
   get degraded(): readonly string[] {
-    return this.store.degraded ?? [];
+    return [...(this.store.degraded ?? []), ...this.#watch.degraded];
   }
 
   /** Lets nobody wait any longer: each waiting acquire rejects with `ClientClosedError`. The application's shutdown calls it. */

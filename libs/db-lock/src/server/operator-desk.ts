@@ -172,7 +172,7 @@ export class OperatorDesk {
     const { lockName } = checked;
     if (answer.outcome === 'busy') {
       const lock = await this.#inspect(lockName);
-      const retryAfter = lock && Math.max(0, lock.expireTime.getTime() - lock.serverTime.getTime());
+      const retryAfter = lock && this.#freeIn(lock);
       throw new LockBusyError(
         lockName,
         lock ?? { workerName: null, lockTime: null, expireTime: null },
@@ -203,7 +203,8 @@ export class OperatorDesk {
   }
 
   /**
-   * Marks expired leases as released and returns how many there were. They are free even before.
+   * Marks expired leases as released and returns how many there were. Their locks are free even before; those that the clock tolerance
+   * still keeps from others stay.
    * @param actor the operator who does it; recorded where there is one
    */
   async clearExpired(actor?: string): Promise<number> {
@@ -314,6 +315,12 @@ export class OperatorDesk {
   async #changed(lockName: string): Promise<Error> {
     const lock = await this.#inspect(lockName);
     return lock ? new LockChangedError(lock) : new LockNotFoundError(lockName);
+  }
+
+  /** Milliseconds until others may have the lock. */
+  #freeIn({ state, expireTime, serverTime }: LockRecord): number {
+    const tolerance = state === 'expired' ? (this.store.clockTolerance ?? 0) : 0;
+    return Math.max(0, expireTime.getTime() + tolerance - serverTime.getTime());
   }
 
   async #inspect(lockName: string): Promise<LockRecord | null> {

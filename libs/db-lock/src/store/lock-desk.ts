@@ -99,14 +99,15 @@ export interface StateCounts extends Record<LockState, number> {
  * transaction. Reading methods reject with `StoreUnavailableError`.
  */
 export interface LockDesk {
-  /** Ends live leases. The token grows. */
+  /** Ends live leases, and those that the clock tolerance still keeps from others. The token grows. */
   forceRelease(requests: readonly ForceReleaseRequest[]): Promise<ForceReleaseAnswer[]>;
   hold(request: HoldRequest): Promise<HoldAnswer>;
   edit(request: EditRequest): Promise<EditAnswer>;
   /** Removes locks that are free, that nobody waits for and that nobody has used for `MIN_IDLE`. Returns the names of those. */
   deleteReleased(lockNames: readonly string[], actor: string): Promise<string[]>;
   /**
-   * Marks expired leases as released. Needed by nobody but the eye: an expired lock is free anyway. Returns how many.
+   * Marks expired leases as released. Needed by nobody but the eye: an expired lock is free anyway; one that the clock tolerance keeps
+   * from others stays. Returns how many.
    * @param actor the operator who does it; recorded where there is one
    */
   clearExpired(actor?: string): Promise<number>;

@@ -51,6 +51,8 @@ export interface HolderRecord {
   expireTime: Date | null;
   /** Milliseconds until the lock is free unless its lease is renewed; never below 0. */
   timeLeft: number;
+  /** The store's clock when it answered; absent where only the gate knows of the holder. */
+  serverTime?: Date;
 }
 
 /** What became of one lock by name, held or not. */
@@ -99,7 +101,11 @@ export type AcquireAnswer =
 /** A lease that a grant came after and that was never released. */
 export type ExpiredLease = Pick<LeaseRecord, 'lockName' | 'workerName' | 'fencingToken'>;
 
-export type RenewAnswer = { outcome: 'renewed'; lease: LeaseRecord } | { outcome: 'lost' } | ErrorAnswer;
+export type RenewAnswer =
+  | { outcome: 'renewed'; lease: LeaseRecord }
+  /** `serverTime`: the store's clock when it answered, where that is told. */
+  | { outcome: 'lost'; serverTime?: Date }
+  | ErrorAnswer;
 
 export type ReleaseAnswer =
   /** `grantId` is that of the lease which was ended; `next` waits for the lock now. */
@@ -120,8 +126,8 @@ export type AcquireSetAnswer =
  */
 export interface LockStore {
   /**
-   * Grants each lock that is free, expired, or already held by the same grantId; except that a lock which was free for
-   * less than `TURN` is left to the first in its queue.
+   * Grants each lock that is free, expired for longer than the clock tolerance, or already held by the same grantId; except that a
+   * lock which was free for less than `TURN` is left to the first in its queue.
    */
   acquire(requests: readonly AcquireRequest[]): Promise<AcquireAnswer[]>;
   /** Grants all locks of the set, or none; names are unique, the grantId is one. Never waits for one while it has another. */
@@ -138,6 +144,8 @@ export interface LockStore {
   /** Removes rows that nobody has used for `retention` milliseconds (at least `MIN_IDLE`). Returns how many. */
   removeIdle(retention: number): Promise<number>;
 
+  /** For how many milliseconds a lease that was not released keeps others out after its end; 0 where it isn't told. */
+  readonly clockTolerance?: number;
   /** Resolves when the store answers. */
   ping(): Promise<void>;
   /** What runs worse than it should while the store still answers; empty when all is well. */

@@ -3,6 +3,7 @@ import type { SortField } from './lock-desk.js';
 import { MAX_QUEUE_SHOWN } from './lock-store.js';
 import {
   aliveWaiters,
+  freeTime,
   isIdle,
   leaseColumns,
   lockedRows,
@@ -30,11 +31,18 @@ const isLive = (row: string) => `${row}.grant_id IS NOT NULL AND ${row}.expire_t
 /** A time as JSON says it. */
 const isoTime = (time: string) => `to_char(${time} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
 
-/** The statements of those who look at locks, and act on them, from outside. What they do is recorded in the same transaction. */
-export function deskStatements(tables: TableNames) {
+/**
+ * The statements of those who look at locks, and act on them, from outside. What they do is recorded in the same transaction.
+ * @param clockTolerance for how many milliseconds a lease that was not released keeps others out after its end
+ */
+export function deskStatements(tables: TableNames, clockTolerance: number) {
   const locks = quoteTable(tables.lock);
   const history = quoteTable(tables.history);
   const waiters = quoteTable(tables.waiter);
+
+  /** Whether a lock keeps others out: by a live lease, or by one that has just run out. */
+  const isTaken = (row: string) =>
+    `${row}.grant_id IS NOT NULL AND ${freeTime(row, clockTolerance)} > clock_timestamp()`;
 
   /**
    * @param event an expression
@@ -159,7 +167,7 @@ locked AS MATERIALIZED (${lockedRows(locks, 'request.actor, request.reason, requ
 live AS MATERIALIZED (
   SELECT locked.*, locked.expected IS NULL OR locked.expected = locked.token AS meant
   FROM locked
-  WHERE ${isLive('locked')}
+  WHERE ${isTaken('locked')}
 ),
 freed AS (
   UPDATE ${locks} AS lock
@@ -196,7 +204,7 @@ held AS (
         SELECT greatest(lock.token + 1, ${tokenAt('clock.now')}), clock.now, clock.now + $4::float8 * ${MILLISECOND}
         FROM (SELECT clock_timestamp() AS now) AS clock
       )
-  WHERE lock.grant_id IS NULL OR lock.expire_time <= clock_timestamp()
+  WHERE NOT (${isTaken('lock')})
   RETURNING lock.*, $6::text AS actor, $7::text AS reason
 ),
 recorded AS (${record(
@@ -300,7 +308,7 @@ WITH expired AS MATERIALIZED (
   SELECT lock.ctid AS place, lock.*, $3::text AS actor, NULL::text AS reason
   FROM ${locks} AS lock
   WHERE lock.ctid >= format('(%s,0)', $1::bigint)::tid AND lock.ctid < format('(%s,0)', $2::bigint)::tid
-    AND ${stateOf('lock')} = 'expired'
+    AND ${stateOf('lock')} = 'expired' AND NOT (${isTaken('lock')})
   FOR NO KEY UPDATE SKIP LOCKED
 ),
 cleared AS (

@@ -2,6 +2,7 @@ import { quoteTable, type TableNames } from '../model/schema-sql.js';
 import {
   ALIVE_TIME,
   aliveWaiters as aliveWaitersIn,
+  freeTime as freeTimeOf,
   isIdle,
   leaseColumns,
   lockedRows as lockedRowsIn,
@@ -45,8 +46,9 @@ export type LockStatements = ReturnType<typeof postgresStatements>;
  * - names in byte order, so that two batches lock rows in the same order and never deadlock;
  * - `clock_timestamp()`, read after the row is locked: `now()` is the transaction's start, and a lease granted by it may
  *   lie in the past.
+ * @param clockTolerance for how many milliseconds a lease that was not released keeps others out after its end
  */
-export function postgresStatements(tables: TableNames) {
+export function postgresStatements(tables: TableNames, clockTolerance: number) {
   const locks = quoteTable(tables.lock);
   const waiters = quoteTable(tables.waiter);
 
@@ -57,6 +59,8 @@ export function postgresStatements(tables: TableNames) {
   const aliveWaiters = (lockName: string) => aliveWaitersIn(waiters, lockName);
 
   const nextInLine = (lockName: string, ended: string) => nextInLineOf(waiters, lockName, ended);
+
+  const freeTime = (row: string, grantId?: string) => freeTimeOf(row, clockTolerance, grantId);
 
   /** $1 names, $2 worker names, $3 grant ids, $4 TTLs in ms, $5 metadata as JSON; with a queue, $6 tickets or nulls. */
   const acquireRequests = (queued: boolean) =>
@@ -98,13 +102,13 @@ looked AS MATERIALIZED (
     first.grant_id IS NULL
       AND (holder.grant_id IS NULL
         OR holder.grant_id = request.grant_id
-        OR holder.expire_time <= statement_timestamp()) AS free
+        OR ${freeTime('holder')} <= statement_timestamp()) AS free
   FROM request
   LEFT JOIN LATERAL ${rowOf(
     'request.lock_name',
     `lock.*,
-      (lock.grant_id IS NULL OR lock.expire_time <= statement_timestamp())
-        AND lock.expire_time > statement_timestamp() - ${TURN} * ${MILLISECOND} AS freed`,
+      (lock.grant_id IS NULL OR ${freeTime('lock')} <= statement_timestamp())
+        AND ${freeTime('lock')} > statement_timestamp() - ${TURN} * ${MILLISECOND} AS freed`,
   )} AS holder ON true
   LEFT JOIN LATERAL (
     SELECT first.worker_name, first.grant_id
@@ -185,8 +189,9 @@ own AS MATERIALIZED (SELECT looked.lock_name, looked.token FROM looked WHERE ${i
   /** Whether all of a set look free. */
   const allFree = 'NOT EXISTS (SELECT FROM looked WHERE NOT free)';
 
-  /** Whether nobody else has a lock whose row is locked. */
-  const isFree = 'lock.grant_id IS NULL OR lock.expire_time <= clock_timestamp()';
+  /** Whether nobody else has a lock whose row is locked. A holder's own lease keeps itself out no longer than it is live. */
+  const isFree = `lock.grant_id IS NULL OR ${freeTime('lock')} <= clock_timestamp()
+    OR lock.grant_id = EXCLUDED.grant_id AND lock.expire_time <= clock_timestamp()`;
 
   /** The row as it was written; `version` is another one after each later write: a repeat's or a renewal's, for instance. */
   const written = `
@@ -225,11 +230,11 @@ SELECT
   looked.token::text AS token,
   CASE WHEN looked.first_grant_id IS NULL
     THEN ${timeColumn('looked.lock_time')}
-    ELSE ${timeColumn('looked.expire_time')}
+    ELSE ${timeColumn(freeTime('looked', 'looked.holder_grant_id'))}
   END AS lock_time,
   CASE WHEN looked.first_grant_id IS NULL
     THEN ${timeColumn('looked.expire_time')}
-    ELSE ${timeColumn(`looked.expire_time + ${TURN} * ${MILLISECOND}`)}
+    ELSE ${timeColumn(`${freeTime('looked', 'looked.holder_grant_id')} + ${TURN} * ${MILLISECOND}`)}
   END AS expire_time,
   ${timeColumn('clock_timestamp()')} AS server_time,
   CASE WHEN looked.first_grant_id IS NULL THEN looked.holder_metadata::text END AS metadata

@@ -36,6 +36,15 @@ export const leaseColumns = (row: string) => `
 /** Whose a lock is that was released and stays taken for a while. */
 export const NOBODY = `'${NOBODYS_GRANT}'::uuid`;
 
+/**
+ * From when on others may have a lock: the end of its lease, and the tolerance after that where the lease was not released.
+ * @param clockTolerance in milliseconds
+ */
+export const freeTime = (row: string, clockTolerance: number, grantId = `${row}.grant_id`) =>
+  clockTolerance === 0
+    ? `${row}.expire_time`
+    : `(${row}.expire_time + CASE WHEN ${grantId} <> ${NOBODY} THEN ${clockTolerance} ELSE 0 END * ${MILLISECOND})`;
+
 export const stateOf = (row: string) => `
     CASE
       WHEN ${row}.grant_id IS NULL THEN 'released'

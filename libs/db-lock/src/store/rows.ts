@@ -38,9 +38,12 @@ const milliseconds = (time: Microseconds) => Math.floor(Number(time) / 1000);
 
 export const toTime = (microseconds: Microseconds) => new Date(milliseconds(microseconds));
 
-/** Milliseconds from the store's clock to the end of the lease; 0 when it is over. */
-export const timeLeft = ({ expire_time, server_time }: LockRow) =>
-  Math.max(0, Math.floor((Number(expire_time) - Number(server_time)) / 1000));
+/**
+ * Milliseconds from the store's clock to the end of the lease; 0 when it is over.
+ * @param longer so many milliseconds after the end
+ */
+export const timeLeft = ({ expire_time, server_time }: LockRow, longer = 0) =>
+  Math.max(0, Math.floor((Number(expire_time) - Number(server_time)) / 1000) + longer);
 
 const metadata = (json: string | null) => (json === null ? null : (JSON.parse(json) as LockMetadata));
 

@@ -11,6 +11,7 @@ import { Lanes } from './lanes.js';
 import type {
   AcquireAnswer,
   AcquireSetAnswer,
+  HolderRecord,
   InspectedLock,
   LeaseRecord,
   LockStore,
@@ -59,6 +60,8 @@ export interface SqlLockStoreOptions {
   tables: TableNames;
   /** Milliseconds after which the database gives a statement up. */
   statementTimeout: number;
+  /** For how many milliseconds a lease that was not released keeps others out after its end; default 0. */
+  clockTolerance?: number;
   /** Whether a pooler gives each transaction another session; found out where it isn't told. */
   pooler?: Pooler;
 }
@@ -77,6 +80,7 @@ export class SqlLockStore implements LockStore {
   readonly #reader: SqlReader;
   readonly #actor: SqlReader;
   readonly #patience: number;
+  readonly clockTolerance: number;
   readonly #shortcut = new Shortcut();
   readonly queue: SqlWaitQueue;
   readonly desk: SqlDesk;
@@ -84,11 +88,12 @@ export class SqlLockStore implements LockStore {
 
   private constructor(
     private readonly connections: DataSource,
-    { tables, statementTimeout }: SqlLockStoreOptions,
+    { tables, statementTimeout, clockTolerance = 0 }: SqlLockStoreOptions,
     sessions: SessionKind,
   ) {
-    this.#sql = postgresStatements(tables);
-    this.#deskSql = deskStatements(tables);
+    this.#sql = postgresStatements(tables, clockTolerance);
+    this.#deskSql = deskStatements(tables, clockTolerance);
+    this.clockTolerance = clockTolerance;
     this.#patience = statementTimeout;
     const lanes = (purpose: Purpose) =>
       new Lanes(
@@ -158,7 +163,7 @@ export class SqlLockStore implements LockStore {
   #decide(requests: readonly AcquireRequest[]): Promise<AcquireAnswer[]> {
     return answerEach(requests, this.#patience, async (batch) => {
       const seen = await this.#seen(batch);
-      return batch.map((request) => acquireAnswer(request, seen.get(request.lockName)));
+      return batch.map((request) => acquireAnswer(request, seen.get(request.lockName), this.clockTolerance));
     });
   }
 
@@ -170,7 +175,7 @@ export class SqlLockStore implements LockStore {
       queued ? queuedAcquireValues(batch) : acquireValues(batch),
     );
     const seen = seenByName(rows);
-    const losers = batch.filter(({ lockName }) => isUndecided(seen.get(lockName)));
+    const losers = batch.filter(({ lockName }) => isUndecided(seen.get(lockName), this.clockTolerance));
     if (losers.length > 0 && tries > 1)
       for (const [lockName, again] of await this.#seen(losers, tries - 1)) seen.set(lockName, again);
     return seen;
@@ -185,7 +190,8 @@ export class SqlLockStore implements LockStore {
       );
       const decided = rows.filter(({ seen }) => seen === 'decided');
       const others = rows.filter(({ seen }) => seen !== 'decided');
-      if (decided.length < requests.length) return { outcome: 'busy', holder: toLease(others[0]!) };
+      if (decided.length < requests.length)
+        return { outcome: 'busy', holder: toHolder(others[0]!, this.clockTolerance) };
       const byName = new Map(decided.map((row) => [row.lock_name, row]));
       return {
         outcome: 'granted',
@@ -282,12 +288,26 @@ function seenByName(rows: readonly SeenRow[]): Map<string, Seen> {
 /** A lock that was released and stayed taken for a while is nobody's. */
 const isSomebodys = ({ grant_id }: SeenRow) => grant_id !== NOBODYS_GRANT;
 
-/** Neither granted nor refused: the lock looked free, and somebody else took it first. */
-function isUndecided({ decided, kept, holder }: Seen = {}): boolean {
-  return !decided && !kept && !(holder && timeLeft(holder) > 0);
+/** Milliseconds until a lock is free that somebody else has, or that is kept for somebody. */
+const freeIn = (row: SeenRow, clockTolerance: number) =>
+  timeLeft(row, row.seen === 'holder' && isSomebodys(row) ? clockTolerance : 0);
+
+function toHolder(row: SeenRow, clockTolerance: number): HolderRecord {
+  const holder = toLease(row);
+  holder.timeLeft = freeIn(row, clockTolerance);
+  return holder;
 }
 
-function acquireAnswer(request: AcquireRequest, { decided, kept, holder }: Seen = {}): AcquireAnswer {
+/** Neither granted nor refused: the lock looked free, and somebody else took it first. */
+function isUndecided({ decided, kept, holder }: Seen = {}, clockTolerance: number): boolean {
+  return !decided && !kept && !(holder && freeIn(holder, clockTolerance) > 0);
+}
+
+function acquireAnswer(
+  request: AcquireRequest,
+  { decided, kept, holder }: Seen = {},
+  clockTolerance: number,
+): AcquireAnswer {
   if (decided) {
     const isExpired =
       holder && isSomebodys(holder) && Number(holder.expire_time) <= Number(decided.lock_time);
@@ -296,7 +316,7 @@ function acquireAnswer(request: AcquireRequest, { decided, kept, holder }: Seen 
   }
   const other = kept ?? holder;
   if (!other) return errorAnswer(new Error('Others were faster, time and again.'));
-  return { outcome: 'busy', holder: toLease(other) };
+  return { outcome: 'busy', holder: toHolder(other, clockTolerance) };
 }
 
 /** A lease as it was granted; a repeat may have asked for it otherwise. */
