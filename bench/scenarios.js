@@ -5,6 +5,7 @@ export const SCENARIOS = [
   'refused',
   'hot-lock',
   'renewals',
+  'held',
   'processes',
   'http',
   'decorator',

@@ -22,6 +22,7 @@ import { readdirSync } from 'node:fs';
  * @typedef {object} Held
  * @property {() => Promise<unknown>} release
  * @property {() => Promise<unknown>} [renew] - gives it its TTL anew; rejects when it is lost
+ * @property {number} [timeLeft] - in ms; 0 when it is lost
  */
 
 /**
@@ -30,6 +31,7 @@ import { readdirSync } from 'node:fs';
  * @typedef {object} System
  * @property {(lockName: string) => Promise<Held | null>} [tryAcquire] - null when the lock is busy
  * @property {(lockName: string) => Promise<Held>} [acquire] - waits for the lock
+ * @property {(lockName: string) => Promise<Held>} [keep] - takes the lock, and keeps it alive until the process ends
  * @property {(lockName: string) => Promise<unknown>} [cycle] - acquires and releases, where that can't be told apart
  * @property {(lockName: string) => Promise<unknown>} [plainCycle] - likewise, without the decorator
  * @property {number} [size] - how many locks a cycle takes, when it is more than one

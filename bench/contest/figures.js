@@ -12,6 +12,7 @@ function figuresOf(reports, { serverCpu = NaN, companionCpu = NaN } = {}) {
   const all = (/** @type {(report: Report) => number} */ figure) => reports.map(figure);
   const count = sumOf(all((report) => report.count));
   const took = Math.max(...all((report) => report.took));
+  const nodeCpu = sumOf(all((report) => report.nodeCpu)) / count;
   return {
     perSecond: (count / took) * 1000,
     callsPerSecond: (sumOf(all(({ calls }) => calls)) / took) * 1000,
@@ -19,8 +20,9 @@ function figuresOf(reports, { serverCpu = NaN, companionCpu = NaN } = {}) {
     p99: medianOf(all(({ whole }) => whole.p99)),
     acquireP50: medianOf(all(({ acquire }) => acquire.p50)),
     releaseP50: medianOf(all(({ release }) => release.p50)),
-    nodeCpu: sumOf(all(({ nodeCpu }) => nodeCpu)) / count,
+    nodeCpu,
     serverCpu: serverCpu / count,
+    cpu: nodeCpu + serverCpu / count,
     companionCpu: companionCpu / count,
     statements: sumOf(all(({ statements }) => statements)) / count,
     names: sumOf(all(({ names }) => names)) / count,

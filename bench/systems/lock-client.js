@@ -24,5 +24,6 @@ export function withClient(locks) {
   return {
     tryAcquire: (/** @type {string} */ lockName) => locks.tryAcquire(lockName),
     acquire: (/** @type {string} */ lockName) => locks.acquire(lockName, { wait: PATIENCE }),
+    keep: (/** @type {string} */ lockName) => locks.acquire(lockName, { keepAlive: true }),
   };
 }
