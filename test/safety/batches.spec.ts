@@ -132,6 +132,106 @@ describe('the requests of a batch', () => {
     ]);
   });
 
+  describe('are renewed, lost each by itself, never shortened, with what an operator has changed', () => {
+    it.each([
+      {
+        who: 'by holders who know their leases and ask for the same',
+        knowing: [true, true, true, true, true],
+        ttls: [70_000],
+      },
+      {
+        who: 'by holders who ask for different times',
+        knowing: [true, true, true, true, true],
+        ttls: [70_000, 71_000],
+      },
+      {
+        who: 'by holders of whom some know nothing but their grant',
+        knowing: [true, false, true, true, true],
+        ttls: [70_000],
+      },
+    ])('$who', async ({ knowing, ttls }) => {
+      const requests = ['first', 'noted', 'long', 'other', 'plain'].map((name) =>
+        request(name, { metadata: name === 'plain' ? null : { of: 'the holder' } }),
+      );
+      const leases = leasesOf(await store.acquire(requests));
+      await session.query(
+        `UPDATE dblock_lock SET metadata = '{"of": "an operator"}' WHERE lock_name = 'noted'`,
+      );
+      await session.query(
+        `UPDATE dblock_lock SET expire_time = lock_time + interval '1 h' WHERE lock_name = 'long'`,
+      );
+      const answers = await store.renew(
+        leases.map((lease, index) => ({
+          lockName: lease.lockName,
+          grantId: lease.lockName === 'other' ? randomUUID() : lease.grantId,
+          ttl: ttls[index % ttls.length]!,
+          held: knowing[index] ? lease : undefined,
+        })),
+      );
+      expect(answers.map(({ outcome }) => outcome)).toEqual([
+        'renewed',
+        'renewed',
+        'renewed',
+        'lost',
+        'renewed',
+      ]);
+      for (const [index, answer] of answers.entries()) {
+        if (answer.outcome !== 'renewed') continue;
+        const { expireTime, serverTime, timeLeft, version: _version, ...same } = answer.lease;
+        const {
+          expireTime: _end,
+          serverTime: _then,
+          timeLeft: _left,
+          version: _first,
+          ...before
+        } = leases[index]!;
+        expect(same).toEqual({
+          ...before,
+          ...(before.lockName === 'noted' && { metadata: { of: 'an operator' } }),
+        });
+        const [row] = await session.query<{ expire_time: Date }>(
+          `SELECT date_trunc('milliseconds', expire_time) AS expire_time FROM dblock_lock WHERE lock_name = $1`,
+          [before.lockName],
+        );
+        expect(expireTime).toEqual(row!.expire_time);
+        const ttl = before.lockName === 'long' ? 3_600_000 : ttls[index % ttls.length]!;
+        expect(timeLeft).toBeLessThanOrEqual(ttl);
+        expect(timeLeft).toBeGreaterThan(ttl - 30_000);
+        expect(Math.abs(expireTime.getTime() - serverTime.getTime() - timeLeft)).toBeLessThanOrEqual(1);
+      }
+      await store.release(requests);
+    });
+
+    it('by the clock after the row lock: one that has run out meanwhile is lost', async () => {
+      const [lease] = leasesOf(await store.acquire([request('waiting')]));
+      await session.lockRow('waiting');
+      const renewing = store.renew([{ ...lease!, ttl: 60_000, held: lease }]);
+      await session.awaitWaiter();
+      await session.query(
+        `UPDATE dblock_lock SET expire_time = clock_timestamp() WHERE lock_name = 'waiting'`,
+      );
+      await session.letGo();
+      expect(await renewing).toMatchObject([{ outcome: 'lost' }]);
+    });
+
+    it('by their tokens: a later lease of the same grant is another one', async () => {
+      const asked = request('again');
+      const [lease] = leasesOf(await store.acquire([asked]));
+      await store.release([asked]);
+      const [again] = leasesOf(await store.acquire([asked]));
+      const renew = (held: LeaseRecord | undefined, ttl = 60_000) => ({ ...asked, ttl, held });
+      expect(await store.renew([renew(lease)])).toMatchObject([{ outcome: 'lost' }]);
+      expect(await store.renew([renew(again), { ...request('nobody'), held: undefined }])).toMatchObject([
+        { outcome: 'renewed' },
+        { outcome: 'lost' },
+      ]);
+      expect(await store.renew([renew(lease), { ...request('nobody'), held: undefined }])).toMatchObject([
+        { outcome: 'lost' },
+        { outcome: 'lost' },
+      ]);
+    });
+  });
+
   it('tell the true time of a grant whose token runs ahead of the clock', async () => {
     const requests = ['ahead', 'beside'].map((name) => request(name));
     const [ahead, beside] = leasesOf(await store.acquire(requests)) as [LeaseRecord, LeaseRecord];

@@ -29,7 +29,7 @@ export class BasicLease {
   readonly #key: LeaseKey;
   readonly #observer: LeaseObserver;
   readonly #minHold?: number;
-  readonly #deadline = new Deadline(() => this.lose('deadline'));
+  readonly #deadline = new Deadline(this);
 
   /** @internal Leases are made by the client. */
   constructor(key: LeaseKey, observer: LeaseObserver, deadline: number, minHold?: number) {

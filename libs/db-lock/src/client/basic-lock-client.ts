@@ -9,7 +9,7 @@ import {
   OverloadedError,
   StoreUnavailableError,
 } from '../lease/errors.js';
-import type { LockEventSink, LockFact } from '../events/lock-events.js';
+import type { LockEventSink } from '../events/lock-events.js';
 import type { WaitingAcquireRequest } from '../lease/requests.js';
 import { splitReentrant, type BasicAcquireOptions, type Reentrancy } from './acquire-options.js';
 import type { BasicLease, LeaseObserver } from './basic-lease.js';
@@ -214,13 +214,13 @@ export abstract class BasicLockClient<
   /** Tells of the lease; releases it at the shutdown, should it still be held then. */
   protected keep<Held extends BasicLease>(lease: Held, waited: number): Held {
     this.#live.add(lease);
-    this.tell({ type: 'acquired', ...shown(lease), wait: waited });
+    this.teller?.emit({ type: 'acquired', ...shown(lease), wait: waited });
     return lease;
   }
 
-  /** Tells what happened, unless the server does. */
-  protected tell(fact: LockFact): void {
-    if (!this.basicTransport.tells) this.settings.events?.emit(fact);
+  /** Where to tell what happened, unless the server does. */
+  protected get teller(): LockEventSink | undefined {
+    return this.basicTransport.tells ? undefined : this.settings.events;
   }
 
   /**
@@ -329,7 +329,7 @@ export abstract class BasicLockClient<
   #refused(ask: Ask<BasicConfirmation>, busy: BusyHolder): Refusal {
     const refusal = new Refusal(busy);
     const { lockName, holder } = refusal;
-    this.tell({ type: 'busy', lockName, workerName: ask.keys[0]!.workerName, holder });
+    this.teller?.emit({ type: 'busy', lockName, workerName: ask.keys[0]!.workerName, holder });
     return refusal;
   }
 
@@ -367,7 +367,7 @@ export abstract class BasicLockClient<
       // The lease that is gone now may have been ended by an attempt that got no answer.
       if (answer.outcome === 'lost') answer = { outcome: 'released' };
     }
-    if (answer.outcome === 'released') this.tell({ type: 'released', ...key });
+    if (answer.outcome === 'released') this.teller?.emit({ type: 'released', ...key });
     return answer;
   }
 

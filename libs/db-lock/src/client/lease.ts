@@ -2,19 +2,23 @@ import { monotonicNow } from '../lease/clock.js';
 import { trustedUntil } from '../lease/deadline.js';
 import { ttlSchema, type Duration } from '../lease/duration.js';
 import type { LockMetadata } from '../lease/metadata.js';
-import { parseRequest } from '../lease/requests.js';
+import { parseRequest, type HeldLease } from '../lease/requests.js';
 import { BasicLease, type LeaseObserver } from './basic-lease.js';
 import { KeepAlive } from './keep-alive.js';
 import type { LeaseConfirmation, LeaseKey, RenewOutcome } from './lock-transport.js';
 
 export interface RenewableLeaseObserver extends LeaseObserver {
   /** Sends one renewal, once. */
-  renew(key: LeaseKey, ttl: number): Promise<RenewOutcome>;
+  renew(key: LeaseKey, ttl: number, held: HeldLease): Promise<RenewOutcome>;
 }
 
 /** One grant of a lock by our own lock server: it can be renewed, and it carries a fencing token. */
 export class Lease extends BasicLease {
-  #confirmation: LeaseConfirmation;
+  readonly #fencingToken: number;
+  /** Times in milliseconds since 1970: a Date takes ten times the room, and most leases are asked for none. */
+  readonly #lockTime: number;
+  #expireTime!: number;
+  #metadata!: LockMetadata | null;
   readonly #observer: RenewableLeaseObserver;
   readonly #ttl: number;
   readonly #keepAlive?: KeepAlive;
@@ -32,7 +36,9 @@ export class Lease extends BasicLease {
     super(key, observer, trustedUntil(sentAt, confirmation.timeLeft), minHold);
     this.#observer = observer;
     this.#ttl = ttl;
-    this.#confirmation = confirmation;
+    this.#fencingToken = confirmation.fencingToken;
+    this.#lockTime = confirmation.lockTime.getTime();
+    this.#confirmedBy(confirmation);
     if (keepAlive) this.#keepAlive = new KeepAlive(ttl, () => this.#renewOnce(ttl));
   }
 
@@ -43,21 +49,21 @@ export class Lease extends BasicLease {
 
   /** Grows with every grant of the lock; hand it to the protected resource, which refuses an older one. Below 2^53. */
   get fencingToken(): number {
-    return this.#confirmation.fencingToken;
+    return this.#fencingToken;
   }
 
   /** Start of the lease, by the store's clock. */
   get lockTime(): Date {
-    return this.#confirmation.lockTime;
+    return new Date(this.#lockTime);
   }
 
   /** End of the lease unless it is renewed, by the store's clock. For people: `signal` and `timeLeft` decide. */
   get expireTime(): Date {
-    return this.#confirmation.expireTime;
+    return new Date(this.#expireTime);
   }
 
   get metadata(): LockMetadata | null {
-    return this.#confirmation.metadata;
+    return this.#metadata;
   }
 
   override toJSON(): object {
@@ -79,14 +85,20 @@ export class Lease extends BasicLease {
     this.#keepAlive?.stop();
   }
 
+  /** Takes over what a renewal, or an operator, may have changed. */
+  #confirmedBy({ expireTime, metadata }: LeaseConfirmation): void {
+    this.#expireTime = expireTime.getTime();
+    this.#metadata = metadata;
+  }
+
   async #renewOnce(ttl: number): Promise<void> {
     this.assertHeld();
     const sentAt = monotonicNow();
-    const answer = await this.#observer.renew(this.key, ttl);
+    const answer = await this.#observer.renew(this.key, ttl, this);
     if (answer.outcome === 'lost') this.lose('refused');
     this.assertHeld();
     if (answer.outcome === 'renewed') {
-      this.#confirmation = answer.lease;
+      this.#confirmedBy(answer.lease);
       this.trustUntil(trustedUntil(sentAt, answer.lease.timeLeft));
     }
   }

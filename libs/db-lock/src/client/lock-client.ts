@@ -37,9 +37,10 @@ export class LockClient extends BasicLockClient<Lease, AcquireOptions, LeaseConf
 
   readonly #observer: RenewableLeaseObserver = {
     ...this.observer,
-    renew: async ({ lockName, workerName, grantId }, ttl) => {
-      const answer = await this.transport.renew({ lockName, grantId, ttl });
-      if (answer.outcome === 'renewed') this.tell({ type: 'renewed', lockName, workerName, ...answer.lease });
+    renew: async ({ lockName, workerName, grantId }, ttl, held) => {
+      const answer = await this.transport.renew({ lockName, grantId, ttl, held });
+      if (answer.outcome === 'renewed')
+        this.teller?.emit({ type: 'renewed', ...answer.lease, lockName, workerName });
       return answer;
     },
   };

@@ -20,7 +20,7 @@ describe('a deadline', () => {
   beforeEach(() => {
     jest.useFakeTimers();
     passed = jest.fn<() => void>();
-    deadline = new Deadline(passed);
+    deadline = new Deadline({ lose: passed });
   });
 
   afterEach(() => {
@@ -50,7 +50,7 @@ describe('a deadline', () => {
   });
 
   it('shares its timer with the others that pass at about the same time', () => {
-    const deadlines = Array.from({ length: 1000 }, () => new Deadline(passed));
+    const deadlines = Array.from({ length: 1000 }, () => new Deadline({ lose: passed }));
     const start = monotonicNow();
     for (const [index, one] of deadlines.entries()) one.moveTo(start + 30_000 + index);
     expect(jest.getTimerCount()).toBeLessThan(5);
@@ -69,7 +69,7 @@ describe('a deadline', () => {
     const calledBack = ['one', 'two'].map(
       (name) =>
         new Promise((resolve) =>
-          context.run(name, () => new Deadline(() => resolve(context.getStore())).moveTo(at)),
+          context.run(name, () => new Deadline({ lose: () => resolve(context.getStore()) }).moveTo(at)),
         ),
     );
     const end = setTimeout(() => undefined, 60_000); // theirs do not keep the process
@@ -78,8 +78,10 @@ describe('a deadline', () => {
   });
 
   it('calls back though another one throws at the same moment', () => {
-    const failing = new Deadline(() => {
-      throw new Error('a fault');
+    const failing = new Deadline({
+      lose() {
+        throw new Error('a fault');
+      },
     });
     const at = Math.ceil(monotonicNow() / 1024) * 1024 + 8192;
     jest.advanceTimersByTime(at - monotonicNow() + 1);

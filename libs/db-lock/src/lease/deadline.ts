@@ -26,15 +26,20 @@ export function trustedUntil(sentAt: number, timeLeft: number): number {
 /** How much sooner a deadline is looked at, together with others, as a part of the time until it passes. */
 const SLACK = 1 / 8;
 
+/** What is lost at its deadline. */
+export interface Perishable {
+  lose(reason: 'deadline'): void;
+}
+
 /**
- * Calls back once when a moment on the monotonic clock has passed, unless it is moved or cleared before. Most are cleared long
+ * Tells its owner once when a moment on the monotonic clock has passed, unless it is moved or cleared before. Most are cleared long
  * before: only who is near its deadline gets a timer of its own.
  */
 export class Deadline extends Participant {
   #timer?: NodeJS.Timeout;
   #at = -Infinity;
 
-  constructor(private readonly onPassed: () => void) {
+  constructor(private readonly owner: Perishable) {
     super();
   }
 
@@ -58,7 +63,7 @@ export class Deadline extends Participant {
   /** Timers may fire late, and a long one is split: what counts is the clock. */
   reached(): void {
     const { timeLeft } = this;
-    if (timeLeft === 0) return this.onPassed();
+    if (timeLeft === 0) return this.owner.lose('deadline');
     this.#timer = setTimeout(() => this.reached(), Math.min(Math.ceil(timeLeft), MAX_TIMER)).unref();
   }
 }

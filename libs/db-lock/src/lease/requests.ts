@@ -61,7 +61,18 @@ export type WaitingAcquireRequest = z.output<typeof waitingAcquireSchema>;
 /** Asks for leases of several locks, all or none. */
 export type AcquireSetRequest = z.output<typeof acquireSetSchema>;
 /** Asks to give a live lease a new TTL. */
-export type RenewRequest = z.output<typeof renewRequestSchema>;
+export interface RenewRequest extends z.output<typeof renewRequestSchema> {
+  /** The lease as its holder knows it: only that one is renewed, and what no renewal changes need not be told again. */
+  held?: HeldLease;
+}
+
+/** What stays the same for as long as a lease lasts. */
+export interface HeldLease {
+  workerName: string;
+  fencingToken: number;
+  lockTime: Date;
+}
+
 /** Asks to end a live lease. */
 export type ReleaseRequest = z.output<typeof releaseRequestSchema> & {
   /** Only if nobody has repeated the acquire or renewed the lease since. */

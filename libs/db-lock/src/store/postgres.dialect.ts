@@ -337,6 +337,30 @@ seen AS MATERIALIZED (
 )`;
 
   /**
+   * Renews leases that are live once their rows are locked. Never shortens one: a renewal that was given up for lost and runs late must
+   * not cut off what a later one has promised.
+   */
+  const renewed = (
+    requests: string,
+    { requestColumns = '', ttl }: { requestColumns?: string; ttl: string },
+  ) => `
+WITH ${requests},
+locked AS MATERIALIZED (${lockedRows(
+    `request.grant_id AS wanted_grant_id, request.token AS wanted_token, request.place AS wanted_place${requestColumns}`,
+  )}
+),
+renewed AS (
+  UPDATE ${locks} AS lock
+  SET expire_time = greatest(locked.expire_time, clock_timestamp() + ${ttl})
+  FROM locked
+  WHERE lock.lock_name = locked.lock_name
+    AND locked.grant_id = locked.wanted_grant_id
+    AND (locked.wanted_token IS NULL OR locked.token = locked.wanted_token)
+    AND locked.expire_time > clock_timestamp()
+  RETURNING lock.*, locked.wanted_place, clock_timestamp() AS renewed_time
+)`;
+
+  /**
    * Ends leases, and tells how many; where not all, which, by their places in the batch: the others are lost. Whether one is live is
    * asked at the statement's start: nobody else can have got the lock of a lease that was live then and whose row is still the same
    * now, however long this waited for the row. `next` lists who is to be woken: a place, a server and a grantId, with spaces between;
@@ -420,28 +444,41 @@ FROM ended`;
       }),
     },
 
-    /**
-     * $1 names, $2 grant ids, $3 TTLs in ms. A row that does not come back is lost. Never shortens a lease: a renewal
-     * that was given up for lost and runs late must not cut off what a later one has promised.
-     */
+    /** $1 names, $2 grant ids, $3 tokens or nulls, $4 TTLs in ms. A row that does not come back is lost. */
     renew: {
       name: 'db_lock_renew',
-      text: `
-WITH ${requestsOf(`
+      text: `${renewed(
+        requestsOf(`
   SELECT
-    item.lock_name COLLATE "C" AS lock_name,
-    item.grant_id::uuid AS grant_id,
-    item.ttl * ${MILLISECOND} AS ttl
-  FROM unnest($1::text[], $2::text[], $3::float8[]) AS item (lock_name, grant_id, ttl)`)},
-locked AS MATERIALIZED (${lockedRows('request.grant_id AS wanted_grant_id, request.ttl')}
-)
-UPDATE ${locks} AS lock
-SET expire_time = greatest(locked.expire_time, clock_timestamp() + locked.ttl)
-FROM locked
-WHERE lock.lock_name = locked.lock_name
-  AND locked.grant_id = locked.wanted_grant_id
-  AND locked.expire_time > clock_timestamp()
-RETURNING${leaseColumns('lock')}`,
+    item.lock_name COLLATE "C" AS lock_name, item.grant_id, item.token,
+    item.ttl * ${MILLISECOND} AS ttl, item.place
+  FROM unnest($1::text[], $2::uuid[], $3::bigint[], $4::float8[])
+    WITH ORDINALITY AS item (lock_name, grant_id, token, ttl, place)`),
+        { requestColumns: ', request.ttl AS wanted_ttl', ttl: 'locked.wanted_ttl' },
+      )}
+SELECT${leaseColumns('renewed')}
+FROM renewed`,
+    },
+
+    /**
+     * The same for leases that who asks knows, $1 names, $2 grant ids, $3 tokens, with $4 the TTL in ms of all. One row tells of all
+     * that were renewed, as lists: their places in the batch, the new ends in microseconds, and the metadata of those that have any, as
+     * JSON by place. The clock is that of the first: what is trusted is counted from when the request was sent, which was before.
+     */
+    renewHeld: {
+      name: 'db_lock_renew_held',
+      text: `${renewed(
+        requestsOf(`
+  SELECT item.lock_name COLLATE "C" AS lock_name, item.grant_id, item.token, item.place
+  FROM unnest($1::text[], $2::uuid[], $3::bigint[]) WITH ORDINALITY AS item (lock_name, grant_id, token, place)`),
+        { ttl: `$4::float8 * ${MILLISECOND}` },
+      )}
+SELECT
+  string_agg(wanted_place::text, ',') AS places,
+  string_agg(${timeColumn('expire_time')}, ',') AS expire_times,
+  (json_object_agg(wanted_place, metadata) FILTER (WHERE metadata IS NOT NULL))::text AS metadata,
+  ${timeColumn('coalesce(min(renewed_time), clock_timestamp())')} AS server_time
+FROM renewed`,
     },
 
     /** $1 names, $2 grant ids. */

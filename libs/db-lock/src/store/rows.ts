@@ -1,7 +1,15 @@
 import type { LockMetadata } from '../lease/metadata.js';
 import type { AcquireRequest } from '../lease/requests.js';
 import type { HistoryEvent, HistoryRecord } from './history-store.js';
-import type { InspectedLock, LeaseRecord, LockRecord, LockState, ReleaseAnswer } from './lock-store.js';
+import type {
+  InspectedLock,
+  LeaseRecord,
+  LockRecord,
+  LockState,
+  ReleaseAnswer,
+  RenewAnswer,
+} from './lock-store.js';
+import type { HeldRenewRequest } from './values.js';
 import type { NextInLine } from './wait-queue.js';
 
 /** Microseconds since 1970, as text. */
@@ -42,8 +50,10 @@ export const toTime = (microseconds: Microseconds) => new Date(milliseconds(micr
  * Milliseconds from the store's clock to the end of the lease; 0 when it is over.
  * @param longer so many milliseconds after the end
  */
-export const timeLeft = ({ expire_time, server_time }: LockRow, longer = 0) =>
-  Math.max(0, Math.floor((Number(expire_time) - Number(server_time)) / 1000) + longer);
+export const timeLeft = (
+  { expire_time, server_time }: Pick<LockRow, 'expire_time' | 'server_time'>,
+  longer = 0,
+) => Math.max(0, Math.floor((Number(expire_time) - Number(server_time)) / 1000) + longer);
 
 const metadata = (json: string | null) => (json === null ? null : (JSON.parse(json) as LockMetadata));
 
@@ -117,6 +127,44 @@ function takenBy(request: AcquireRequest, fencingToken: number, time: number, ve
     timeLeft: ttl,
     version,
   };
+}
+
+/** The row that tells of all leases which `renewHeld` renewed: lists, or null for none. */
+export interface RenewedRow {
+  /** In the batch, from 1 on. */
+  places: string | null;
+  expire_times: string | null;
+  /** As JSON, by place, of those that have any: an operator may have changed them. Null where none has. */
+  metadata: string | null;
+  server_time: Microseconds;
+}
+
+/** What became of the leases that were to be renewed, each at the index of its request. */
+export function toRenewed(row: RenewedRow, batch: readonly HeldRenewRequest[]): RenewAnswer[] {
+  const serverTime = toTime(row.server_time);
+  const answers = batch.map((): RenewAnswer => ({ outcome: 'lost', serverTime }));
+  if (row.places === null) return answers;
+  const expireTimes = row.expire_times!.split(',');
+  const metadata = JSON.parse(row.metadata ?? '{}') as Record<string, LockMetadata | undefined>;
+  row.places.split(',').forEach((place, at) => {
+    const index = Number(place) - 1;
+    const { lockName, grantId, held } = batch[index]!;
+    const { workerName, fencingToken, lockTime } = held;
+    const expire_time = expireTimes[at]!;
+    const lease: LeaseRecord = {
+      lockName,
+      workerName,
+      grantId,
+      fencingToken,
+      lockTime,
+      expireTime: toTime(expire_time),
+      metadata: metadata[place] ?? null,
+      serverTime,
+      timeLeft: timeLeft({ expire_time, server_time: row.server_time }),
+    };
+    answers[index] = { outcome: 'renewed', lease };
+  });
+  return answers;
 }
 
 /** The row that tells of all leases which a release ended. */

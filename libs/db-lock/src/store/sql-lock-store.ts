@@ -30,10 +30,12 @@ import {
   toGrant,
   toInspectedLock,
   toLease,
+  toRenewed,
   toTaken,
   type EndedRow,
   type LockRow,
   type LookRow,
+  type RenewedRow,
   type TakenRow,
 } from './rows.js';
 import { sessionKindOf, type Pooler, type SessionKind } from './session-kind.js';
@@ -45,6 +47,7 @@ import { SqlWaitQueue } from './sql-wait-queue.js';
 import {
   acquireValues,
   areAlike,
+  areHeldAlike,
   isByGrant,
   isByWorker,
   isPlain,
@@ -53,6 +56,7 @@ import {
   queuedAcquireValues,
   releaseByWorkerValues,
   releaseValues,
+  renewHeldValues,
   renewValues,
 } from './values.js';
 
@@ -206,6 +210,10 @@ export class SqlLockStore implements LockStore {
 
   renew(requests: readonly RenewRequest[]): Promise<RenewAnswer[]> {
     return answerEach(requests, this.#patience, async (batch) => {
+      if (areHeldAlike(batch)) {
+        const [row] = await this.#lanes.acquire.run<RenewedRow>(this.#sql.renewHeld, renewHeldValues(batch));
+        return toRenewed(row!, batch);
+      }
       const rows = await this.#lanes.acquire.run<LockRow>(this.#sql.renew, renewValues(batch));
       const byName = new Map(rows.map((row) => [row.lock_name, row]));
       return batch.map(({ lockName }): RenewAnswer => {

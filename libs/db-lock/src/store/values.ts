@@ -1,4 +1,4 @@
-import type { AcquireRequest, ReleaseRequest, RenewRequest } from '../lease/requests.js';
+import type { AcquireRequest, HeldLease, ReleaseRequest, RenewRequest } from '../lease/requests.js';
 import { numberArray, textArray } from './array-literal.js';
 import type { LockFilter } from './lock-desk.js';
 import type { PassRequest } from './wait-queue.js';
@@ -50,7 +50,26 @@ export function queuedAcquireValues(batch: readonly AcquireRequest[]): unknown[]
 
 /** The parameters of `renew`. */
 export function renewValues(batch: readonly RenewRequest[]): unknown[] {
-  return [...keyValues(batch), numberArray(batch, ({ ttl }) => ttl)];
+  return [...heldValues(batch), numberArray(batch, ({ ttl }) => ttl)];
+}
+
+/** Names, grantIds, and the tokens that are known. */
+function heldValues(batch: readonly RenewRequest[]): unknown[] {
+  return [...keyValues(batch), numberArray(batch, ({ held }) => held?.fencingToken)];
+}
+
+/** A renewal by one who knows the lease. */
+export type HeldRenewRequest = RenewRequest & { held: HeldLease };
+
+/** Whether all of a batch know their leases, and ask for the same TTL. */
+export function areHeldAlike(batch: readonly RenewRequest[]): batch is readonly HeldRenewRequest[] {
+  const { ttl } = batch[0]!;
+  return batch.every((request) => request.held !== undefined && request.ttl === ttl);
+}
+
+/** The parameters of `renewHeld`. */
+export function renewHeldValues(batch: readonly HeldRenewRequest[]): unknown[] {
+  return [...heldValues(batch), batch[0]!.ttl];
 }
 
 /** Whether a release ends its lease whatever its version is, and frees the lock at once. */
