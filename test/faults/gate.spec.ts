@@ -34,7 +34,7 @@ describeWithRedisServer('locks with a Redis gate before PostgreSQL', () => {
   let one: Process;
   let other: Process;
   let name: string;
-  const opened: LockStore[] = [];
+  const opened: Process[] = [];
 
   /** The application's store, which closes with the application only. */
   async function open(options: RedisOptions): Promise<Process> {
@@ -49,14 +49,15 @@ describeWithRedisServer('locks with a Redis gate before PostgreSQL', () => {
       },
     });
     const store = await openGate(watched, redisOptionsSchema.parse(options), 'dblock');
-    opened.push(store);
-    return {
+    const opening = {
       server: new LockServer(store),
       store,
       get asked() {
         return asked;
       },
     };
+    opened.push(opening);
+    return opening;
   }
 
   beforeAll(async () => {
@@ -72,7 +73,10 @@ describeWithRedisServer('locks with a Redis gate before PostgreSQL', () => {
 
   afterAll(async () => {
     inspector.disconnect();
-    for (const store of opened) await store.close();
+    for (const { server, store } of opened) {
+      server.stopWaiting();
+      await store.close();
+    }
     await app.close();
     await database.drop();
     await redis.stop();

@@ -9,13 +9,17 @@ const NAME = 'job';
 
 let scene: WaitingScene;
 let other: Host;
+const servers: LockServer[] = [];
 
 beforeEach(async () => {
   scene = await WaitingScene.open(1);
   other = scene.hosts[0]!;
 });
 
-afterEach(() => scene.close());
+afterEach(async () => {
+  for (const server of servers.splice(0)) server.stopWaiting();
+  await scene.close();
+});
 
 /** A client of a server that remembers for so long what is busy, and how many acquires its store has been asked for. */
 function remembering(knownBusy: number) {
@@ -27,6 +31,7 @@ function remembering(knownBusy: number) {
     return acquire(requests);
   };
   const server = new LockServer(store, { knownBusy });
+  servers.push(server);
   const client = new LockClient({ ttl: 30_000, workerName: 'ann', retries: 0 }, new LocalTransport(server));
   return { client, asked };
 }

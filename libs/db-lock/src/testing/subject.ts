@@ -35,6 +35,9 @@ export function subjectOfStore(store: LockStore): ConformanceSubject {
         { ttl: 30_000, workerName: defaultWorkerName(), retries: 2 },
         new LocalTransport(server),
       ),
-    close: () => store.close(),
+    close: () => {
+      server.stopWaiting();
+      return store.close();
+    },
   };
 }

@@ -137,7 +137,7 @@ export class WaitingRoom implements LineKeeper {
 
   /** What the queue loses costs the next look, and is mended by the next `stay`. */
   #fallBack(error: unknown): void {
-    this.#logger.debug(`The queue of waiters did not answer: ${String(error)}`);
+    if (!this.#closed) this.#logger.debug(`The queue of waiters did not answer: ${String(error)}`);
   }
 
   #listen(queue: WaitQueue): void {
