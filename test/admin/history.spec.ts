@@ -497,9 +497,10 @@ describe('trimming the history', () => {
       [count, age],
     );
 
+  /** What is left of it. The service that is beside writes down what it does itself, about once a second. */
   const left = () =>
     scene.service.query<{ count: number; first: number }>(
-      `SELECT count(*)::int AS count, min((details ->> 'place')::int) AS first FROM dblock_history`,
+      `SELECT count(*)::int AS count, min((details ->> 'place')::int) AS first FROM dblock_history WHERE details ? 'place'`,
     );
 
   it('removes what is too old, however much that is, and nothing else', async () => {
@@ -565,7 +566,7 @@ describe('trimming the history', () => {
     await fill(100, '8 days');
     const session = await BlockingSession.open(scene.service.databaseUrl);
     await session.query('BEGIN');
-    await session.query('SELECT FROM dblock_history WHERE id <= 40 FOR UPDATE');
+    await session.query(`SELECT FROM dblock_history WHERE (details ->> 'place')::int <= 40 FOR UPDATE`);
     expect(await scene.past.trim(MINUTE, 1_000)).toBe(60);
     await session.query('COMMIT');
     await session.close();
