@@ -14,6 +14,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LOCK_STORE } from '../../libs/db-lock/src/module/private-tokens.js';
 import { WaitingRoom } from '../../libs/db-lock/src/waiting/waiting-room.js';
+import { BlockingSession } from '../support/blocking-session.js';
 import { until } from '../support/patience.js';
 import { PATIENCE, WaitingScene } from './scene.js';
 
@@ -207,6 +208,36 @@ describe('places in the queue', () => {
     enough.abort(new Error('enough'));
     await waiting;
   });
+});
+
+describe('the place of one who gets the lock', () => {
+  it.each(['acquire', 'pass', 'set'])(
+    'goes, though its server says just then that it is alive (%s)',
+    async (how) => {
+      const { lease } = await acquire(request('ann'));
+      const bob = request('bob');
+      const [ticket] = await store.queue!.join(HERE, [bob]);
+      const asked = { ...bob, ticket: ticket! };
+      if (how !== 'pass') await store.release([{ lockName: NAME, grantId: lease.grantId }]);
+      const session = await BlockingSession.open(scene.url);
+      try {
+        await session.query('BEGIN');
+        await session.query('UPDATE dblock_waiter SET alive_until = alive_until + interval $$1 s$$');
+        const granting =
+          how === 'pass'
+            ? pass(lease.grantId, asked)
+            : how === 'set'
+              ? store.acquireSet([asked])
+              : store.acquire([asked]).then(([answer]) => answer!);
+        await session.awaitWaiter();
+        await session.letGo();
+        expect((await granting).outcome).toBe(how === 'pass' ? 'passed' : 'granted');
+        expect(await scene.waiterRows()).toBe(0);
+      } finally {
+        await session.close();
+      }
+    },
+  );
 });
 
 describe('giving back what nobody waits for any more', () => {

@@ -123,20 +123,23 @@ looked AS MATERIALIZED (
 
   /**
    * Who has got a lock waits no longer: its place in the queue goes with the grant. One look into the index a grant: a
-   * plan made while nobody waited would go through all who wait.
+   * plan made while nobody waited would go through all who wait. By its key, not by where its row is: that changes with
+   * each sign of life.
    */
   const leftQueue = (granted: string) => `
-  DELETE FROM ${waiters}
-  WHERE ctid = ANY (ARRAY(
-    SELECT place.ctid
+  DELETE FROM ${waiters} AS waiter
+  USING (
+    SELECT place.*
     FROM ${granted} AS granted
     CROSS JOIN LATERAL (
-      SELECT waiter.ctid
+      SELECT waiter.lock_name, waiter.ticket, waiter.grant_id
       FROM ${waiters} AS waiter
       WHERE waiter.lock_name = granted.lock_name AND waiter.grant_id = granted.grant_id
       OFFSET 0
     ) AS place
-  ))`;
+    OFFSET 0
+  ) AS place
+  WHERE waiter.lock_name = place.lock_name AND waiter.ticket = place.ticket AND waiter.grant_id = place.grant_id`;
 
   const takeColumns = 'lock_name, worker_name, grant_id, token, lock_time, expire_time, metadata';
 
