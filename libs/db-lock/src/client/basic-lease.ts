@@ -1,3 +1,4 @@
+import type { AsyncResource } from 'node:async_hooks';
 import { inspect, type InspectOptions } from 'node:util';
 import { Deadline } from '../lease/deadline.js';
 import { LeaseLostError, type LostReason } from '../lease/errors.js';
@@ -107,6 +108,11 @@ export class BasicLease {
     this.#observer.lost(this, this.#lostError);
     this.#observer.ended(this);
     this.#controller?.abort(this.#lostError);
+  }
+
+  /** @internal The asynchronous context in which it was acquired. */
+  protected get scope(): AsyncResource {
+    return this.#deadline;
   }
 
   /** @internal */

@@ -56,7 +56,7 @@ export interface Acquisition {
 }
 
 /** How one or several locks are asked for, in one request. */
-export interface Ask<Confirmation extends BasicConfirmation> {
+interface Ask<Confirmation extends BasicConfirmation> {
   /** The leases that it may bring. */
   keys: readonly LeaseKey[];
   /** Milliseconds that the locks may be waited for. */
@@ -67,12 +67,14 @@ export interface Ask<Confirmation extends BasicConfirmation> {
   send(wait: number, signal?: AbortSignal): Promise<AcquireOutcome<Confirmation>>;
 }
 
-/** What a store has confirmed, and when it was asked, on this process's monotonic clock. */
-export interface Confirmed<Confirmation> {
-  confirmation: Confirmation;
-  sentAt: number;
-  /** Milliseconds that the locks were waited for. */
-  waited: number;
+/** How one or several locks are asked for, and held. */
+export interface Acquiring<Confirmation extends BasicConfirmation, Held> extends Ask<Confirmation> {
+  /**
+   * Makes of what was confirmed what is held.
+   * @param sentAt when the store was asked, on this process's monotonic clock
+   * @param waited milliseconds that the locks were waited for
+   */
+  hold(confirmation: Confirmation, sentAt: number, waited: number): Held;
 }
 
 /** What is known of the attempts of one acquire. */
@@ -197,18 +199,18 @@ export abstract class BasicLockClient<
     return workUnder([hold], () => work(hold.lease as Lease));
   }
 
-  async #acquire(acquisition: Acquisition): Promise<Lease | Refusal> {
+  #acquire(acquisition: Acquisition): Promise<Lease | Refusal> {
     const { request, signal, callersGrant } = acquisition;
-    const answer = await this.confirm({
+    return this.confirm({
       keys: [request],
       wait: request.wait,
       signal,
       callersGrant,
       send: (wait, aborted) =>
         this.basicTransport.acquire(wait === request.wait ? request : { ...request, wait }, aborted),
+      hold: (confirmation, sentAt, waited) =>
+        this.keep(this.lease(acquisition, confirmation, sentAt), waited),
     });
-    if (answer instanceof Refusal) return answer;
-    return this.keep(this.lease(acquisition, answer.confirmation, answer.sentAt), answer.waited);
   }
 
   /** Tells of the lease; releases it at the shutdown, should it still be held then. */
@@ -227,17 +229,17 @@ export abstract class BasicLockClient<
    * Asks until the answer is known: a refusal, or what was granted, in time to be a lease.
    * @throws StoreUnavailableError, LeaseLostError, ClientClosedError, or the signal's reason.
    */
-  protected confirm<Granted extends BasicConfirmation>(
-    ask: Ask<Granted>,
-  ): Promise<Confirmed<Granted> | Refusal> {
+  protected confirm<Granted extends BasicConfirmation, Held>(
+    ask: Acquiring<Granted, Held>,
+  ): Promise<Held | Refusal> {
     if (this.#closed) return Promise.reject(new ClientClosedError());
     if (ask.signal?.aborted) return Promise.reject(ask.signal.reason as Error);
     return ask.wait > 0 ? this.#confirmPatiently(ask) : this.#confirm(ask, ask.signal);
   }
 
-  async #confirmPatiently<Granted extends BasicConfirmation>(
-    ask: Ask<Granted>,
-  ): Promise<Confirmed<Granted> | Refusal> {
+  async #confirmPatiently<Granted extends BasicConfirmation, Held>(
+    ask: Acquiring<Granted, Held>,
+  ): Promise<Held | Refusal> {
     const patience = this.#patience(ask.signal);
     try {
       return await this.#confirm(ask, patience.signal);
@@ -265,10 +267,10 @@ export abstract class BasicLockClient<
     };
   }
 
-  async #confirm<Granted extends BasicConfirmation>(
-    ask: Ask<Granted>,
+  async #confirm<Granted extends BasicConfirmation, Held>(
+    ask: Acquiring<Granted, Held>,
     signal?: AbortSignal,
-  ): Promise<Confirmed<Granted> | Refusal> {
+  ): Promise<Held | Refusal> {
     const began = monotonicNow();
     const trail: Trail = { sentAt: began, isUnknown: false };
     try {
@@ -334,20 +336,16 @@ export abstract class BasicLockClient<
   }
 
   /** @throws ClientClosedError, LeaseLostError when the grant came too late to be a lease */
-  #confirmed<Granted extends BasicConfirmation>(
-    ask: Ask<Granted>,
+  #confirmed<Granted extends BasicConfirmation, Held>(
+    ask: Acquiring<Granted, Held>,
     granted: Extract<AcquireOutcome<Granted>, { outcome: 'granted' }>,
     began: number,
-    sentAt: number,
-  ): Confirmed<Granted> {
+    asked: number,
+  ): Held {
     const now = monotonicNow();
-    const confirmed = {
-      confirmation: granted.lease,
-      sentAt: granted.sentAt ?? sentAt,
-      waited: ask.wait > 0 ? now - began : 0,
-    };
-    const isOver = trustedUntil(confirmed.sentAt, granted.lease.timeLeft) <= now;
-    if (!this.#closed && !isOver) return confirmed;
+    const { lease, sentAt = asked } = granted;
+    const isOver = trustedUntil(sentAt, lease.timeLeft) <= now;
+    if (!this.#closed && !isOver) return ask.hold(lease, sentAt, ask.wait > 0 ? now - began : 0);
     this.#releaseUnwanted(ask);
     throw this.#closed ? new ClientClosedError() : new LeaseLostError(ask.keys[0]!.lockName, 'deadline');
   }

@@ -1,7 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { AsyncResource } from 'node:async_hooks';
 import { KeepAlive } from './keep-alive.js';
 
 const DAY = 24 * 60 * 60 * 1000;
+
+const scope = new AsyncResource('KeepAliveSpec');
 
 describe('keep-alive', () => {
   let renew: jest.Mock<() => Promise<void>>;
@@ -16,7 +19,7 @@ describe('keep-alive', () => {
   });
 
   it('renews at each third of the TTL, or a little sooner', async () => {
-    const keepAlive = new KeepAlive(3000, renew);
+    const keepAlive = new KeepAlive(3000, renew, scope);
     await jest.advanceTimersByTimeAsync(874);
     expect(renew).toHaveBeenCalledTimes(0);
     await jest.advanceTimersByTimeAsync(127);
@@ -32,7 +35,7 @@ describe('keep-alive', () => {
     const keepAlives: KeepAlive[] = [];
     await jest.advanceTimersByTimeAsync(2048 - (performance.now() % 1024));
     for (let lease = 0; lease < 100; lease++) {
-      keepAlives.push(new KeepAlive(30_000, renew));
+      keepAlives.push(new KeepAlive(30_000, renew, scope));
       await jest.advanceTimersByTimeAsync(5);
     }
     await jest.advanceTimersByTimeAsync(11_000);
@@ -45,7 +48,7 @@ describe('keep-alive', () => {
 
   it('tries again soon after a failure, and goes on as before after a success', async () => {
     renew.mockRejectedValueOnce(new Error('down')).mockRejectedValueOnce(new Error('down'));
-    const keepAlive = new KeepAlive(3000, renew);
+    const keepAlive = new KeepAlive(3000, renew, scope);
     await jest.advanceTimersByTimeAsync(1001 + 2 * 150);
     expect(renew).toHaveBeenCalledTimes(3);
     await jest.advanceTimersByTimeAsync(700);
@@ -58,7 +61,7 @@ describe('keep-alive', () => {
   it('never renews after it was stopped, not even when a renewal was under way', async () => {
     let answer = () => {};
     renew.mockImplementation(() => new Promise((resolve) => (answer = resolve)));
-    const keepAlive = new KeepAlive(300, renew);
+    const keepAlive = new KeepAlive(300, renew, scope);
     await jest.advanceTimersByTimeAsync(101);
     keepAlive.stop();
     answer();
@@ -67,7 +70,7 @@ describe('keep-alive', () => {
   });
 
   it('waits for a long TTL without firing at once', async () => {
-    const keepAlive = new KeepAlive(90 * DAY, renew);
+    const keepAlive = new KeepAlive(90 * DAY, renew, scope);
     await jest.advanceTimersByTimeAsync(20 * DAY);
     expect(renew).not.toHaveBeenCalled();
     keepAlive.stop();

@@ -1,5 +1,6 @@
+import type { AsyncResource } from 'node:async_hooks';
 import { monotonicNow } from '../lease/clock.js';
-import { Participant, rounds } from '../lease/rounds.js';
+import { rounds, type Participant, type Round } from '../lease/rounds.js';
 
 /** Renewals are due when this part of the TTL has passed: two more chances before the lease is over. */
 const DUE = 1 / 3;
@@ -14,15 +15,19 @@ const SLACK = 1 / 8;
  * Renews a lease again and again until it is stopped. Passing failures are repeated soon: only the lease's own deadline,
  * which stops it, ends the attempts.
  */
-export class KeepAlive extends Participant {
+export class KeepAlive implements Participant {
+  round?: Round;
   #stopped = false;
 
-  /** `renew` resolves when the lease was confirmed; when the lease is lost, it stops this. */
+  /**
+   * @param renew resolves when the lease was confirmed; when the lease is lost, it stops this
+   * @param scope where to call it
+   */
   constructor(
     private readonly ttl: number,
     private readonly renew: () => Promise<void>,
+    readonly scope: AsyncResource,
   ) {
-    super();
     this.#renewIn(ttl * DUE);
   }
 

@@ -39,7 +39,7 @@ export class Lease extends BasicLease {
     this.#fencingToken = confirmation.fencingToken;
     this.#lockTime = confirmation.lockTime.getTime();
     this.#confirmedBy(confirmation);
-    if (keepAlive) this.#keepAlive = new KeepAlive(ttl, () => this.#renewOnce(ttl));
+    if (keepAlive) this.#keepAlive = new KeepAlive(ttl, () => this.#renewOnce(ttl), this.scope);
   }
 
   /** The UUID of this acquisition: the key to the lease. Keep it to yourself. */

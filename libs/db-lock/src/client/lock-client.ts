@@ -12,7 +12,7 @@ import { Lease, type RenewableLeaseObserver } from './lease.js';
 import { Hold, holdHere } from './lease-context.js';
 import { LeaseSet } from './lease-set.js';
 import type { LeaseConfirmation, LockInfo, LockTransport } from './lock-transport.js';
-import { Refusal, orNull, orThrow } from './refusal.js';
+import { orNull, orThrow, type Refusal } from './refusal.js';
 import { splitOptions, workUnder, type OptionalOptions, type Work } from './work.js';
 
 /** One acquisition of several locks. */
@@ -125,7 +125,7 @@ export class LockClient extends BasicLockClient<Lease, AcquireOptions, LeaseConf
     return { request, signal, keepAlive: renewed, minHold, callersGrant: options?.grantId !== undefined };
   }
 
-  async #acquireAll({
+  #acquireAll({
     request,
     signal,
     keepAlive,
@@ -133,21 +133,21 @@ export class LockClient extends BasicLockClient<Lease, AcquireOptions, LeaseConf
     callersGrant,
   }: SetAcquisition): Promise<LeaseSet | Refusal> {
     const { ttl, wait, workerName, grantId } = request;
-    const answer = await this.confirm({
+    return this.confirm({
       keys: request.lockNames.map((lockName) => ({ lockName, workerName, grantId })),
       wait,
       signal,
       callersGrant,
       send: (patience, aborted) => this.transport.acquireSet({ ...request, wait: patience }, aborted),
+      hold: ({ leases }, sentAt, waited) =>
+        new LeaseSet(
+          leases.map(({ lockName, ...confirmed }) => {
+            const key = { lockName, workerName, grantId };
+            const lease = new Lease(key, this.#observer, confirmed, sentAt, ttl, keepAlive, minHold);
+            return this.keep(lease, waited);
+          }),
+        ),
     });
-    if (answer instanceof Refusal) return answer;
-    const { confirmation, sentAt, waited } = answer;
-    const leases = confirmation.leases.map(({ lockName, ...confirmed }) => {
-      const key = { lockName, workerName, grantId };
-      const lease = new Lease(key, this.#observer, confirmed, sentAt, ttl, keepAlive, minHold);
-      return this.keep(lease, waited);
-    });
-    return new LeaseSet(leases);
   }
 
   #withDefaults(options: AcquireOptions | undefined, keepAlive: boolean): object {

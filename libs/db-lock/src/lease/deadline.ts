@@ -1,5 +1,6 @@
+import { AsyncResource } from 'node:async_hooks';
 import { MAX_TIMER, monotonicNow } from './clock.js';
-import { Participant, rounds } from './rounds.js';
+import { rounds, type Participant, type Round } from './rounds.js';
 
 /** By which part the speeds of two clocks may differ. */
 export const SPEED_MARGIN = 0.01;
@@ -35,12 +36,18 @@ export interface Perishable {
  * Tells its owner once when a moment on the monotonic clock has passed, unless it is moved or cleared before. Most are cleared long
  * before: only who is near its deadline gets a timer of its own.
  */
-export class Deadline extends Participant {
+export class Deadline extends AsyncResource implements Participant {
+  round?: Round;
   #timer?: NodeJS.Timeout;
   #at = -Infinity;
 
   constructor(private readonly owner: Perishable) {
-    super();
+    super('DbLockLease', { requireManualDestroy: true });
+  }
+
+  /** That in which it was made. What else is done for its owner may be done in it, too. */
+  get scope(): AsyncResource {
+    return this;
   }
 
   /** Milliseconds left; 0 when it has passed. */

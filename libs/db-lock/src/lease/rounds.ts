@@ -1,26 +1,22 @@
-import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks';
+import { AsyncLocalStorage, type AsyncResource } from 'node:async_hooks';
 import { MAX_TIMER, monotonicNow } from './clock.js';
 
-/**
- * Whom a round is for. What it does then, it does in the asynchronous context in which it was made, as with a timer of its own: the
- * others of its round are somebody else's.
- */
-export abstract class Participant extends AsyncResource {
+/** Whom a round is for. */
+export interface Participant {
+  /**
+   * What it does then, it does in this asynchronous context, as with a timer of its own: the others of its round are somebody else's.
+   */
+  readonly scope: AsyncResource;
   /** The round that it has joined; Rounds sees to it. */
-  round?: Round;
-
-  constructor() {
-    super('DbLockParticipant', { requireManualDestroy: true });
-  }
-
+  round?: Round | undefined;
   /** The round is there. It is in none any more. */
-  abstract reached(): void;
+  reached(): void;
 }
 
 /** Calls a function outside of any request, which a timer would keep alive. */
 const outside = AsyncLocalStorage.snapshot();
 
-interface Round {
+export interface Round {
   /** On the monotonic clock, in milliseconds. */
   readonly time: number;
   readonly participants: Set<Participant>;
@@ -80,7 +76,7 @@ export class Rounds {
 /** What one throws must not keep the others from being called. */
 function callBack(participant: Participant): void {
   try {
-    participant.runInAsyncScope(() => participant.reached());
+    participant.scope.runInAsyncScope(() => participant.reached());
   } catch (error) {
     setImmediate(() => {
       throw error;

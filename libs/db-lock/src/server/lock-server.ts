@@ -261,22 +261,17 @@ export class LockServer {
   }
 
   /** @internal For requests that the schema has been applied to. */
-  async releaseChecked(checked: ReleaseRequest): Promise<{ outcome: 'released' | 'lost' }> {
+  releaseChecked(checked: ReleaseRequest): Promise<{ outcome: 'released' | 'lost' }> {
     const { lockName } = checked;
     this.#knownBusy.forget(lockName);
     const line = this.#room.line(lockName);
     const canPass = this.store.queue && 'grantId' in checked && !checked.minHold;
     const successor = canPass ? line?.takeSuccessor() : undefined;
-    const outcome =
-      line && successor && 'grantId' in checked
-        ? await this.#pass(line, checked.grantId, successor)
-        : await this.#release(checked);
-    this.#knownBusy.forget(lockName);
-    if (outcome === 'released') {
-      this.#recorder?.released(checked);
-      if (this.#events?.observed) this.#events.emit({ type: 'released', ...checked });
-    } else if ('grantId' in checked) this.#recorder?.lost(lockName, checked.grantId);
-    return { outcome };
+    if (line && successor && 'grantId' in checked)
+      return this.#pass(line, checked.grantId, successor).then((outcome) => this.#ended(checked, outcome));
+    return this.#releases
+      .submit(checked)
+      .then((answer) => this.#ended(checked, this.#released(lockName, answer)));
   }
 
   /** The lock as it is now, with those who wait for it; null when the store knows no such name. */
@@ -396,12 +391,22 @@ export class LockServer {
     return outcome.outcome === 'granted' ? { ...outcome.granted, sentAt: outcome.sentAt } : outcome;
   }
 
-  #release(request: ReleaseRequest): Promise<'released' | 'lost'> {
-    return this.#releases.submit(request).then((answer) => {
-      const ended = settled(answer);
-      if (ended.outcome === 'released') this.#wake(request.lockName, ended.next);
-      return ended.outcome;
-    });
+  /** Wakes who waits for the lock. */
+  #released(lockName: string, answer: ReleaseAnswer): 'released' | 'lost' {
+    const ended = settled(answer);
+    if (ended.outcome === 'released') this.#wake(lockName, ended.next);
+    return ended.outcome;
+  }
+
+  /** Tells what became of the lease. */
+  #ended(request: ReleaseRequest, outcome: 'released' | 'lost'): { outcome: 'released' | 'lost' } {
+    const { lockName } = request;
+    this.#knownBusy.forget(lockName);
+    if (outcome === 'released') {
+      this.#recorder?.released(request);
+      if (this.#events?.observed) this.#events.emit({ type: 'released', ...request });
+    } else if ('grantId' in request) this.#recorder?.lost(lockName, request.grantId);
+    return { outcome };
   }
 
   /** Ends the lease and hands the lock to the first who waits here, in one step. */
@@ -487,7 +492,7 @@ export class LockServer {
   async #releaseVersion({ lockName, grantId, version }: LeaseRecord): Promise<void> {
     for (let tries = 1; ; tries++) {
       try {
-        await this.#release({ lockName, grantId, version });
+        this.#released(lockName, await this.#releases.submit({ lockName, grantId, version }));
         return;
       } catch (error) {
         if (tries === GIVE_BACK_TRIES) {

@@ -104,28 +104,36 @@ export function toTaken(row: TakenRow, batch: readonly AcquireRequest[]): Array<
   const version = row.version!;
   const tokens = row.tokens!.split(',');
   const times = row.times?.split(',') ?? tokens;
+  const dateOf = sharedDates();
   row.places.split(',').forEach((place, at) => {
     const index = Number(place) - 1;
-    leases[index] = takenBy(batch[index]!, Number(tokens[at]), Number(times[at]), version);
+    const lockTime = Math.floor(Number(times[at]) / 1000);
+    const taken = dateOf(lockTime);
+    const { lockName, workerName, grantId, metadata, ttl } = batch[index]!;
+    // All that the request does not say itself follows from when it was taken.
+    leases[index] = {
+      lockName,
+      workerName,
+      grantId,
+      fencingToken: Number(tokens[at]),
+      lockTime: taken,
+      expireTime: dateOf(lockTime + ttl),
+      metadata,
+      serverTime: taken,
+      timeLeft: ttl,
+      version,
+    };
   });
   return leases;
 }
 
-/** @param time when it was taken, in microseconds: all that the request does not say itself follows from that */
-function takenBy(request: AcquireRequest, fencingToken: number, time: number, version: string): LeaseRecord {
-  const { lockName, workerName, grantId, metadata, ttl } = request;
-  const lockTime = Math.floor(time / 1000);
-  return {
-    lockName,
-    workerName,
-    grantId,
-    fencingToken,
-    lockTime: new Date(lockTime),
-    expireTime: new Date(lockTime + ttl),
-    metadata,
-    serverTime: new Date(lockTime),
-    timeLeft: ttl,
-    version,
+/** Dates of whole milliseconds, one each: the leases of a batch have few different times, and a Date takes more room than the rest. */
+function sharedDates(): (milliseconds: number) => Date {
+  const dates = new Map<number, Date>();
+  return (milliseconds) => {
+    let date = dates.get(milliseconds);
+    if (!date) dates.set(milliseconds, (date = new Date(milliseconds)));
+    return date;
   };
 }
 
@@ -145,6 +153,7 @@ export function toRenewed(row: RenewedRow, batch: readonly HeldRenewRequest[]): 
   const answers = batch.map((): RenewAnswer => ({ outcome: 'lost', serverTime }));
   if (row.places === null) return answers;
   const expireTimes = row.expire_times!.split(',');
+  const dateOf = sharedDates();
   const metadata = JSON.parse(row.metadata ?? '{}') as Record<string, LockMetadata | undefined>;
   row.places.split(',').forEach((place, at) => {
     const index = Number(place) - 1;
@@ -157,7 +166,7 @@ export function toRenewed(row: RenewedRow, batch: readonly HeldRenewRequest[]): 
       grantId,
       fencingToken,
       lockTime,
-      expireTime: toTime(expire_time),
+      expireTime: dateOf(milliseconds(expire_time)),
       metadata: metadata[place] ?? null,
       serverTime,
       timeLeft: timeLeft({ expire_time, server_time: row.server_time }),
