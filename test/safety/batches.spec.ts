@@ -214,6 +214,19 @@ describe('the requests of a batch', () => {
       expect(await renewing).toMatchObject([{ outcome: 'lost' }]);
     });
 
+    it('never for longer than they ask for, though one waits for its row', async () => {
+      const leases = leasesOf(await store.acquire(['at once', 'later'].map((name) => request(name))));
+      await session.lockRow('later');
+      const renewing = store.renew(leases.map((held) => ({ ...held, ttl: 60_000, held })));
+      await session.awaitWaiter();
+      await session.query('SELECT pg_sleep(0.2)');
+      await session.letGo();
+      for (const answer of await renewing) {
+        expect(answer.outcome).toBe('renewed');
+        if (answer.outcome === 'renewed') expect(answer.lease.timeLeft).toBeLessThanOrEqual(60_000);
+      }
+    });
+
     it('by their tokens: a later lease of the same grant is another one', async () => {
       const asked = request('again');
       const [lease] = leasesOf(await store.acquire([asked]));

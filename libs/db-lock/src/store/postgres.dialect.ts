@@ -360,7 +360,7 @@ renewed AS (
     AND locked.grant_id = locked.wanted_grant_id
     AND (locked.wanted_token IS NULL OR locked.token = locked.wanted_token)
     AND locked.expire_time > clock_timestamp()
-  RETURNING lock.*, locked.wanted_place, clock_timestamp() AS renewed_time
+  RETURNING lock.*, locked.wanted_place
 )`;
 
   /**
@@ -466,7 +466,7 @@ FROM renewed`,
     /**
      * The same for leases that who asks knows, $1 names, $2 grant ids, $3 tokens, with $4 the TTL in ms of all. One row tells of all
      * that were renewed, as lists: their places in the batch, the new ends in microseconds, and the metadata of those that have any, as
-     * JSON by place. The clock is that of the first: what is trusted is counted from when the request was sent, which was before.
+     * JSON by place.
      */
     renewHeld: {
       name: 'db_lock_renew_held',
@@ -480,7 +480,7 @@ SELECT
   string_agg(wanted_place::text, ',') AS places,
   string_agg(${timeColumn('expire_time')}, ',') AS expire_times,
   (json_object_agg(wanted_place, metadata) FILTER (WHERE metadata IS NOT NULL))::text AS metadata,
-  ${timeColumn('coalesce(min(renewed_time), clock_timestamp())')} AS server_time
+  ${timeColumn('clock_timestamp()')} AS server_time
 FROM renewed`,
     },
 
