@@ -37,11 +37,15 @@ export class LockClient extends BasicLockClient<Lease, AcquireOptions, LeaseConf
 
   readonly #observer: RenewableLeaseObserver = {
     ...this.observer,
-    renew: async ({ lockName, workerName, grantId }, ttl, held) => {
-      const answer = await this.transport.renew({ lockName, grantId, ttl, held });
-      if (answer.outcome === 'renewed')
-        this.teller?.emit({ type: 'renewed', ...answer.lease, lockName, workerName });
-      return answer;
+    renew: ({ lockName, workerName, grantId }, ttl, held) => {
+      const renewing = this.transport.renew({ lockName, grantId, ttl, held });
+      const { teller } = this;
+      if (!teller) return renewing;
+      return renewing.then((answer) => {
+        if (answer.outcome === 'renewed')
+          teller.emit({ type: 'renewed', ...answer.lease, lockName, workerName });
+        return answer;
+      });
     },
   };
 

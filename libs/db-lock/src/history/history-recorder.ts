@@ -111,6 +111,7 @@ export class HistoryRecorder {
 
   renewed({ lockName, workerName, grantId, fencingToken }: LeaseRecord): void {
     const at = monotonicNow();
+    if (this.#isFull) return; // Before anything is remembered: of a hundred thousand leases, each would drive another one out.
     let lease = this.#leases.get(grantId);
     if (lease && at - lease.renewed < this.settings.renewals) return;
     if (lease) lease.renewed = at;

@@ -1,5 +1,5 @@
 import { AsyncResource } from 'node:async_hooks';
-import { MAX_TIMER, monotonicNow } from './clock.js';
+import { monotonicNow } from './clock.js';
 import { rounds, type Participant, type Round } from './rounds.js';
 
 /** By which part the speeds of two clocks may differ. */
@@ -27,14 +27,17 @@ export function trustedUntil(sentAt: number, timeLeft: number): number {
 /** How much sooner a deadline is looked at, together with others, as a part of the time until it passes. */
 const SLACK = 1 / 8;
 
+/** Who is so near to its deadline gets a timer of its own, in milliseconds. */
+const NEAR = 250;
+
 /** What is lost at its deadline. */
 export interface Perishable {
   lose(reason: 'deadline'): void;
 }
 
 /**
- * Tells its owner once when a moment on the monotonic clock has passed, unless it is moved or cleared before. Most are cleared long
- * before: only who is near its deadline gets a timer of its own.
+ * Tells its owner once when a moment on the monotonic clock has passed, unless it is moved or cleared before. Most are cleared, or moved
+ * on, long before: only who is near its deadline gets a timer of its own, and who is moved on is looked at when it was to be.
  */
 export class Deadline extends AsyncResource implements Participant {
   round?: Round;
@@ -56,9 +59,9 @@ export class Deadline extends AsyncResource implements Participant {
   }
 
   moveTo(at: number): void {
+    const isLater = at >= this.#at;
     this.#at = at;
-    clearTimeout(this.#timer);
-    rounds.join(this, at, this.timeLeft * SLACK);
+    if (!this.round || !isLater) this.#look();
   }
 
   clear(): void {
@@ -67,10 +70,19 @@ export class Deadline extends AsyncResource implements Participant {
     this.#timer = undefined;
   }
 
-  /** Timers may fire late, and a long one is split: what counts is the clock. */
+  /** Timers may fire late, and the deadline may have been moved: what counts is the clock. */
   reached(): void {
+    if (this.timeLeft === 0) this.owner.lose('deadline');
+    else this.#look();
+  }
+
+  #look(): void {
     const { timeLeft } = this;
-    if (timeLeft === 0) return this.owner.lose('deadline');
-    this.#timer = setTimeout(() => this.reached(), Math.min(Math.ceil(timeLeft), MAX_TIMER)).unref();
+    clearTimeout(this.#timer);
+    if (timeLeft > NEAR) rounds.join(this, this.#at, timeLeft * SLACK);
+    else {
+      rounds.leave(this);
+      this.#timer = setTimeout(() => this.reached(), Math.ceil(timeLeft)).unref();
+    }
   }
 }

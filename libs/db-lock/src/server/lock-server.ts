@@ -243,13 +243,15 @@ export class LockServer {
   }
 
   /** @internal For requests that the schema has been applied to. */
-  async renewChecked(checked: RenewRequest): Promise<Settled<RenewAnswer>> {
-    const answer = settled(await this.#renewals.submit(checked));
-    if (answer.outcome === 'renewed') {
-      this.#recorder?.renewed(answer.lease);
-      if (this.#events?.observed) this.#events.emit({ type: 'renewed', ...answer.lease });
-    } else this.#recorder?.lost(checked.lockName, checked.grantId);
-    return answer;
+  renewChecked(checked: RenewRequest): Promise<Settled<RenewAnswer>> {
+    return this.#renewals.submit(checked).then((pending) => {
+      const answer = settled(pending);
+      if (answer.outcome === 'renewed') {
+        this.#recorder?.renewed(answer.lease);
+        if (this.#events?.observed) this.#events.emit({ type: 'renewed', ...answer.lease });
+      } else this.#recorder?.lost(checked.lockName, checked.grantId);
+      return answer;
+    });
   }
 
   /**
