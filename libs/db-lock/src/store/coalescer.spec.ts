@@ -1,5 +1,5 @@
-import { describe, expect, it } from '@jest/globals';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
 import { OverloadedError } from '../lease/errors.js';
 import { Coalescer, QueuedTooLongError } from './coalescer.js';
 
@@ -21,9 +21,26 @@ function manual({ maxBatch = 100, maxAge = 10_000, maxQueued = Infinity, maxUnde
   return { coalescer, batches, gates };
 }
 
-const turn = () => new Promise((resolve) => setTimeout(resolve, 5));
+/** What can happen without any time passing. */
+async function turn(): Promise<void> {
+  for (let turns = 0; turns < 5; turns++) await turnOfTheLoop();
+}
+
+async function pass(milliseconds: number): Promise<void> {
+  await jest.advanceTimersByTimeAsync(milliseconds);
+  await turn();
+}
 
 describe('the coalescer', () => {
+  // The event loop turns by itself: only time is the test's.
+  beforeEach(() => {
+    jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'clearImmediate', 'queueMicrotask'] });
+  });
+
+  afterEach(() => {
+    jest.useRealTimers();
+  });
+
   it('sends together what arrives in one turn, and then what arrived meanwhile', async () => {
     const { coalescer, batches, gates } = manual();
     const first = [1, 2, 3].map((request) => coalescer.submit(request));
@@ -64,7 +81,7 @@ describe('the coalescer', () => {
       inParts: true,
       answer: async (batch) => {
         sizes.push(batch.length);
-        if (took > 0) await sleep(took);
+        if (took > 0) await pass(took);
         return batch;
       },
     });
@@ -93,7 +110,7 @@ describe('the coalescer', () => {
     await turn();
     const late = coalescer.submit(2);
     const refused = expect(late).rejects.toThrow(QueuedTooLongError);
-    await sleep(60);
+    await pass(60);
     gates[0]!.open();
     await first;
     await refused;
@@ -147,14 +164,14 @@ describe('the coalescer', () => {
     const second = coalescer.submit(2);
     await turn();
     expect(batches).toEqual([[1]]);
-    await sleep(60);
+    await pass(60);
     expect(batches).toEqual([[1], [2]]);
     const third = coalescer.submit(3);
-    await sleep(60);
+    await pass(60);
     expect(batches).toEqual([[1], [2]]);
     gates[1]!.open();
     await second;
-    await sleep(60);
+    await pass(60);
     expect(batches).toEqual([[1], [2], [3]]);
     gates[2]!.open();
     await third;
@@ -171,7 +188,7 @@ describe('the coalescer', () => {
       [3, 4],
     ]);
     gates[1]!.open();
-    await sleep(60);
+    await pass(60);
     expect(batches.at(-1)).toEqual([5]);
     gates[0]!.open();
     gates[2]!.open();
@@ -184,8 +201,8 @@ describe('the coalescer', () => {
       maxAge: 10_000,
       answer: async (batch) => batch,
     });
-    let stop = false;
-    setTimeout(() => (stop = true), 20);
-    while (!stop) await coalescer.submit(1);
+    let turned = false;
+    setImmediate(() => setImmediate(() => (turned = true)));
+    while (!turned) await coalescer.submit(1);
   });
 });
