@@ -18,25 +18,20 @@ const CONDITIONS = [{ leases: LEASES }];
 
 /** @type {import('../contest/stage.js').Scenario['play']} */
 export async function play(stage) {
-  const contenders = await Contender.choose(stage, [{ system: 'lock-client' }]);
+  const [holder] = await Contender.choose(stage, [{ system: 'lock-client' }]);
+  if (!holder) return { systems: [], measurements: [], sections: [] };
   const lockNames = Array.from({ length: LEASES }, (_, index) => `held:${index}`);
-  const measurements = await withAll(contenders, async () => {
-    /** @type {Map<Contender, number>} */
-    const heaps = new Map();
-    for (const contender of contenders) {
-      const { reports } = await contender.work('keeping', { lockNames });
-      heaps.set(contender, reports[0].heap);
-    }
+  const measurements = await withAll([holder], async () => {
+    const [{ heap }] = (await holder.work('keeping', { lockNames })).reports;
     return inRounds(
       stage,
-      contenders,
+      [holder],
       CONDITIONS,
       async (contender, _condition, seconds) => {
         const { reports, serverCpu } = await contender.work('resting', {
           seconds: stage.options.quick ? seconds : PERIOD,
         });
         const [{ nodeCpu, took, lost }] = reports;
-        const heap = /** @type {number} */ (heaps.get(contender));
         const share = (/** @type {number} */ cpu) => cpu / (took * 1000);
         return [
           {
@@ -49,7 +44,7 @@ export async function play(stage) {
       { warmUp: false },
     );
   });
-  const systems = contenders.flatMap(({ descriptions }) => descriptions);
+  const systems = holder.descriptions;
   const columns = [
     SYSTEM,
     median('kB of heap a lease', 'heap', 2),

@@ -14,7 +14,8 @@ export class LockHealthIndicator {
 
   /**
    * `up` when the store answers within `timeout` milliseconds (default 1,000), else `down`; `degraded` when it answers
-   * but something beside it does not, such as the gate's Redis: locks work then, only slower. Likewise for ten minutes after the store's clock has jumped.
+   * but something beside it does not, such as the gate's Redis: locks work then, only slower. Likewise for ten minutes after
+   * the store's clock has jumped.
    */
   async isHealthy<Key extends string>(
     key: Key,

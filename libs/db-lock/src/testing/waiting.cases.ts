@@ -15,7 +15,7 @@ export function waitingCases({ it }: TestRunner, context: CaseContext): void {
   const queueOf = async (lockName: string) =>
     (await context.client.inspect(lockName))?.queue.map(({ workerName }) => workerName);
 
-  /** Lets somebody wait for the lock, and returns when it stands in the queue behind `before` others, `since` which time at the latest. */
+  /** Lets somebody wait for the lock, and returns when it stands in the queue behind `before` others; it does so `since` then at the latest. */
   const waitFor = async (lockName: string, workerName: string, before = 0, signal?: AbortSignal) => {
     const lease = context.other.acquire(lockName, { wait: '60s', ttl: '30s', workerName, signal });
     lease.catch(() => undefined); // whoever waits for it tells

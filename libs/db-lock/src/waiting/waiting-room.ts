@@ -183,7 +183,7 @@ export class WaitingRoom implements LineKeeper {
         else missed.add(waiter);
       }
       this.#missed = missed;
-      // Not before nothing is left: a place that a grant was to take out may have slipped through while this touched it.
+      // Not before nothing is left: who was granted the lock before it heard of its place has left that behind.
       if (this.#lines.size === 0 && places.length === 0) this.#rest();
     } catch (error) {
       this.#fallBack(error);
