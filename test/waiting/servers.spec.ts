@@ -192,7 +192,9 @@ describe('many who wait', () => {
     );
     await until('nobody is left behind', PATIENCE, async () => (await scene.waiterRows()) === 0);
     await lease.release();
-    expect((await scene.hosts[0]!.server.inspect(NAME))?.state).toBe('released');
+    await until('what a look under way was granted is given back', PATIENCE, async () => {
+      return (await scene.hosts[0]!.server.inspect(NAME))?.state === 'released';
+    });
   });
 });
 
