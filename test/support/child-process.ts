@@ -4,15 +4,14 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { until } from './patience.js';
 
-const LOADER = new URL('./typescript-loader.mjs', import.meta.url).href;
 const WORKSPACE = fileURLToPath(new URL('../..', import.meta.url));
 
 /** Milliseconds that a child gets to print a line: its first PGlite may take a while on a busy machine. */
 const PATIENCE = 180_000;
 
 /**
- * A module, given as JavaScript source, that runs in a Node process of its own. It may import `nestjs-db-lock`, its
- * subpaths and the TypeScript files of this repository; its arguments begin at `process.argv[1]`.
+ * A module, given as JavaScript source, that runs in a Node process of its own, with the options of this one. It may import
+ * `nestjs-db-lock`, its subpaths and the TypeScript files of this repository; its arguments begin at `process.argv[1]`.
  */
 export class ScriptProcess {
   /** What it has printed so far. */
@@ -24,7 +23,7 @@ export class ScriptProcess {
   constructor(source: string, ...args: string[]) {
     this.child = spawn(
       process.execPath,
-      ['--import', LOADER, '--input-type=module', '--eval', source, '--', ...args],
+      [...process.execArgv, '--input-type=module', '--eval', source, '--', ...args],
       { cwd: WORKSPACE, stdio: ['pipe', 'pipe', 'pipe'] },
     );
     this.closed = once(this.child, 'close');
