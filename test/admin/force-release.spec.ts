@@ -35,9 +35,11 @@ describe('what an operator does', () => {
       });
       expect(await scene.inspect(lockName)).toMatchObject({ state: 'released', workerName: null });
       expect(await beside.release(lease)).toEqual({ outcome: 'lost' });
-      expect(await beside.service.locks.renew({ lockName, grantId: lease.grantId, ttl: 1000 })).toEqual({
-        outcome: 'lost',
-      });
+      expect(await beside.service.locks.renew({ lockName, grantId: lease.grantId, ttl: 1000 })).toMatchObject(
+        {
+          outcome: 'lost',
+        },
+      );
     });
 
     it.each(['!', '7', '停', '🔥', ' \u200bwhy'])('takes %j for a reason', async (reason) => {

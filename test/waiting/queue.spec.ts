@@ -14,6 +14,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LOCK_STORE } from '../../libs/db-lock/src/module/private-tokens.js';
 import { WaitingRoom } from '../../libs/db-lock/src/waiting/waiting-room.js';
+import { PATIENT } from '../faults/scene.js';
 import { BlockingSession } from '../support/blocking-session.js';
 import { until } from '../support/patience.js';
 import { PATIENCE, WaitingScene } from './scene.js';
@@ -27,7 +28,7 @@ let scene: WaitingScene;
 let store: LockStore;
 
 beforeEach(async () => {
-  scene = await WaitingScene.open(1);
+  scene = await WaitingScene.open(1, PATIENT);
   store = scene.hosts[0]!.app.get<LockStore>(LOCK_STORE);
 });
 
@@ -71,7 +72,9 @@ describe('passing a lock on', () => {
     expect(passed.lockTime.getTime()).toBeGreaterThanOrEqual(lease.lockTime.getTime());
     expect(passed.expireTime.getTime() - passed.lockTime.getTime()).toBe(5_000);
     // The old lease is over, and a repeat by the new holder is the same lease.
-    expect(await store.release([{ lockName: NAME, grantId: lease.grantId }])).toEqual([{ outcome: 'lost' }]);
+    expect(await store.release([{ lockName: NAME, grantId: lease.grantId }])).toMatchObject([
+      { outcome: 'lost' },
+    ]);
     expect(await store.acquire([bob])).toMatchObject([
       { outcome: 'granted', repeated: true, lease: { fencingToken: passed.fencingToken } },
     ]);
@@ -253,9 +256,9 @@ describe('giving back what nobody waits for any more', () => {
     const asked = request('ann');
     const { lease } = await acquire(asked);
     const { lease: repeated } = await acquire(asked);
-    expect(await release(lease)).toEqual([{ outcome: 'lost' }]);
+    expect(await release(lease)).toMatchObject([{ outcome: 'lost' }]);
     await store.renew([{ lockName: NAME, grantId: asked.grantId, ttl: 120_000 }]);
-    expect(await release(repeated)).toEqual([{ outcome: 'lost' }]);
+    expect(await release(repeated)).toMatchObject([{ outcome: 'lost' }]);
     expect((await store.inspect([NAME]))[0]).toMatchObject({ state: 'held', workerName: 'ann' });
   });
 
@@ -331,7 +334,7 @@ describe('those who wait while the store is down', () => {
     await acquire.call(store, [request('holder')]);
     const waiting = ['ann', 'bob'].map((workerName) => {
       const { ticket: _, ...asked } = request(workerName);
-      return server.acquire({ ...asked, wait: 800 }).catch((error: unknown) => error);
+      return server.acquire({ ...asked, wait: 3_000 }).catch((error: unknown) => error);
     });
     await sleep(200);
     down = true;

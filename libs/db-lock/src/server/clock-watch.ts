@@ -33,7 +33,7 @@ export class ClockWatch {
     private readonly events?: LockEventSink,
   ) {}
 
-  /** Asks the store for leases of such TTLs, in milliseconds, and passes its answers on. */
+  /** Asks the store, for leases of such TTLs in milliseconds if for any, and passes its answers on. */
   async over<Answers extends readonly object[]>(
     requests: ReadonlyArray<{ ttl: number }>,
     ask: () => Promise<Answers>,

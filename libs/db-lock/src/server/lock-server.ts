@@ -137,7 +137,7 @@ export class LockServer {
     });
     this.#releases = new Coalescer({
       ...common,
-      answer: (batch) => store.release(batch),
+      answer: (batch) => this.#watch.over([], () => store.release(batch)),
       maxUnderWay: MAX_UNDER_WAY.releases,
       inParts: true,
     });

@@ -108,8 +108,13 @@ export type RenewAnswer =
   | ErrorAnswer;
 
 export type ReleaseAnswer =
-  /** `grantId` is that of the lease which was ended; `next` waits for the lock now. */
-  { outcome: 'released'; grantId: string; next: NextInLine | null } | { outcome: 'lost' } | ErrorAnswer;
+  /**
+   * `grantId` is that of the lease which was ended; `next` waits for the lock now. `serverTime`: the store's clock when it answered,
+   * where that is told.
+   */
+  | { outcome: 'released'; grantId: string; next: NextInLine | null; serverTime?: Date }
+  | { outcome: 'lost'; serverTime?: Date }
+  | ErrorAnswer;
 
 /** All of a set of locks, or none. */
 export type AcquireSetAnswer =

@@ -385,7 +385,8 @@ ended AS (
 SELECT
   count(*)::text AS count,
   CASE WHEN count(*) < cardinality($1::text[]) THEN (SELECT string_agg(place::text, ',') FROM ended) END AS places,
-  string_agg(place || ' ' || next, ',') FILTER (WHERE next IS NOT NULL) AS next${ended.told ?? ''}
+  string_agg(place || ' ' || next, ',') FILTER (WHERE next IS NOT NULL) AS next,
+  ${timeColumn('clock_timestamp()')} AS server_time${ended.told ?? ''}
 FROM ended`;
 
   const isFreed = 'worker_name = NULL, grant_id = NULL, metadata = NULL, expire_time = statement_timestamp()';
@@ -447,7 +448,10 @@ FROM ended`;
       }),
     },
 
-    /** $1 names, $2 grant ids, $3 tokens or nulls, $4 TTLs in ms. A row that does not come back is lost. */
+    /**
+     * $1 names, $2 grant ids, $3 tokens or nulls, $4 TTLs in ms. A row that does not come back is lost; where none does, one without a
+     * name tells the clock.
+     */
     renew: {
       name: 'db_lock_renew',
       text: `${renewed(
@@ -460,7 +464,8 @@ FROM ended`;
         { requestColumns: ', request.ttl AS wanted_ttl', ttl: 'locked.wanted_ttl' },
       )}
 SELECT${leaseColumns('renewed')}
-FROM renewed`,
+FROM (SELECT) AS answer
+LEFT JOIN renewed ON true`,
     },
 
     /**

@@ -183,20 +183,22 @@ export interface EndedRow {
   places: string | null;
   /** Who waits for them: a list of a place and what `toNext` reads, with a space between; null for none. */
   next: string | null;
+  server_time: Microseconds;
   /** Where the requests do not name them: likewise of a place and a grantId. */
   grant_ids?: string | null;
 }
 
 /** What became of the leases that were to be ended, each at the index of its request. */
 export function toEnded(row: EndedRow, batch: ReadonlyArray<{ grantId?: string }>): ReleaseAnswer[] {
+  const serverTime = toTime(row.server_time);
   const grantIds = byIndex(row.grant_ids);
   const answers = batch.map(({ grantId }, index): EndedAnswer => {
-    return { outcome: 'released', grantId: grantId ?? grantIds.get(index)!, next: null };
+    return { outcome: 'released', grantId: grantId ?? grantIds.get(index)!, next: null, serverTime };
   });
   for (const [index, next] of byIndex(row.next)) answers[index]!.next = toNext({ next });
   if (Number(row.count) === batch.length) return answers;
   const ended = byIndex(row.places);
-  return answers.map((answer, index) => (ended.has(index) ? answer : { outcome: 'lost' }));
+  return answers.map((answer, index) => (ended.has(index) ? answer : { outcome: 'lost', serverTime }));
 }
 
 /** A list of places in a batch, from 1 on, each with what is said of it after a space: by their indexes. */

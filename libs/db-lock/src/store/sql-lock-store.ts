@@ -32,6 +32,7 @@ import {
   toLease,
   toRenewed,
   toTaken,
+  toTime,
   type EndedRow,
   type LockRow,
   type LookRow,
@@ -216,9 +217,10 @@ export class SqlLockStore implements LockStore {
       }
       const rows = await this.#lanes.acquire.run<LockRow>(this.#sql.renew, renewValues(batch));
       const byName = new Map(rows.map((row) => [row.lock_name, row]));
+      const lost: RenewAnswer = { outcome: 'lost', serverTime: toTime(rows[0]!.server_time) };
       return batch.map(({ lockName }): RenewAnswer => {
         const row = byName.get(lockName);
-        return row ? { outcome: 'renewed', lease: toLease(row) } : { outcome: 'lost' };
+        return row ? { outcome: 'renewed', lease: toLease(row) } : lost;
       });
     });
   }

@@ -2,7 +2,7 @@ import { answerEach } from './batch.js';
 import type { Lanes } from './lanes.js';
 import type { Notifications } from './notifications.js';
 import type { LockStatements, Purpose } from './postgres.dialect.js';
-import { toLease, toNext, type LockRow } from './rows.js';
+import { toLease, toNext, toTime, type LockRow } from './rows.js';
 import { passValues } from './values.js';
 import type {
   PassAnswer,
@@ -70,7 +70,7 @@ export class SqlWaitQueue implements WaitQueue {
         if (!row) return { outcome: 'lost' };
         return row.passes
           ? { outcome: 'passed', lease: toLease(row) }
-          : { outcome: 'released', next: toNext(row) };
+          : { outcome: 'released', next: toNext(row), serverTime: toTime(row.server_time) };
       });
     });
   }

@@ -47,8 +47,8 @@ export interface PassRequest {
 export type PassAnswer =
   /** The successor has the lock. */
   | { outcome: 'passed'; lease: LeaseRecord }
-  /** The lock is free: somebody on another server has waited longer. */
-  | { outcome: 'released'; next: NextInLine | null }
+  /** The lock is free: somebody on another server has waited longer. `serverTime`: the store's clock when it answered. */
+  | { outcome: 'released'; next: NextInLine | null; serverTime?: Date }
   /** There was no such live lease; the successor has got nothing. */
   | { outcome: 'lost' }
   | ErrorAnswer;
