@@ -2,7 +2,7 @@ import { beforeAll, afterAll, expect, it } from '@jest/globals';
 import axe from 'axe-core';
 import type { Page } from 'playwright-core';
 import { AdminScene } from '../admin/scene.js';
-import { describeWithBrowser } from '../support/browser.js';
+import { describeWithBrowser, eventually } from '../support/browser.js';
 import { Operator } from './operator.js';
 import { furnish, PLACES, sayIn } from './places.js';
 
@@ -69,7 +69,9 @@ async function isUsable(page: Page, place: string): Promise<void> {
     await page.setViewportSize(size);
     await page.emulateMedia({ colorScheme });
     await page.locator(`html[data-mantine-color-scheme=${colorScheme}]`).waitFor();
-    await page.evaluate('Promise.all(document.getAnimations().map(({ finished }) => finished))');
+    // What is read anew is faded meanwhile. A fading that gives way to another never finishes.
+    await eventually(async () => expect(await page.locator('[data-outdated]').count()).toBe(0));
+    await page.evaluate('Promise.allSettled(document.getAnimations().map(({ finished }) => finished))');
     // What axe would preload is for rules about media, which the page has none of.
     const options = JSON.stringify({ ...rules, preload: false, resultTypes: ['violations'] });
     const { violations } = await page.evaluate<axe.AxeResults>(`axe.run(document, ${options})`);

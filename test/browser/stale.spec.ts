@@ -80,7 +80,8 @@ describeWithBrowser('What an operator sees may be out of date', (browser) => {
     const next = await scene.held({ lockName: 'job', workerName: 'worker-2', metadata: { job: 'new' } });
     await operator.button('Save the changes', dialog).click();
     await operator.sees('The lock changed since you saw it', dialog);
-    expect(await dialog.getByRole('alert').evaluate((notice) => notice.matches(':focus'))).toBe(true);
+    const hasFocus = () => dialog.getByRole('alert').evaluate((notice) => notice.matches(':focus'));
+    await eventually(async () => expect(await hasFocus()).toBe(true));
     expect(JSON.parse(await dialog.getByLabel('Metadata').inputValue())).toEqual({ job: 'new' });
     await operator.confirm('Save for the new lease');
     const edited = await scene.inspect('job');

@@ -16,6 +16,9 @@ import { createTestDatabase, type TestDatabase } from '../support/test-database.
 /** Milliseconds that a busy machine may take for what comes by itself. */
 const PATIENCE = 60_000;
 
+/** Redis may take as long for an answer, where a test insists on one. A busy machine stops it for longer than the default. */
+const PATIENT = { timeout: '5s' } as const;
+
 const SILENT = ['the Redis gate does not answer'];
 
 /** The rules over a gate, as one process has them. */
@@ -34,10 +37,11 @@ describeWithRedisServer('locks with a Redis gate before PostgreSQL', () => {
   let one: Process;
   let other: Process;
   let name: string;
+  /** Of this test. */
   const opened: Process[] = [];
 
   /** The application's store, which closes with the application only. */
-  async function open(options: RedisOptions): Promise<Process> {
+  async function open(options: Pick<RedisOptions, 'timeout'> = {}): Promise<Process> {
     const inner = app.get<LockStore>(LOCK_STORE);
     let asked = 0;
     const watched = new Proxy(inner, {
@@ -48,7 +52,7 @@ describeWithRedisServer('locks with a Redis gate before PostgreSQL', () => {
         return typeof value === 'function' ? value.bind(target) : value;
       },
     });
-    const store = await openGate(watched, redisOptionsSchema.parse(options), 'dblock');
+    const store = await openGate(watched, redisOptionsSchema.parse({ url: redis.url, ...options }), 'dblock');
     const opening = {
       server: new LockServer(store),
       store,
@@ -60,6 +64,11 @@ describeWithRedisServer('locks with a Redis gate before PostgreSQL', () => {
     return opening;
   }
 
+  const openTwo = (options?: Pick<RedisOptions, 'timeout'>) => Promise.all([open(options), open(options)]);
+
+  const allAnswer = () =>
+    until('the gates answer', PATIENCE, () => opened.every(({ server }) => server.degraded.length === 0));
+
   beforeAll(async () => {
     Logger.overrideLogger(false);
     redis = await startRedis();
@@ -67,30 +76,28 @@ describeWithRedisServer('locks with a Redis gate before PostgreSQL', () => {
     app = await createLockApplication({ database: { type: 'postgres', url: database.url } });
     inspector = new Redis(redis.url, { retryStrategy: () => 50, maxRetriesPerRequest: 0 });
     inspector.on('error', () => {});
-    one = await open({ url: redis.url });
-    other = await open({ url: redis.url });
   });
 
   afterAll(async () => {
     inspector.disconnect();
-    for (const { server, store } of opened) {
-      server.stopWaiting();
-      await store.close();
-    }
     await app.close();
     await database.drop();
     await redis.stop();
   });
 
-  beforeEach(() => {
+  beforeEach(async () => {
     name = `lock ${randomUUID()}`;
+    [one, other] = await openTwo(PATIENT);
+    await allAnswer();
   });
 
-  /** Whatever a test did to Redis, the next one finds it well. */
+  /** Whatever a test did to Redis, its gates find it well again. */
   afterEach(async () => {
-    await until('the gates answer', PATIENCE, () =>
-      [one, other].every(({ server }) => server.degraded.length === 0),
-    );
+    await allAnswer();
+    for (const { server, store } of opened.splice(0)) {
+      server.stopWaiting();
+      await store.close();
+    }
   });
 
   type Options = Partial<Parameters<LockServer['acquire']>[0]>;
@@ -167,6 +174,7 @@ describeWithRedisServer('locks with a Redis gate before PostgreSQL', () => {
   ])(
     'go on while Redis is %s, which is told, and are refused by it again when it is back',
     async (state, fault) => {
+      [one, other] = await openTwo();
       const held = await grant(one);
       await fault();
       try {
@@ -189,6 +197,7 @@ describeWithRedisServer('locks with a Redis gate before PostgreSQL', () => {
   );
 
   it('are not kept by what a stopped Redis was told, and does later', async () => {
+    [one, other] = await openTwo();
     await redis.pause();
     const lease = await grant(one, { ttl: '800ms' });
     const lateKey = key();
@@ -212,7 +221,7 @@ describeWithRedisServer('locks with a Redis gate before PostgreSQL', () => {
 
   it('work from the start when Redis does not, and are refused by it when it has come', async () => {
     await redis.kill();
-    const early = await open({ url: redis.url });
+    const early = await open(PATIENT);
     const lease = await grant(early);
     expect((await acquire(early)).outcome).toBe('busy');
     await until('it is told', PATIENCE, () => early.server.degraded.length > 0);
@@ -256,6 +265,7 @@ describeWithRedisServer('locks with a Redis gate before PostgreSQL', () => {
   });
 
   it('have one holder at a time, and no errors, whatever happens to Redis', async () => {
+    [one, other] = await openTwo();
     let [isOver, holders, grants, token] = [false, 0, 0, 0];
     const work = async (process: Process) => {
       while (!isOver) {

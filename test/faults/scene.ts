@@ -6,7 +6,7 @@ import { Recorder } from './recorder.js';
 import { tamperedPostgres, type Tampering } from './tampered-postgres.js';
 
 /** Rows may be locked for as long as a test likes. */
-const PATIENT: Tampering = { pattern: /'lock_timeout', '\d+'/, replacement: `'lock_timeout', '0'` };
+export const PATIENT: Tampering = { pattern: /'lock_timeout', '\d+'/, replacement: `'lock_timeout', '0'` };
 
 /** Two recorded clients of two applications over one database, whose statements may have been tampered with. */
 export class Scene {
@@ -14,6 +14,8 @@ export class Scene {
     private readonly apps: readonly INestApplication[],
     readonly ann: LockClient,
     readonly bob: LockClient,
+    /** What ann asks. */
+    readonly server: LockServer,
     readonly recorder: Recorder,
   ) {}
 
@@ -22,8 +24,9 @@ export class Scene {
     const open = () => createLockApplication({ database: { type: 'postgres', url, driver } });
     const apps = [await open(), await open()];
     const recorder = await Recorder.open(url);
-    const [ann, bob] = apps.map((app) => recorder.client(new LocalTransport(app.get(LockServer))));
-    return new Scene(apps, ann!, bob!, recorder);
+    const servers = apps.map((app) => app.get(LockServer));
+    const [ann, bob] = servers.map((server) => recorder.client(new LocalTransport(server)));
+    return new Scene(apps, ann!, bob!, servers[0]!, recorder);
   }
 
   async close(): Promise<void> {

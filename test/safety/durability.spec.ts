@@ -20,7 +20,14 @@ describe('what a lock costs in the write-ahead log', () => {
 
   beforeAll(async () => {
     server = await startPostgres({
-      settings: { autovacuum: 'off', synchronous_commit: 'off', wal_writer_delay: '10s' },
+      settings: {
+        autovacuum: 'off',
+        synchronous_commit: 'off',
+        wal_writer_delay: '10s',
+        // Else the background writer logs now and then which transactions run.
+        wal_level: 'minimal',
+        max_wal_senders: '0',
+      },
     });
     app = await createLockApplication({
       database: { type: 'postgres', url: server.url },

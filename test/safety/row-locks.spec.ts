@@ -5,8 +5,11 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LOCK_STORE } from '../../libs/db-lock/src/module/private-tokens.js';
 import type { LockStore } from '../../libs/db-lock/src/store/lock-store.js';
+import { PATIENT } from '../faults/scene.js';
+import { tamperedPostgres } from '../faults/tampered-postgres.js';
 import { BlockingSession } from '../support/blocking-session.js';
 import { createLockApplication } from '../support/lock-application.js';
+import { until } from '../support/patience.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
 const request = (lockName: string, ttl = 60_000) => ({
@@ -29,7 +32,8 @@ describe('while somebody else has locked the row of a lock', () => {
     database = await createTestDatabase();
     const connection = { type: 'postgres' as const, url: database.url };
     apps = [
-      await createLockApplication({ database: connection }),
+      // What is blocked here waits for as long as the test likes, also where the machine is slow.
+      await createLockApplication({ database: { ...connection, driver: tamperedPostgres(PATIENT) } }),
       await createLockApplication({ database: connection }),
     ];
     session = await BlockingSession.open(database.url);
@@ -43,6 +47,15 @@ describe('while somebody else has locked the row of a lock', () => {
     for (const app of apps) await app.close();
     await database.drop();
   });
+
+  const expired = (lockName: string) =>
+    until('the lease has expired', 30_000, async () => {
+      const rows = await session.query(
+        'SELECT FROM dblock_lock WHERE lock_name = $1 AND expire_time <= clock_timestamp()',
+        [lockName],
+      );
+      return rows.length > 0;
+    });
 
   it('a lease begins after the row was locked, not when the statement began', async () => {
     await (await locks.acquire('late')).release();
@@ -94,11 +107,11 @@ describe('while somebody else has locked the row of a lock', () => {
 
   it('a lease that expires while its renewal waits is lost', async () => {
     const { lockName, grantId } = request('expiring');
-    await store.acquire([{ ...request('expiring', 300), grantId }]);
+    await store.acquire([{ ...request('expiring', 2_000), grantId }]);
     await session.lockRow('expiring');
     const renewing = store.renew([{ lockName, grantId, ttl: 60_000 }]);
     await session.awaitWaiter();
-    await sleep(400);
+    await expired(lockName);
     await session.letGo();
     expect((await renewing)[0]!.outcome).not.toBe('renewed');
     expect((await store.inspect([lockName]))[0]!.state).toBe('expired');
@@ -106,11 +119,11 @@ describe('while somebody else has locked the row of a lock', () => {
 
   it('a lease that expires while its release waits is over, whatever the release is told', async () => {
     const { lockName, grantId } = request('too-late');
-    await store.acquire([{ ...request('too-late', 300), grantId }]);
+    await store.acquire([{ ...request('too-late', 2_000), grantId }]);
     await session.lockRow('too-late');
     const releasing = store.release([{ lockName, grantId }]);
     await session.awaitWaiter();
-    await sleep(400);
+    await expired(lockName);
     await session.letGo();
     // Nobody else can have had the lock meanwhile: its row was locked all the time, and has not changed.
     expect((await releasing)[0]!.outcome).toBe('released');
@@ -119,11 +132,10 @@ describe('while somebody else has locked the row of a lock', () => {
 
   it('a release that waits for the grant to somebody else is lost, and does not hurt that one', async () => {
     const { lockName, grantId } = request('taken');
-    await store.acquire([{ ...request('taken', 300), grantId }]);
+    await store.acquire([{ ...request('taken'), grantId }]);
     await session.lockRow('taken');
     const releasing = store.release([{ lockName, grantId }]);
     await session.awaitWaiter();
-    await sleep(400);
     await session.query(
       `UPDATE dblock_lock SET grant_id = gen_random_uuid(), worker_name = 'bob', token = token + 1,
         expire_time = clock_timestamp() + interval '1 minute' WHERE lock_name = 'taken'`,
@@ -134,10 +146,10 @@ describe('while somebody else has locked the row of a lock', () => {
   });
 
   it('only that lock gets an error; the others of its batch are answered', async () => {
-    await (await locks.acquire('stuck')).release();
+    await (await apps[1]!.get(LockClient).acquire('stuck')).release();
     await session.lockRow('stuck');
     const names = ['a', 'stuck', 'z'];
-    const answers = await store.acquire(names.map((name) => request(name)));
+    const answers = await otherStore.acquire(names.map((name) => request(name)));
     await session.letGo();
     expect(answers.map(({ outcome }) => outcome)).toEqual(['granted', 'error', 'granted']);
     expect((answers[1] as { error: Error }).error).toBeInstanceOf(StoreUnavailableError);
@@ -192,11 +204,11 @@ describe('a table that is locked as a whole', () => {
     const database = await createTestDatabase();
     const app = await createLockApplication({
       database: { type: 'postgres', url: database.url },
-      features: [{ statementTimeout: '300ms' }],
+      features: [{ statementTimeout: '1s' }],
     });
     const session = await BlockingSession.open(database.url);
     await session.lockTable();
-    const requests = Array.from({ length: 200 }, (_, index) => request(`all:${index}`)); // a minute, in turn
+    const requests = Array.from({ length: 200 }, (_, index) => request(`all:${index}`)); // minutes, in turn
     const answers = await app.get<LockStore>(LOCK_STORE).acquire(requests);
     expect(answers.filter(({ outcome }) => outcome === 'error')).toHaveLength(200);
     await session.letGo();

@@ -6,6 +6,8 @@ import { getDataSourceToken } from '@nestjs/typeorm';
 import { ClientClosedError, dbLockEntities, DbLockModule, LockClient } from 'nestjs-db-lock';
 import { DataSource } from 'typeorm';
 import { request } from 'undici';
+import { PATIENT } from '../faults/scene.js';
+import { tamperedPostgres } from '../faults/tampered-postgres.js';
 import { BlockingSession } from '../support/blocking-session.js';
 import { createLockApplication, listen } from '../support/lock-application.js';
 import { MemoryLogger } from '../support/memory-logger.js';
@@ -90,7 +92,11 @@ describe('the shutdown of an application', () => {
   });
 
   it.each(['express', 'fastify'] as const)('lets requests in flight finish, on %s', async (platform) => {
-    const app = await createLockApplication({ database: { type: 'postgres', url: database.url }, platform });
+    const driver = tamperedPostgres(PATIENT);
+    const app = await createLockApplication({
+      database: { type: 'postgres', url: database.url, driver },
+      platform,
+    });
     const origin = await listen(app);
     const acquire = () =>
       request(`${origin}/dblock/locks/in-flight/lease`, {

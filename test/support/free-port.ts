@@ -5,13 +5,22 @@ import { createServer } from 'node:net';
 const LOWEST = 20_000;
 const HIGHEST = 32_000;
 
+/** Each process has ports of its own: jest's workers, numbered from 1, and who is none of them. */
+const SLOTS = 8;
+const WIDTH = Math.floor((HIGHEST - LOWEST + 1) / SLOTS);
+const lowest = LOWEST + (Number(process.env['JEST_WORKER_ID'] ?? 0) % SLOTS) * WIDTH;
+
+/** Another test run beside this one begins elsewhere. */
+let next = randomInt(WIDTH);
+
 /**
  * A port of 127.0.0.1 that nobody listens on, below the range from which the kernel takes the ports of
- * outgoing connections: no client can sit on it while its server restarts.
+ * outgoing connections: no client can sit on it while its server restarts. Nobody else of this test run gets it before
+ * all others of this process have had their turn, however late its server begins to listen.
  */
 export async function findFreePort(): Promise<number> {
   for (;;) {
-    const port = randomInt(LOWEST, HIGHEST + 1);
+    const port = lowest + (next++ % WIDTH);
     if (await isFree(port)) return port;
   }
 }

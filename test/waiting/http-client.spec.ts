@@ -169,7 +169,12 @@ describe('our client that waits for a server', () => {
   });
 
   const open = () =>
-    openLockClient({ apiServer: `${server.url}/dblock`, requestTimeout: 100, retries: 0, workerName: 'ben' });
+    openLockClient({
+      apiServer: `${server.url}/dblock`,
+      requestTimeout: 2_000,
+      retries: 0,
+      workerName: 'ben',
+    });
   const sent = (method: string) => server.received.filter((request) => request.method === method);
   const bodies = () =>
     sent('POST').map(({ text }) => JSON.parse(text) as { grantId: string; wait: number; ttl: number });

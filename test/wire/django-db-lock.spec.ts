@@ -539,6 +539,7 @@ describe('our client of a server that speaks the contract of django-db-lock', ()
   ])('takes %s for neither a grant nor "busy", and asks once', async (_what, reply) => {
     server.reply(ACQUIRE, reply);
     await expect(hasty.client.tryAcquire(lockName)).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
+    await until('it was asked', 10_000, () => asked(ACQUIRE).length > 0);
     expect(asked(ACQUIRE)).toHaveLength(1);
   });
 

@@ -12,16 +12,7 @@ import { once } from 'node:events';
 import type { IncomingMessage, Server } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HttpTransport } from '../../libs/db-lock/src/client/http-transport.js';
-import {
-  FakeServer,
-  hang,
-  hangUp,
-  json,
-  late,
-  text,
-  type Received,
-  type Reply,
-} from '../support/fake-server.js';
+import { FakeServer, hang, hangUp, json, text, type Received, type Reply } from '../support/fake-server.js';
 import { LockService } from '../support/lock-service.js';
 import { MemoryLogger } from '../support/memory-logger.js';
 import { until } from '../support/patience.js';
@@ -475,21 +466,19 @@ describe('our client in a crowd before a server', () => {
   });
 
   it('goes on with the others when one is given up', async () => {
-    server.reply(
-      FakeServer.BULK,
-      late(
-        200,
-        each((item) => ({ status: 201, lease: leaseOf(item) })),
-      ),
-    );
+    const { held, answer } = holding(each((item) => ({ status: 201, lease: leaseOf(item) })));
+    server.reply(FakeServer.BULK, held);
+    const patient = new HttpTransport({ apiServer: `${server.url}/dblock`, requestTimeout: 60_000 });
     const given = new AbortController();
-    const one = transport.acquire(attempt(uniqueName()), given.signal);
-    const two = transport.acquire(attempt(uniqueName()));
+    const one = patient.acquire(attempt(uniqueName()), given.signal);
+    const two = patient.acquire(attempt(uniqueName()));
     const refused = expect(one).rejects.toThrow('enough');
     await until('they are under way', PATIENCE, () => bulks().length === 1);
     given.abort(new Error('enough'));
     await refused;
+    answer();
     expect(await two).toMatchObject({ outcome: 'granted' });
+    await patient.close();
   });
 
   it('gives each its own time: a renewal a quarter of its TTL', async () => {
