@@ -101,11 +101,13 @@ describe("a step of the database's clock", () => {
       expect(warnings).toEqual([expect.stringContaining(`jumped ${where}`)]);
     });
 
-    it('also when it is a renewal that tells', async () => {
+    it.each<[string, (lease: Lease) => Promise<unknown>]>([
+      ['a renewal', (lease) => lease.renew(TTL)],
+      ['a release', (lease) => lease.release()],
+    ])('also when it is %s that tells', async (_what, come) => {
       const heard: LockEvent[] = [];
       app.get<LockEvents>(getLockEventsToken('dblock')).events$.subscribe((event) => heard.push(event));
-      const lease = await leaseBefore(TTL / 2, 'dblock');
-      await lease.renew(TTL);
+      await come(await leaseBefore(TTL / 2, 'dblock'));
       expect(jumps(heard)).toHaveLength(1);
     });
 

@@ -15,6 +15,9 @@ const V8_OPTIONS = [
   '--wasm-lazy-compilation',
 ];
 
+/** Two processes can't have one debugger. */
+const isNoDebugger = (option) => !/^--(inspect|debug)/.test(option);
+
 /**
  * Runs the suites in a few processes, in each one after the other. Jest's own runner makes a copy of Node's globals for each
  * suite, and loads all modules anew there, which takes longer than most suites. What jest-light-runner itself does in
@@ -31,7 +34,7 @@ export default class SuiteRunner {
       exposedMethods: ['run'],
       numWorkers: globalConfig.maxWorkers,
       maxRetries: 0,
-      forkOptions: { execArgv: [...process.execArgv, ...V8_OPTIONS] },
+      forkOptions: { execArgv: [...process.execArgv.filter(isNoDebugger), ...V8_OPTIONS] },
     });
     processes.getStdout()?.pipe(process.stdout);
     processes.getStderr()?.pipe(process.stderr);

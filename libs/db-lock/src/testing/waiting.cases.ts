@@ -126,6 +126,7 @@ export function waitingCases({ it }: TestRunner, context: CaseContext): void {
     await assert.rejects(waiting, (error) => error === why);
     await eventually(async () => (await queueOf(name))?.length === 0);
     await lease.release();
+    await sleep(100); // Time for whoever should not have waited any longer.
     await eventually(async () => (await context.client.inspect(name))?.state === 'released');
   });
 
