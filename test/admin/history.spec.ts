@@ -197,14 +197,15 @@ describe('the history of a lock', () => {
   });
 
   it('tells whose lease was lost, by a late renewal and by a late release', async () => {
-    for (const comeLate of [
-      renew,
-      (scene: AdminScene, lease: { lockName: string; grantId: string }) => scene.release(lease),
+    const release = (scene: AdminScene, lease: LeaseRecord) => scene.release(lease);
+    for (const [comeLate, told] of [
+      [renew, { serverTime: expect.any(Date) }] as const,
+      [release, {}] as const,
     ]) {
       const lockName = uniqueName();
       const lease = await here.lease(lockName, { workerName: 'slow', ttl: 1 });
       await here.service.expired(lockName);
-      expect(await comeLate(here, lease)).toMatchObject({ outcome: 'lost' });
+      expect(await comeLate(here, lease)).toEqual({ outcome: 'lost', ...told });
       const [, lost] = await here.happened(lockName, 'acquired', 'lost');
       expect(lost).toMatchObject({
         workerName: 'slow',

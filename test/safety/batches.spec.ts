@@ -21,6 +21,9 @@ const request = (lockName: string, differences: object = {}) => ({
 /** Neither in byte order nor in that of any language. */
 const NAMES = ['zebra', 'Émile', 'a"b\\c{d},', 'émile', ' ', 'NULL', 'ähre', 'Zebra', '🔒', '\uffee'];
 
+/** Each answer tells the database's clock. */
+const serverTime = expect.any(Date);
+
 describe('the requests of a batch', () => {
   let database: TestDatabase;
   let session: BlockingSession;
@@ -77,8 +80,8 @@ describe('the requests of a batch', () => {
       );
       for (const { lockName, fencingToken } of leases)
         expect((await store.inspect([lockName]))[0]).toMatchObject({ fencingToken });
-      expect(await store.release(requests)).toMatchObject(
-        requests.map(({ grantId }) => ({ outcome: 'released', grantId, next: null })),
+      expect(await store.release(requests)).toEqual(
+        requests.map(({ grantId }) => ({ outcome: 'released', grantId, next: null, serverTime })),
       );
     }
   }
@@ -116,11 +119,11 @@ describe('the requests of a batch', () => {
         { ...key(kept), minHold: 60_000 },
         { ...key(old), version: old.version },
       ]),
-    ).toMatchObject([
-      { outcome: 'released', grantId: mine.grantId, next: null },
-      { outcome: 'lost' },
-      { outcome: 'released', grantId: kept.grantId, next: null },
-      { outcome: 'lost' },
+    ).toEqual([
+      { outcome: 'released', grantId: mine.grantId, next: null, serverTime },
+      { outcome: 'lost', serverTime },
+      { outcome: 'released', grantId: kept.grantId, next: null, serverTime },
+      { outcome: 'lost', serverTime },
     ]);
     expect((await store.inspect(['mine', 'lost', 'old'])).map((lock) => lock!.state)).toEqual([
       'released',
@@ -129,9 +132,9 @@ describe('the requests of a batch', () => {
     ]);
     expect(await store.acquire([request('kept')])).toMatchObject([{ outcome: 'busy' }]);
     // Plain ones, of which the first is lost: a place is not an index among those that were ended.
-    expect(await store.release([key(mine), key(over), key(lost), key(old)])).toMatchObject([
-      { outcome: 'lost' },
-      ...[over, lost, old].map(({ grantId }) => ({ outcome: 'released', grantId, next: null })),
+    expect(await store.release([key(mine), key(over), key(lost), key(old)])).toEqual([
+      { outcome: 'lost', serverTime },
+      ...[over, lost, old].map(({ grantId }) => ({ outcome: 'released', grantId, next: null, serverTime })),
     ]);
   });
 

@@ -7,6 +7,7 @@ import { throwError, timeout } from 'rxjs';
 import { LOCK_STORE } from '../../libs/db-lock/src/module/private-tokens.js';
 import { leaseJson } from '../../libs/db-lock/src/server/schemas.js';
 import type { SqlLockStore } from '../../libs/db-lock/src/store/sql-lock-store.js';
+import { PATIENT } from '../faults/scene.js';
 import { BlockingSession } from '../support/blocking-session.js';
 import { listen } from '../support/lock-application.js';
 import { LockService } from '../support/lock-service.js';
@@ -77,9 +78,6 @@ describe('a long poll', () => {
     pattern: /AS item \(lock_name, grant_id, worker_name, min_hold\)/,
     replacement: '$& CROSS JOIN (SELECT pg_sleep(0.5)) AS delay',
   };
-
-  /** Rows may be locked for as long as a test likes. */
-  const PATIENT = { pattern: /'lock_timeout', '\d+'/, replacement: `'lock_timeout', '0'` };
 
   const somebodyBlocked = (scene: WaitingScene) =>
     until('somebody waits for what is locked', PATIENCE, async () => {

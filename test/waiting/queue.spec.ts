@@ -72,8 +72,8 @@ describe('passing a lock on', () => {
     expect(passed.lockTime.getTime()).toBeGreaterThanOrEqual(lease.lockTime.getTime());
     expect(passed.expireTime.getTime() - passed.lockTime.getTime()).toBe(5_000);
     // The old lease is over, and a repeat by the new holder is the same lease.
-    expect(await store.release([{ lockName: NAME, grantId: lease.grantId }])).toMatchObject([
-      { outcome: 'lost' },
+    expect(await store.release([{ lockName: NAME, grantId: lease.grantId }])).toEqual([
+      { outcome: 'lost', serverTime: expect.any(Date) },
     ]);
     expect(await store.acquire([bob])).toMatchObject([
       { outcome: 'granted', repeated: true, lease: { fencingToken: passed.fencingToken } },
@@ -256,9 +256,9 @@ describe('giving back what nobody waits for any more', () => {
     const asked = request('ann');
     const { lease } = await acquire(asked);
     const { lease: repeated } = await acquire(asked);
-    expect(await release(lease)).toMatchObject([{ outcome: 'lost' }]);
+    expect(await release(lease)).toEqual([{ outcome: 'lost', serverTime: expect.any(Date) }]);
     await store.renew([{ lockName: NAME, grantId: asked.grantId, ttl: 120_000 }]);
-    expect(await release(repeated)).toMatchObject([{ outcome: 'lost' }]);
+    expect(await release(repeated)).toEqual([{ outcome: 'lost', serverTime: expect.any(Date) }]);
     expect((await store.inspect([NAME]))[0]).toMatchObject({ state: 'held', workerName: 'ann' });
   });
 
