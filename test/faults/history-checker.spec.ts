@@ -39,8 +39,8 @@ function keptHistory(): History {
     ],
     acceptedWrites: [ANN, ANN, BOB, BOB],
     refusals: [
-      { ...ANN, sentAt: 2600, at: 2610 },
-      { ...BOB, sentAt: 4500, at: 4510 },
+      { ...ANN, asked: 'release', sentAt: 2600, at: 2610 },
+      { ...BOB, asked: 'release', sentAt: 4500, at: 4510 },
     ],
     looks: [
       { sentAt: 1500, answeredAt: 1510, rows: [row(ANN, 1000.25, 2500.25)] },
@@ -251,7 +251,7 @@ describe('it sees a false refusal', () => {
   it('when a live lease is called lost', () => {
     expect(
       rulesBrokenBy(({ refusals }) =>
-        refusals.push({ lockName: LOCK, grantId: 'b', sentAt: 3600, at: 3700 }),
+        refusals.push({ lockName: LOCK, grantId: 'b', asked: 'renewal', sentAt: 3600, at: 3700 }),
       ),
     ).toEqual(['refusal']);
   });
@@ -259,10 +259,10 @@ describe('it sees a false refusal', () => {
   it('but not when the lease may have been released before, or was not confirmed yet', () => {
     expect(
       rulesBrokenBy(({ refusals, releases }) => {
-        refusals.push({ lockName: LOCK, grantId: 'a', sentAt: 1995, at: 1996 });
-        refusals.push({ lockName: LOCK, grantId: 'b', sentAt: 2105, at: 2300 });
+        refusals.push({ lockName: LOCK, grantId: 'a', asked: 'release', sentAt: 1995, at: 1996 });
+        refusals.push({ lockName: LOCK, grantId: 'b', asked: 'release', sentAt: 2105, at: 2300 });
         releases.push({ lockName: LOCK, grantId: 'b', sentAt: 3500 });
-        refusals.push({ lockName: LOCK, grantId: 'b', sentAt: 3600, at: 3700 });
+        refusals.push({ lockName: LOCK, grantId: 'b', asked: 'renewal', sentAt: 3600, at: 3700 });
       }),
     ).toEqual([]);
   });

@@ -164,7 +164,11 @@ function falseRefusals({ refusals, grants, releases }: History, tenures: Tenures
     if (!grant || mayBeReleased) return [];
     const tenure = tenures.find(grant);
     if (!tenure || refusal.at >= tenure.until) return [];
-    return violation('refusal', refusal, `${show(tenure)} was called lost before ${refusal.at}`);
+    return violation(
+      'refusal',
+      refusal,
+      `${show(tenure)} was called lost before ${refusal.at}, when its ${refusal.asked} came`,
+    );
   });
 }
 

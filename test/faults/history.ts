@@ -47,6 +47,7 @@ export interface Release {
 export interface Refusal {
   lockName: string;
   grantId: string;
+  asked: 'renewal' | 'release';
   sentAt: LocalTime;
   /** Read after the answer. */
   at: DatabaseTime;

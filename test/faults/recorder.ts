@@ -3,7 +3,7 @@ import type { LeaseConfirmation, LockTransport } from '../../libs/db-lock/src/cl
 import { monotonicNow } from '../../libs/db-lock/src/lease/clock.js';
 import type { AcquireRequest } from '../../libs/db-lock/src/lease/requests.js';
 import { GuardedResource } from './guarded-resource.js';
-import { emptyHistory, type History, type LocalTime } from './history.js';
+import { emptyHistory, type History, type LocalTime, type Refusal } from './history.js';
 import { RecordingTransport } from './recording-transport.js';
 import { Witness } from './witness.js';
 
@@ -72,9 +72,13 @@ export class Recorder {
   }
 
   /** Left out when the database doesn't tell its time. */
-  refused({ lockName, grantId }: { lockName: string; grantId: string }, sentAt: LocalTime): void {
+  refused(
+    { lockName, grantId }: { lockName: string; grantId: string },
+    asked: Refusal['asked'],
+    sentAt: LocalTime,
+  ): void {
     const recorded = this.witness.now().then(
-      (at) => this.history.refusals.push({ lockName, grantId, sentAt, at }),
+      (at) => this.history.refusals.push({ lockName, grantId, asked, sentAt, at }),
       () => undefined,
     );
     this.#refusals.push(recorded);

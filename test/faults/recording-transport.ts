@@ -49,7 +49,7 @@ export class RecordingTransport implements LockTransport {
     const sentAt = monotonicNow();
     const answer = await this.recorder.answer(this.transport.renew(request));
     if (answer.outcome === 'renewed') this.recorder.renewed(request, answer.lease);
-    else this.recorder.refused(request, sentAt);
+    else this.recorder.refused(request, 'renewal', sentAt);
     return answer;
   }
 
@@ -57,7 +57,7 @@ export class RecordingTransport implements LockTransport {
     const sentAt = monotonicNow();
     this.recorder.releasing(key, sentAt);
     const answer = await this.recorder.answer(this.transport.release(key));
-    if (answer.outcome === 'lost') this.recorder.refused(key, sentAt);
+    if (answer.outcome === 'lost') this.recorder.refused(key, 'release', sentAt);
     return answer;
   }
 

@@ -130,6 +130,33 @@ describe('while somebody else has locked the row of a lock', () => {
     expect((await store.inspect([lockName]))[0]!.state).toBe('released');
   });
 
+  it.each([
+    { how: 'by its grant', asked: (grantId: string) => ({ grantId }) },
+    { how: 'by its grant, with minHold', asked: (grantId: string) => ({ grantId, minHold: 1 }) },
+    { how: 'by its worker', asked: () => ({ workerName: 'ann' }) },
+  ])(
+    'a lease that a renewal under way keeps alive is not lost, when it is released $how',
+    async ({ how, asked }) => {
+      const lockName = `renewing:${how}`;
+      const asking = request(lockName, 2_000);
+      await store.acquire([asking]);
+      // In time; but not committed before the end that it moves on.
+      await session.query('BEGIN');
+      await session.query(
+        `UPDATE dblock_lock SET expire_time = clock_timestamp() + interval '1 minute' WHERE lock_name = $1`,
+        [lockName],
+      );
+      await until('the lease looks expired', 30_000, async () => {
+        return (await otherStore.inspect([lockName]))[0]!.state === 'expired';
+      });
+      const releasing = store.release([{ lockName, ...asked(asking.grantId) }]);
+      await session.awaitWaiter();
+      await session.letGo();
+      expect((await releasing)[0]!.outcome).toBe('released');
+      expect((await store.inspect([lockName]))[0]!.state).toBe('released');
+    },
+  );
+
   it('a release that waits for the grant to somebody else is lost, and does not hurt that one', async () => {
     const { lockName, grantId } = request('taken');
     await store.acquire([{ ...request('taken'), grantId }]);

@@ -368,19 +368,22 @@ renewed AS (
    * asked at the statement's start: nobody else can have got the lock of a lease that was live then and whose row is still the same
    * now, however long this waited for the row. `next` lists who is to be woken: a place, a server and a grantId, with spaces between;
    * while nobody waits at all, no queue is looked at.
+   * @param ended the UPDATE's condition; and what else is told
    */
-  const release = (requests: string, ended: { set: string; condition?: string; told?: string }) => `
+  const release = (
+    requests: string,
+    ended: { set: string; from: string; condition: string; grantId: string; told?: string },
+  ) => `
 WITH ${requests},
 ended AS (
   UPDATE ${locks} AS lock
   SET ${ended.set}
-  FROM request
+  FROM ${ended.from}
   WHERE lock.lock_name = request.lock_name
-    AND lock.grant_id = request.grant_id
-    AND lock.expire_time > statement_timestamp()${ended.condition ?? ''}
+    AND ${ended.condition}
   RETURNING
-    request.place, request.grant_id,
-    CASE WHEN (SELECT EXISTS (SELECT FROM ${waiters})) THEN ${nextInLine('lock.lock_name', 'request.grant_id')} END AS next
+    request.place, ${ended.grantId} AS grant_id,
+    CASE WHEN (SELECT EXISTS (SELECT FROM ${waiters})) THEN ${nextInLine('lock.lock_name', ended.grantId)} END AS next
 )
 SELECT
   count(*)::text AS count,
@@ -388,6 +391,33 @@ SELECT
   string_agg(place || ' ' || next, ',') FILTER (WHERE next IS NOT NULL) AS next,
   ${timeColumn('clock_timestamp()')} AS server_time${ended.told ?? ''}
 FROM ended`;
+
+  /**
+   * The same once the rows are locked: a lease that looks expired may be kept alive by a renewal whose commit is under way.
+   * @param ended with `request.held_…` for what the locked row says
+   */
+  const releaseLocked = (requests: string, ended: { set: string; condition: string; told?: string }) =>
+    release(
+      `${requests},
+locked AS MATERIALIZED (
+  SELECT request.*, lock.*
+  FROM request
+  CROSS JOIN LATERAL ${rowOfIn(
+    locks,
+    'request.lock_name',
+    `lock.worker_name AS held_worker_name, lock.grant_id AS held_grant_id, lock.expire_time AS held_until,
+      lock.xmin::text AS held_version`,
+    'FOR NO KEY UPDATE',
+  )} AS lock
+)`,
+      {
+        ...ended,
+        from: 'locked AS request',
+        condition: `request.held_until > statement_timestamp()
+    AND ${ended.condition}`,
+        grantId: 'request.held_grant_id',
+      },
+    );
 
   const isFreed = 'worker_name = NULL, grant_id = NULL, metadata = NULL, expire_time = statement_timestamp()';
 
@@ -489,10 +519,16 @@ SELECT
 FROM renewed`,
     },
 
-    /** $1 names, $2 grant ids. */
+    /** $1 names, $2 grant ids. A shortcut of `releaseMixed`: what is lost by it is to be asked of that one. */
     release: {
       name: 'db_lock_release',
-      text: release(likeRequests, { set: isFreed }),
+      text: release(likeRequests, {
+        set: isFreed,
+        from: 'request',
+        condition: `lock.grant_id = request.grant_id
+    AND lock.expire_time > statement_timestamp()`,
+        grantId: 'request.grant_id',
+      }),
     },
 
     /**
@@ -501,7 +537,7 @@ FROM renewed`,
      */
     releaseMixed: {
       name: 'db_lock_release_mixed',
-      text: release(
+      text: releaseLocked(
         requestsOf(`
   SELECT
     item.lock_name COLLATE "C" AS lock_name,
@@ -516,8 +552,8 @@ FROM renewed`,
       grant_id = CASE WHEN ${staysTaken} THEN ${NOBODY} END,
       metadata = CASE WHEN ${staysTaken} THEN lock.metadata END,
       expire_time = CASE WHEN ${staysTaken} THEN lock.lock_time + request.min_hold ELSE statement_timestamp() END`,
-          condition: `
-    AND (request.version IS NULL OR lock.xmin::text = request.version)`,
+          condition: `request.held_grant_id = request.grant_id
+    AND (request.version IS NULL OR request.held_version = request.version)`,
         },
       ),
     },
@@ -525,14 +561,13 @@ FROM renewed`,
     /** $1 names, $2 worker names: for callers who know no grant ids, and are told them. */
     releaseByWorker: {
       name: 'db_lock_release_by_worker',
-      text: release(
+      text: releaseLocked(
         requestsOf(`
-  SELECT item.lock_name COLLATE "C" AS lock_name, lock.grant_id, item.place
-  FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS item (lock_name, worker_name, place)
-  CROSS JOIN LATERAL ${rowOf('item.lock_name COLLATE "C"', 'lock.*')} AS lock
-  WHERE lock.worker_name = item.worker_name`),
+  SELECT item.lock_name COLLATE "C" AS lock_name, item.worker_name, item.place
+  FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS item (lock_name, worker_name, place)`),
         {
           set: isFreed,
+          condition: 'request.held_worker_name = request.worker_name',
           told: `,
   string_agg(place || ' ' || grant_id, ',') AS grant_ids`,
         },

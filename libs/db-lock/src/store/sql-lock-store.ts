@@ -59,6 +59,7 @@ import {
   releaseValues,
   renewHeldValues,
   renewValues,
+  type ReleaseByGrant,
 } from './values.js';
 
 export interface SqlLockStoreOptions {
@@ -229,14 +230,24 @@ export class SqlLockStore implements LockStore {
     const byWorker = requests.filter(isByWorker);
     const byGrant = requests.filter(isByGrant);
     const [ended, endedByWorker] = await Promise.all([
-      byGrant.every(isPlain)
-        ? this.#end(byGrant, this.#sql.release, releaseValues)
-        : this.#end(byGrant, this.#sql.releaseMixed, mixedReleaseValues),
+      this.#endByGrant(byGrant),
       this.#end(byWorker, this.#sql.releaseByWorker, releaseByWorkerValues),
     ]);
     if (byWorker.length === 0) return ended;
     const answers = { grant: ended.values(), worker: endedByWorker.values() };
     return requests.map((request) => answers[isByGrant(request) ? 'grant' : 'worker'].next().value!);
+  }
+
+  /** Nearly all are ended by the shortcut. What it finds lost may be kept alive by a renewal whose commit is under way. */
+  async #endByGrant(requests: readonly ReleaseByGrant[]): Promise<ReleaseAnswer[]> {
+    const mixed = (batch: readonly ReleaseByGrant[]) =>
+      this.#end(batch, this.#sql.releaseMixed, mixedReleaseValues);
+    if (!requests.every(isPlain)) return mixed(requests);
+    const answers = await this.#end(requests, this.#sql.release, releaseValues);
+    const lost = requests.filter((_, index) => answers[index]!.outcome === 'lost');
+    if (lost.length === 0) return answers;
+    const again = (await mixed(lost)).values();
+    return answers.map((answer) => (answer.outcome === 'lost' ? again.next().value! : answer));
   }
 
   #end<Request extends ReleaseRequest & { grantId?: string }>(
