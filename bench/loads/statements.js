@@ -9,8 +9,14 @@ export function countStatements() {
   pg.Client.prototype.query = /** @type {any} */ (
     function (/** @type {any} */ statement, /** @type {any[]} */ ...rest) {
       sent.statements++;
-      if (Array.isArray(statement?.values?.[0])) sent.names += statement.values[0].length;
+      sent.names += namesIn(statement?.values?.[0]);
       return Reflect.apply(query, this, [statement, ...rest]);
     }
   );
+}
+
+/** How many names a first parameter lists: an array, or one as PostgreSQL writes it. @param {unknown} list */
+function namesIn(list) {
+  if (Array.isArray(list)) return list.length;
+  return typeof list === 'string' && list.startsWith('{"') ? list.split('","').length : 0;
 }

@@ -3,6 +3,7 @@ import { inspect, type InspectOptions } from 'node:util';
 import { Deadline } from '../lease/deadline.js';
 import { LeaseLostError, type LostReason } from '../lease/errors.js';
 import type { LeaseKey, ReleaseOutcome } from './lock-transport.js';
+import { promised } from './promised.js';
 
 /** What a lease reports to the client that granted it. */
 export interface LeaseObserver {
@@ -75,7 +76,7 @@ export class BasicLease {
    * @throws StoreUnavailableError when the server could not be asked: the lease runs to its end.
    */
   release(): Promise<void> {
-    return (this.#releasing ??= this.#release());
+    return (this.#releasing ??= promised(() => this.#release()));
   }
 
   /** Releases at the end of an `await using` block. Never throws: a failure is logged, the lease runs to its end. */
@@ -128,7 +129,7 @@ export class BasicLease {
   /** @internal @throws LeaseLostError when the lease is no longer held. */
   protected assertHeld(): void {
     this.#checkDeadline();
-    if (this.#state !== 'held') throw this.#lostError ?? new LeaseLostError(this.lockName, 'refused');
+    if (this.#state !== 'held') throw this.#loss;
   }
 
   /** A timer may be late, after a paused process for instance; the clock is not. */
@@ -136,16 +137,27 @@ export class BasicLease {
     if (this.#state === 'held' && this.#deadline.timeLeft === 0) this.lose('deadline');
   }
 
-  async #release(): Promise<void> {
+  #release(): Promise<void> {
     this.#checkDeadline();
-    if (this.#lostError?.reason === 'refused') throw this.#lostError;
+    if (this.#lostError?.reason === 'refused') return Promise.reject(this.#lostError);
     if (this.#state === 'held') this.#state = 'released';
     this.stop();
-    try {
-      const { outcome } = await this.#observer.release(this.#key, this.#minHold);
-      if (outcome === 'lost') throw this.#lostError ?? new LeaseLostError(this.lockName, 'refused');
-    } finally {
-      this.#observer.ended(this);
-    }
+    return this.#observer.release(this.#key, this.#minHold).then(
+      ({ outcome }) => this.#answered(outcome),
+      (error: unknown) => {
+        this.#observer.ended(this);
+        throw error;
+      },
+    );
+  }
+
+  /** @throws LeaseLostError */
+  #answered(outcome: ReleaseOutcome['outcome']): void {
+    this.#observer.ended(this);
+    if (outcome === 'lost') throw this.#loss;
+  }
+
+  get #loss(): LeaseLostError {
+    return this.#lostError ?? new LeaseLostError(this.lockName, 'refused');
   }
 }

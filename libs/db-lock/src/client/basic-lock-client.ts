@@ -23,6 +23,7 @@ import type {
   LeaseKey,
   ReleaseOutcome,
 } from './lock-transport.js';
+import { promised } from './promised.js';
 import { Refusal, orNull, orThrow } from './refusal.js';
 import { splitOptions, workUnder, type OptionalOptions, type Work } from './work.js';
 
@@ -68,13 +69,15 @@ interface Ask<Confirmation extends BasicConfirmation> {
 }
 
 /** How one or several locks are asked for, and held. */
-export interface Acquiring<Confirmation extends BasicConfirmation, Held> extends Ask<Confirmation> {
+export interface Acquiring<Confirmation extends BasicConfirmation, Result> extends Ask<Confirmation> {
   /**
    * Makes of what was confirmed what is held.
    * @param sentAt when the store was asked, on this process's monotonic clock
    * @param waited milliseconds that the locks were waited for
    */
-  hold(confirmation: Confirmation, sentAt: number, waited: number): Held;
+  hold(confirmation: Confirmation, sentAt: number, waited: number): Result;
+  /** Makes the answer of a refusal, or throws it. */
+  refuse(refusal: Refusal): Result;
 }
 
 /** What is known of the attempts of one acquire. */
@@ -147,13 +150,13 @@ export abstract class BasicLockClient<
    * @throws LeaseLostError when the answer came too late to be a lease.
    * @throws InvalidLockRequestError when the name or an option breaks a rule.
    */
-  async acquire(lockName: string, options?: Options): Promise<Lease> {
-    return orThrow(await this.#acquire(this.prepare(lockName, options, false)));
+  acquire(lockName: string, options?: Options): Promise<Lease> {
+    return this.#acquireOr(orThrow, lockName, options);
   }
 
   /** Like `acquire`, but null when the lock is busy and `wait` has run out. Null means busy; an exception means failure. */
-  async tryAcquire(lockName: string, options?: Options): Promise<Lease | null> {
-    return orNull(await this.#acquire(this.prepare(lockName, options, false)));
+  tryAcquire(lockName: string, options?: Options): Promise<Lease | null> {
+    return this.#acquireOr(orNull, lockName, options);
   }
 
   /** Releases every lease that is still held, lets nobody wait any longer, and refuses new ones. The application's shutdown calls it. */
@@ -195,13 +198,24 @@ export abstract class BasicLockClient<
     acquisition.signal?.throwIfAborted();
     const hold =
       (reentrant ? holdHere(this, acquisition.request.lockName) : undefined) ??
-      new Hold(this, orThrow(await this.#acquire(acquisition)));
+      new Hold(this, await this.#acquire(acquisition, orThrow));
     return workUnder([hold], () => work(hold.lease as Lease));
   }
 
-  #acquire(acquisition: Acquisition): Promise<Lease | Refusal> {
+  #acquireOr<Refused>(
+    refuse: (refusal: Refusal) => Refused,
+    lockName: string,
+    options: Options | undefined,
+  ): Promise<Lease | Refused> {
+    return promised(() => this.#acquire(this.prepare(lockName, options, false), refuse));
+  }
+
+  #acquire<Refused>(
+    acquisition: Acquisition,
+    refuse: (refusal: Refusal) => Refused,
+  ): Promise<Lease | Refused> {
     const { request, signal, callersGrant } = acquisition;
-    return this.confirm({
+    return this.confirm<Confirmation, Lease | Refused>({
       keys: [request],
       wait: request.wait,
       signal,
@@ -210,6 +224,7 @@ export abstract class BasicLockClient<
         this.basicTransport.acquire(wait === request.wait ? request : { ...request, wait }, aborted),
       hold: (confirmation, sentAt, waited) =>
         this.keep(this.lease(acquisition, confirmation, sentAt), waited),
+      refuse,
     });
   }
 
@@ -229,17 +244,17 @@ export abstract class BasicLockClient<
    * Asks until the answer is known: a refusal, or what was granted, in time to be a lease.
    * @throws StoreUnavailableError, LeaseLostError, ClientClosedError, or the signal's reason.
    */
-  protected confirm<Granted extends BasicConfirmation, Held>(
-    ask: Acquiring<Granted, Held>,
-  ): Promise<Held | Refusal> {
+  protected confirm<Granted extends BasicConfirmation, Result>(
+    ask: Acquiring<Granted, Result>,
+  ): Promise<Result> {
     if (this.#closed) return Promise.reject(new ClientClosedError());
     if (ask.signal?.aborted) return Promise.reject(ask.signal.reason as Error);
     return ask.wait > 0 ? this.#confirmPatiently(ask) : this.#confirm(ask, ask.signal);
   }
 
-  async #confirmPatiently<Granted extends BasicConfirmation, Held>(
-    ask: Acquiring<Granted, Held>,
-  ): Promise<Held | Refusal> {
+  async #confirmPatiently<Granted extends BasicConfirmation, Result>(
+    ask: Acquiring<Granted, Result>,
+  ): Promise<Result> {
     const patience = this.#patience(ask.signal);
     try {
       return await this.#confirm(ask, patience.signal);
@@ -267,29 +282,47 @@ export abstract class BasicLockClient<
     };
   }
 
-  async #confirm<Granted extends BasicConfirmation, Held>(
-    ask: Acquiring<Granted, Held>,
+  /** Nearly every first attempt is answered, and soon: then there is nothing more to do. */
+  #confirm<Granted extends BasicConfirmation, Result>(
+    ask: Acquiring<Granted, Result>,
     signal?: AbortSignal,
-  ): Promise<Held | Refusal> {
+  ): Promise<Result> {
     const began = monotonicNow();
+    const first = this.#attempt(ask, ask.wait, signal);
+    return first.then(
+      (answer) =>
+        isStale(ask, answer, began)
+          ? this.#persist(ask, first, began, signal)
+          : this.#answered(ask, answer, began, began),
+      () => this.#persist(ask, first, began, signal),
+    );
+  }
+
+  /** Asks again after a first attempt that failed, or whose answer took so long that little of the lease could be trusted. */
+  async #persist<Granted extends BasicConfirmation, Result>(
+    ask: Acquiring<Granted, Result>,
+    first: Promise<AcquireOutcome<Granted>>,
+    began: number,
+    signal: AbortSignal | undefined,
+  ): Promise<Result> {
     const trail: Trail = { sentAt: began, isUnknown: false };
+    let answer: AcquireOutcome<Granted>;
     try {
-      let answer: AcquireOutcome<Granted>;
       try {
-        answer = await this.#attempt(ask, ask.wait, signal);
+        answer = await first;
       } catch (error) {
         answer = await this.#askAgain(ask, trail, began + ask.wait, signal, error);
       }
-      if (ask.wait > 0 && isStale(answer, trail.sentAt)) {
+      if (isStale(ask, answer, trail.sentAt)) {
         answer = await this.#askAgain(ask, trail, -Infinity, signal);
         if (answer.outcome === 'busy') throw new LeaseLostError(ask.keys[0]!.lockName, 'refused');
       }
-      if (answer.outcome === 'busy') return this.#refused(ask, answer.holder);
-      return this.#confirmed(ask, answer, began, trail.sentAt);
     } catch (error) {
       if (trail.isUnknown || (signal?.aborted && !this.basicTransport.cancels)) this.#releaseUnwanted(ask);
       throw error;
     }
+    // A refusal is thrown here, if at all: after it, there is nothing to release.
+    return this.#answered(ask, answer, began, trail.sentAt);
   }
 
   /** @param failure of the attempt before; undefined when that was answered */
@@ -328,20 +361,35 @@ export abstract class BasicLockClient<
     });
   }
 
+  #answered<Granted extends BasicConfirmation, Result>(
+    ask: Acquiring<Granted, Result>,
+    answer: AcquireOutcome<Granted>,
+    began: number,
+    sentAt: number,
+  ): Result {
+    return answer.outcome === 'busy'
+      ? ask.refuse(this.#refused(ask, answer.holder))
+      : this.#confirmed(ask, answer, began, sentAt);
+  }
+
   #refused(ask: Ask<BasicConfirmation>, busy: BusyHolder): Refusal {
     const refusal = new Refusal(busy);
-    const { lockName, holder } = refusal;
-    this.teller?.emit({ type: 'busy', lockName, workerName: ask.keys[0]!.workerName, holder });
+    this.teller?.emit({
+      type: 'busy',
+      lockName: refusal.lockName,
+      workerName: ask.keys[0]!.workerName,
+      holder: refusal.holder,
+    });
     return refusal;
   }
 
   /** @throws ClientClosedError, LeaseLostError when the grant came too late to be a lease */
-  #confirmed<Granted extends BasicConfirmation, Held>(
-    ask: Acquiring<Granted, Held>,
+  #confirmed<Granted extends BasicConfirmation, Result>(
+    ask: Acquiring<Granted, Result>,
     granted: Extract<AcquireOutcome<Granted>, { outcome: 'granted' }>,
     began: number,
     asked: number,
-  ): Held {
+  ): Result {
     const now = monotonicNow();
     const { lease, sentAt = asked } = granted;
     const isOver = trustedUntil(sentAt, lease.timeLeft) <= now;
@@ -350,21 +398,26 @@ export abstract class BasicLockClient<
     throw this.#closed ? new ClientClosedError() : new LeaseLostError(ask.keys[0]!.lockName, 'deadline');
   }
 
-  async #release(key: LeaseKey, minHold?: number): Promise<ReleaseOutcome> {
-    let answer: ReleaseOutcome;
-    try {
-      answer = await this.basicTransport.release(key, minHold);
-    } catch (error) {
-      answer = await this.#repeatUnknown(
-        () => this.basicTransport.release(key, minHold),
-        -Infinity,
-        undefined,
-        error,
-        true,
-      );
-      // The lease that is gone now may have been ended by an attempt that got no answer.
-      if (answer.outcome === 'lost') answer = { outcome: 'released' };
-    }
+  #release(key: LeaseKey, minHold?: number): Promise<ReleaseOutcome> {
+    return this.basicTransport.release(key, minHold).then(
+      (answer) => this.#told(key, answer),
+      (error: unknown) => this.#releaseAgain(key, minHold, error),
+    );
+  }
+
+  async #releaseAgain(key: LeaseKey, minHold: number | undefined, failure: unknown): Promise<ReleaseOutcome> {
+    await this.#repeatUnknown(
+      () => this.basicTransport.release(key, minHold),
+      -Infinity,
+      undefined,
+      failure,
+      true,
+    );
+    // A lease that is gone now may have been ended by an attempt that got no answer.
+    return this.#told(key, { outcome: 'released' });
+  }
+
+  #told(key: LeaseKey, answer: ReleaseOutcome): ReleaseOutcome {
     if (answer.outcome === 'released') this.teller?.emit({ type: 'released', ...key });
     return answer;
   }
@@ -420,9 +473,13 @@ export abstract class BasicLockClient<
   }
 }
 
-/** Whether a grant was asked for so long ago that little of its lease could be trusted. */
-function isStale(answer: AcquireOutcome<BasicConfirmation>, sentAt: number): boolean {
-  if (answer.outcome !== 'granted' || answer.sentAt !== undefined) return false;
+/** Whether a grant that was waited for was asked for so long ago that little of its lease could be trusted. */
+function isStale(
+  { wait }: { wait: number },
+  answer: AcquireOutcome<BasicConfirmation>,
+  sentAt: number,
+): boolean {
+  if (wait === 0 || answer.outcome !== 'granted' || answer.sentAt !== undefined) return false;
   return monotonicNow() - sentAt > STALE * answer.lease.timeLeft;
 }
 

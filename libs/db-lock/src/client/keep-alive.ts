@@ -16,7 +16,9 @@ const SLACK = 1 / 8;
  * which stops it, ends the attempts.
  */
 export class KeepAlive implements Participant {
-  round?: Round;
+  round: Round | undefined = undefined;
+  next: Participant | undefined = undefined;
+  previous: Participant | undefined = undefined;
   #stopped = false;
 
   /**

@@ -11,7 +11,8 @@ import { BasicLockClient, definedOnly, type Acquisition, type ClientSettings } f
 import { Lease, type RenewableLeaseObserver } from './lease.js';
 import { Hold, holdHere } from './lease-context.js';
 import { LeaseSet } from './lease-set.js';
-import type { LeaseConfirmation, LockInfo, LockTransport } from './lock-transport.js';
+import type { LeaseConfirmation, LockInfo, LockTransport, SetConfirmation } from './lock-transport.js';
+import { promised } from './promised.js';
 import { orNull, orThrow, type Refusal } from './refusal.js';
 import { splitOptions, workUnder, type OptionalOptions, type Work } from './work.js';
 
@@ -64,13 +65,13 @@ export class LockClient extends BasicLockClient<Lease, AcquireOptions, LeaseConf
    * @throws LockBusyError naming a lock that somebody else holds, when `wait` has run out; then none is held.
    * @throws StoreUnavailableError, LeaseLostError, InvalidLockRequestError as `acquire` does.
    */
-  async acquireAll(lockNames: readonly string[], options?: AcquireOptions): Promise<LeaseSet> {
-    return orThrow(await this.#acquireAll(this.#prepareAll(lockNames, options, false)));
+  acquireAll(lockNames: readonly string[], options?: AcquireOptions): Promise<LeaseSet> {
+    return promised(() => this.#acquireAll(this.#prepareAll(lockNames, options, false), orThrow));
   }
 
   /** Like `acquireAll`, but null when one of the locks is busy and `wait` has run out. */
-  async tryAcquireAll(lockNames: readonly string[], options?: AcquireOptions): Promise<LeaseSet | null> {
-    return orNull(await this.#acquireAll(this.#prepareAll(lockNames, options, false)));
+  tryAcquireAll(lockNames: readonly string[], options?: AcquireOptions): Promise<LeaseSet | null> {
+    return promised(() => this.#acquireAll(this.#prepareAll(lockNames, options, false), orNull));
   }
 
   /**
@@ -110,7 +111,7 @@ export class LockClient extends BasicLockClient<Lease, AcquireOptions, LeaseConf
     const missing = lockNames.filter((lockName) => !joined.has(lockName));
     const acquired =
       missing.length > 0
-        ? orThrow(await this.#acquireAll({ ...asked, request: { ...asked.request, lockNames: missing } }))
+        ? await this.#acquireAll({ ...asked, request: { ...asked.request, lockNames: missing } }, orThrow)
         : undefined;
     return lockNames.map((lockName) => joined.get(lockName) ?? new Hold(this, acquired!.get(lockName)!));
   }
@@ -129,15 +130,12 @@ export class LockClient extends BasicLockClient<Lease, AcquireOptions, LeaseConf
     return { request, signal, keepAlive: renewed, minHold, callersGrant: options?.grantId !== undefined };
   }
 
-  #acquireAll({
-    request,
-    signal,
-    keepAlive,
-    minHold,
-    callersGrant,
-  }: SetAcquisition): Promise<LeaseSet | Refusal> {
+  #acquireAll<Refused>(
+    { request, signal, keepAlive, minHold, callersGrant }: SetAcquisition,
+    refuse: (refusal: Refusal) => Refused,
+  ): Promise<LeaseSet | Refused> {
     const { ttl, wait, workerName, grantId } = request;
-    return this.confirm({
+    return this.confirm<SetConfirmation, LeaseSet | Refused>({
       keys: request.lockNames.map((lockName) => ({ lockName, workerName, grantId })),
       wait,
       signal,
@@ -151,6 +149,7 @@ export class LockClient extends BasicLockClient<Lease, AcquireOptions, LeaseConf
             return this.keep(lease, waited);
           }),
         ),
+      refuse,
     });
   }
 

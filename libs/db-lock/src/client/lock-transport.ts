@@ -69,8 +69,8 @@ export interface LockInfo {
 }
 
 /**
- * A way to a lock server that can at least grant and release. One call is one attempt: it throws `StoreUnavailableError`
- * when the outcome is unknown, and the client decides whether to try again.
+ * A way to a lock server that can at least grant and release. One call is one attempt: it rejects, and never throws, with
+ * `StoreUnavailableError` when the outcome is unknown, and the client decides whether to try again.
  */
 export interface BasicTransport<Confirmation extends BasicConfirmation = BasicConfirmation> {
   acquire(request: WaitingAcquireRequest, signal?: AbortSignal): Promise<AcquireOutcome<Confirmation>>;

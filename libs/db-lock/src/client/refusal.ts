@@ -20,13 +20,12 @@ export class Refusal {
   }
 }
 
-/** @throws LockBusyError for a refusal */
-export function orThrow<Held>(answer: Held | Refusal): Held {
-  if (answer instanceof Refusal) throw answer.toError();
-  return answer;
+/** @throws LockBusyError */
+export function orThrow(refusal: Refusal): never {
+  throw refusal.toError();
 }
 
-/** Null for a refusal. */
-export function orNull<Held>(answer: Held | Refusal): Held | null {
-  return answer instanceof Refusal ? null : answer;
+/** A refusal is null to who only tries. */
+export function orNull(): null {
+  return null;
 }

@@ -40,7 +40,9 @@ export interface Perishable {
  * on, long before: only who is near its deadline gets a timer of its own, and who is moved on is looked at when it was to be.
  */
 export class Deadline extends AsyncResource implements Participant {
-  round?: Round;
+  round: Round | undefined = undefined;
+  next: Participant | undefined = undefined;
+  previous: Participant | undefined = undefined;
   #timer?: NodeJS.Timeout;
   #at = -Infinity;
 

@@ -7,8 +7,10 @@ export interface Participant {
    * What it does then, it does in this asynchronous context, as with a timer of its own: the others of its round are somebody else's.
    */
   readonly scope: AsyncResource;
-  /** The round that it has joined; Rounds sees to it. */
-  round?: Round | undefined;
+  /** The round that it has joined, and its neighbours there: Rounds sees to these. Never absent, so that all have one shape. */
+  round: Round | undefined;
+  next: Participant | undefined;
+  previous: Participant | undefined;
   /** The round is there. It is in none any more. */
   reached(): void;
 }
@@ -19,7 +21,9 @@ const outside = AsyncLocalStorage.snapshot();
 export interface Round {
   /** On the monotonic clock, in milliseconds. */
   readonly time: number;
-  readonly participants: Set<Participant>;
+  /** Its participants, in the order in which they joined. */
+  first?: Participant | undefined;
+  last?: Participant | undefined;
   timer?: NodeJS.Timeout;
 }
 
@@ -35,22 +39,29 @@ export class Rounds {
     this.leave(participant);
     const time = roundBefore(at, slack);
     const round = this.#rounds.get(time) ?? this.#open(time);
-    round.participants.add(participant);
+    const { last } = round;
+    if (last) last.next = participant;
+    else round.first = participant;
+    participant.previous = last;
     participant.round = round;
+    round.last = participant;
   }
 
   leave(participant: Participant): void {
-    const { round } = participant;
+    const { round, next, previous } = participant;
     if (!round) return;
-    participant.round = undefined;
-    round.participants.delete(participant);
-    if (round.participants.size > 0) return;
+    participant.round = participant.next = participant.previous = undefined;
+    if (previous) previous.next = next;
+    else round.first = next;
+    if (next) next.previous = previous;
+    else round.last = previous;
+    if (round.first) return;
     clearTimeout(round.timer);
     if (this.#rounds.get(round.time) === round) this.#rounds.delete(round.time);
   }
 
   #open(time: number): Round {
-    const round: Round = { time, participants: new Set() };
+    const round: Round = { time };
     this.#rounds.set(time, round);
     this.#arm(round);
     return round;
@@ -65,9 +76,9 @@ export class Rounds {
   #reach(round: Round): void {
     if (monotonicNow() < round.time) return this.#arm(round);
     this.#rounds.delete(round.time);
-    for (const participant of round.participants) {
-      if (participant.round !== round) continue; // It has left meanwhile, or joined again.
-      participant.round = undefined;
+    while (round.first) {
+      const participant = round.first;
+      this.leave(participant);
       callBack(participant);
     }
   }

@@ -11,13 +11,9 @@ export function textArray<Item>(
   items: readonly Item[],
   textOf: (item: Item) => string | null | undefined,
 ): string {
-  let literal = '';
-  for (const item of items) {
-    const text = textOf(item);
-    literal += literal === '' ? '{' : ',';
-    literal += text === null || text === undefined ? 'NULL' : quoted(text);
-  }
-  return literal === '' ? '{}' : `${literal}}`;
+  const texts = items.map((item) => textOf(item));
+  if (texts.length > 0 && texts.every(isSafe)) return `{"${texts.join('","')}"}`;
+  return `{${texts.map(element).join()}}`;
 }
 
 /** A list as PostgreSQL reads an array of numbers: `{1,2.5,NULL}`. */
@@ -28,7 +24,9 @@ export function numberArray<Item>(
   return `{${items.map((item) => numberOf(item) ?? 'NULL').join()}}`;
 }
 
-function quoted(text: string): string {
-  const isPlain = !text.includes('"') && !text.includes('\\');
-  return `"${isPlain ? text : text.replace(SPECIAL, '\\$&')}"`;
-}
+/** Whether a text needs no escaping between quotes. */
+const isSafe = (text: string | null | undefined) =>
+  typeof text === 'string' && !text.includes('"') && !text.includes('\\');
+
+const element = (text: string | null | undefined) =>
+  text === null || text === undefined ? 'NULL' : `"${text.replace(SPECIAL, '\\$&')}"`;
