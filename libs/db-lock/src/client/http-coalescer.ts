@@ -10,6 +10,9 @@ const MAX_BATCH = 256;
 /** The most batches under way, so that a slow one does not hold up those behind it. */
 const MAX_UNDER_WAY = 4;
 
+/** So many requests are worth a batch of their own beside one that is under way. */
+const WORTH_IT = 16;
+
 /** One request in both of its forms. */
 export interface CoalescedRequest {
   alone: HttpRequest;
@@ -29,6 +32,7 @@ export class HttpCoalescer {
     maxBatch: MAX_BATCH,
     maxAge: Infinity, // an attempt has a time limit of its own
     maxUnderWay: MAX_UNDER_WAY,
+    worthIt: WORTH_IT,
   });
 
   constructor(

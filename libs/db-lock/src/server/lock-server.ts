@@ -71,13 +71,17 @@ export type AcquireResult = Granted<AcquireAnswer> | { outcome: 'busy'; holder: 
 /** What an acquire of several locks comes to: all `granted`, or `busy` with the holder of one. */
 export type AcquireSetResult = Granted<AcquireSetAnswer> | { outcome: 'busy'; holder: HolderRecord };
 
-/** The most requests that one statement takes. */
-const MAX_BATCH = 256;
+/**
+ * The most requests that one statement takes. With so many, what each statement costs by itself counts for little, and half of 256 callers
+ * wait for an acquire while the store works on the releases of the others, and this process on its answers: with all of them in
+ * one batch, the two would wait for each other.
+ */
+const MAX_BATCH = 128;
 
 /** All leases of a process that are due, if there aren't more. */
 const MAX_RENEWALS = 1_000;
 
-/** The most statements of one kind under way: beyond one, so that a slow one does not hold up those behind it. */
+/** The most statements of one kind under way. One is enough, unless it is slow: that one must not hold up those behind it. */
 const MAX_UNDER_WAY = { acquires: 3, renewals: 2, releases: 2 };
 
 /** How often it is tried to give back what a caller got who had gone, and the pause before the second try in milliseconds. */
@@ -127,7 +131,6 @@ export class LockServer {
       answer: (batch) => this.#watch.over(batch, () => acquireOncePerName(store, batch)),
       maxQueued,
       maxUnderWay: MAX_UNDER_WAY.acquires,
-      inParts: true,
     });
     this.#renewals = new Coalescer({
       ...common,
@@ -139,7 +142,6 @@ export class LockServer {
       ...common,
       answer: (batch) => this.#watch.over([], () => store.release(batch)),
       maxUnderWay: MAX_UNDER_WAY.releases,
-      inParts: true,
     });
     this.#passes = new Coalescer({
       ...common,
@@ -196,7 +198,7 @@ export class LockServer {
     const known = this.#knownBusy.holderOf(checked);
     if (known) return Promise.resolve(this.#settle(checked, { outcome: 'busy', holder: known }, 0, absence));
     const sentAt = monotonicNow();
-    return this.#acquires.submit(checked, absence).then((answer) => {
+    return this.#acquires.submit(checked, absence, sentAt).then((answer) => {
       const result = askedAt(sentAt, settled(answer));
       if (result.outcome === 'granted') this.#knownBusy.learn(result.lease, sentAt);
       else this.#knownBusy.learn(result.holder);

@@ -1,17 +1,16 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
 import { OverloadedError } from '../lease/errors.js';
-import { Coalescer, QueuedTooLongError } from './coalescer.js';
+import { Coalescer, QueuedTooLongError, type CoalescerOptions } from './coalescer.js';
 
 /** A coalescer whose batches are answered when the test says so. */
-function manual({ maxBatch = 100, maxAge = 10_000, maxQueued = Infinity, maxUnderWay = 1 } = {}) {
+function manual(options: Partial<CoalescerOptions<number, string>> = {}) {
   const batches: number[][] = [];
   const gates: Array<{ open: () => void; fail: (error: Error) => void }> = [];
   const coalescer = new Coalescer<number, string>({
-    maxBatch,
-    maxAge,
-    maxQueued,
-    maxUnderWay,
+    maxBatch: 100,
+    maxAge: 10_000,
+    ...options,
     answer: async (batch) => {
       batches.push([...batch]);
       await new Promise<void>((open, fail) => gates.push({ open, fail }));
@@ -68,27 +67,6 @@ describe('the coalescer', () => {
     gates[1]!.open();
     await answers;
     expect(batches).toEqual([[1, 2], [3]]);
-  });
-
-  it.each([
-    { took: 30, size: 128, why: 'takes long' },
-    { took: 0, size: 256, why: 'is soon there' },
-  ])('asked for parts, sends $size at a time where an answer $why', async ({ took, size }) => {
-    const sizes: number[] = [];
-    const coalescer = new Coalescer<number, number>({
-      maxBatch: 256,
-      maxAge: 60_000,
-      inParts: true,
-      answer: async (batch) => {
-        sizes.push(batch.length);
-        if (took > 0) await pass(took);
-        return batch;
-      },
-    });
-    for (let round = 0; round < 8; round++)
-      await Promise.all(Array.from({ length: 256 }, (_, request) => coalescer.submit(request)));
-    expect(sizes[0]).toBe(256);
-    expect(sizes.at(-1)).toBe(size);
   });
 
   it('passes a failure to all of its batch, and goes on', async () => {
@@ -179,8 +157,25 @@ describe('the coalescer', () => {
     await slow;
   });
 
-  it('sends another batch beside one that is under way as soon as it is full', async () => {
+  it('sends no batch beside one that is under way and not slow, however many queue', async () => {
     const { coalescer, batches, gates } = manual({ maxBatch: 2, maxUnderWay: 2 });
+    const answers = Promise.all([1, 2, 3, 4, 5].map((request) => coalescer.submit(request)));
+    await pass(4);
+    expect(batches).toEqual([[1, 2]]);
+    gates[0]!.open();
+    await turn();
+    expect(batches).toEqual([
+      [1, 2],
+      [3, 4],
+    ]);
+    gates[1]!.open();
+    await turn();
+    gates[2]!.open();
+    await answers;
+  });
+
+  it('sends another batch beside one that is under way as soon as it is worth it', async () => {
+    const { coalescer, batches, gates } = manual({ maxBatch: 2, maxUnderWay: 2, worthIt: 2 });
     const answers = Promise.all([1, 2, 3, 4, 5].map((request) => coalescer.submit(request)));
     await turn();
     expect(batches).toEqual([

@@ -10,10 +10,10 @@ export interface CoalescerOptions<Request, Answer> {
   maxAge: number;
   /** The most requests that queue; more are refused with an `OverloadedError`. Default: no limit. */
   maxQueued?: number;
-  /** The most batches under way: more than one only where the next is worth it, or those under way are slow. Default 1. */
+  /** The most batches under way: more than one only where those under way are slow, or the next is worth it. Default 1. */
   maxUnderWay?: number;
-  /** Whether batches that take long go in parts: so this process works on the answers of one while the store works on the next. */
-  inParts?: boolean;
+  /** So many requests are worth a batch beside one that is under way. Default: none are. */
+  worthIt?: number;
 }
 
 /** Whether the one who asked has given up; an AbortSignal will do. */
@@ -27,21 +27,8 @@ interface Queued<Request, Answer> {
   reject: (error: Error) => void;
 }
 
-/** So many requests are worth a batch beside one that is under way: while that one waits for the disk, this one can begin. */
-const WORTH_IT = 16;
-
 /** A batch that takes longer is taken for slow: those behind it need not wait for it. Milliseconds. */
-const SLOW = 20;
-
-/**
- * Parts are of so many requests that they take about so long, in milliseconds, but not of fewer than `ENOUGH`: each
- * costs both sides a third of a millisecond. With 256 callers, twice 128 grants are a third faster than once 256.
- */
-const PART = 4;
-const ENOUGH = 128;
-
-/** How much the last batch counts for in what is known of their cost, against all before. */
-const WEIGHT = 0.2;
+const SLOW = 5;
 
 /** The request never left the queue, so it certainly had no effect. */
 export class QueuedTooLongError extends StoreUnavailableError {}
@@ -56,8 +43,6 @@ export class Coalescer<Request, Answer> {
   #underWay = 0;
   #newestSince = 0;
   #scheduled = false;
-  /** Milliseconds that a request takes, in batches of a good size. */
-  #cost = 0;
   /** The last batch had one request only. */
   #alone = true;
   /**
@@ -69,12 +54,15 @@ export class Coalescer<Request, Answer> {
 
   constructor(private readonly options: CoalescerOptions<Request, Answer>) {}
 
-  /** @param absence takes the request out of the queue, if it is still there: then it had no effect */
-  submit(request: Request, absence?: Absence): Promise<Answer> {
+  /**
+   * @param absence takes the request out of the queue, if it is still there: then it had no effect
+   * @param since when it is asked, by the clock that the caller has just read
+   */
+  submit(request: Request, absence?: Absence, since = performance.now()): Promise<Answer> {
     const { maxQueued = Infinity } = this.options;
     if (this.#queue.length >= maxQueued) return Promise.reject(new OverloadedError(maxQueued));
     return new Promise((resolve, reject) => {
-      this.#queue.push({ request, since: performance.now(), absence, resolve, reject });
+      this.#queue.push({ request, since, absence, resolve, reject });
       this.#next();
     });
   }
@@ -99,10 +87,10 @@ export class Coalescer<Request, Answer> {
 
   /** For how many milliseconds the next batch waits for those under way, unless they end before. */
   #patience(): number {
-    const { maxBatch, maxUnderWay = 1 } = this.options;
+    const { maxUnderWay = 1, worthIt = Infinity } = this.options;
     if (this.#underWay === 0) return 0;
     if (this.#underWay >= maxUnderWay) return Infinity;
-    if (this.#queue.length >= Math.min(WORTH_IT, maxBatch)) return 0;
+    if (this.#queue.length >= worthIt) return 0;
     return Math.max(0, Math.ceil(this.#newestSince + SLOW - performance.now()));
   }
 
@@ -112,12 +100,10 @@ export class Coalescer<Request, Answer> {
     if (batch.length === 0) return this.#next();
     this.#alone = batch.length === 1;
     this.#underWay++;
-    const began = performance.now();
-    this.#newestSince = began;
+    this.#newestSince = performance.now();
     this.#next();
     try {
       const answers = await this.options.answer(batch.map(({ request }) => request));
-      this.#learn(batch.length, performance.now() - began);
       batch.forEach(({ resolve }, index) => resolve(answers[index]!));
     } catch (error) {
       for (const { reject } of batch) reject(error as Error);
@@ -128,21 +114,12 @@ export class Coalescer<Request, Answer> {
     this.#next();
   }
 
-  #learn(size: number, took: number): void {
-    if (size >= ENOUGH) this.#cost += WEIGHT * (took / size - this.#cost);
-  }
-
-  #mostAtOnce(): number {
-    const { maxBatch, inParts } = this.options;
-    return inParts ? Math.min(maxBatch, Math.max(ENOUGH, Math.floor(PART / this.#cost))) : maxBatch;
-  }
-
   #takeBatch(): Array<Queued<Request, Answer>> {
-    const oldest = performance.now() - this.options.maxAge;
+    const { maxBatch, maxAge } = this.options;
+    const oldest = performance.now() - maxAge;
     const batch: Array<Queued<Request, Answer>> = [];
-    const most = this.#mostAtOnce();
     let taken = 0;
-    for (; taken < this.#queue.length && batch.length < most; taken++) {
+    for (; taken < this.#queue.length && batch.length < maxBatch; taken++) {
       const queued = this.#queue[taken]!;
       if (queued.absence?.aborted) queued.reject(queued.absence.reason as Error);
       else if (queued.since >= oldest) batch.push(queued);
