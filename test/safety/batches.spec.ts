@@ -138,6 +138,21 @@ describe('the requests of a batch', () => {
     ]);
   });
 
+  it('are freed at once beside one that keeps its lock, also where the clock was set back since they began', async () => {
+    const [early, kept] = leasesOf(await store.acquire([request('early'), request('kept beside')]));
+    await session.query(
+      `UPDATE dblock_lock SET lock_time = lock_time + interval '30 s' WHERE lock_name = 'early'`,
+    );
+    await store.release([
+      { lockName: 'early', grantId: early!.grantId },
+      { lockName: 'kept beside', grantId: kept!.grantId, minHold: 60_000 },
+    ]);
+    expect(await store.acquire([request('early'), request('kept beside')])).toMatchObject([
+      { outcome: 'granted' },
+      { outcome: 'busy' },
+    ]);
+  });
+
   describe('are renewed, lost each by itself, never shortened, with what an operator has changed', () => {
     it.each([
       {

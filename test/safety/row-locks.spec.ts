@@ -4,7 +4,7 @@ import { LockClient, LockServer, StoreUnavailableError } from 'nestjs-db-lock';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LOCK_STORE } from '../../libs/db-lock/src/module/private-tokens.js';
-import type { LockStore } from '../../libs/db-lock/src/store/lock-store.js';
+import type { LeaseRecord, LockStore } from '../../libs/db-lock/src/store/lock-store.js';
 import { PATIENT } from '../faults/scene.js';
 import { tamperedPostgres } from '../faults/tampered-postgres.js';
 import { BlockingSession } from '../support/blocking-session.js';
@@ -157,19 +157,73 @@ describe('while somebody else has locked the row of a lock', () => {
     },
   );
 
-  it('a release that waits for the grant to somebody else is lost, and does not hurt that one', async () => {
-    const { lockName, grantId } = request('taken');
-    await store.acquire([{ ...request('taken'), grantId }]);
-    await session.lockRow('taken');
-    const releasing = store.release([{ lockName, grantId }]);
+  it('a lease that was renewed meanwhile is not given back', async () => {
+    const asking = request('renewed');
+    const [granted] = await store.acquire([asking]);
+    const { version } = (granted as { lease: LeaseRecord }).lease;
+    await session.lockRow('renewed');
+    const givingBack = store.release([{ lockName: 'renewed', grantId: asking.grantId, version }]);
     await session.awaitWaiter();
     await session.query(
-      `UPDATE dblock_lock SET grant_id = gen_random_uuid(), worker_name = 'bob', token = token + 1,
-        expire_time = clock_timestamp() + interval '1 minute' WHERE lock_name = 'taken'`,
+      `UPDATE dblock_lock SET expire_time = expire_time + interval '1 minute' WHERE lock_name = 'renewed'`,
     );
     await session.letGo();
-    expect((await releasing)[0]!.outcome).toBe('lost');
-    expect(await store.inspect([lockName])).toMatchObject([{ state: 'held', workerName: 'bob' }]);
+    expect((await givingBack)[0]!.outcome).toBe('lost');
+    expect((await store.inspect(['renewed']))[0]!.state).toBe('held');
+  });
+
+  it.each([
+    { how: 'by its grant', asked: (grantId: string) => ({ grantId }) },
+    { how: 'by its grant, with minHold', asked: (grantId: string) => ({ grantId, minHold: 1 }) },
+    { how: 'by its worker', asked: () => ({ workerName: 'ann' }) },
+  ])(
+    'a release $how that waits for the grant to somebody else is lost, and does not hurt that one',
+    async ({ how, asked }) => {
+      const lockName = `taken:${how}`;
+      const asking = request(lockName);
+      await store.acquire([asking]);
+      await session.lockRow(lockName);
+      const releasing = store.release([{ lockName, ...asked(asking.grantId) }]);
+      await session.awaitWaiter();
+      await session.query(
+        `UPDATE dblock_lock SET grant_id = gen_random_uuid(), worker_name = 'bob', token = token + 1,
+          expire_time = clock_timestamp() + interval '1 minute' WHERE lock_name = $1`,
+        [lockName],
+      );
+      await session.letGo();
+      expect((await releasing)[0]!.outcome).toBe('lost');
+      expect(await store.inspect([lockName])).toMatchObject([{ state: 'held', workerName: 'bob' }]);
+    },
+  );
+
+  it.each([
+    { how: 'by its grant', asked: (grantId: string) => ({ grantId }) },
+    { how: 'by its grant, with minHold', asked: (grantId: string) => ({ grantId, minHold: 1 }) },
+    { how: 'by its worker', asked: () => ({ workerName: 'ann' }) },
+  ])('a release $how of what somebody else has waits for nobody', async ({ how, asked }) => {
+    const lockName = `others:${how}`;
+    await store.acquire([{ ...request(lockName), workerName: 'bob' }]);
+    await session.lockRow(lockName);
+    const [answer] = await otherStore.release([{ lockName, ...asked(randomUUID()) }]);
+    await session.letGo();
+    expect(answer!.outcome).toBe('lost');
+  });
+
+  it('a lease that expires while it waits to be passed on is over, and the successor has the lock', async () => {
+    const ended = request('passed', 2_000);
+    const successor = { ...request('passed'), ticket: 1, workerName: 'bob' };
+    await store.acquire([ended]);
+    await session.lockRow('passed');
+    const passing = store.queue!.pass(randomUUID(), [
+      { lockName: 'passed', grantId: ended.grantId, successor },
+    ]);
+    await session.awaitWaiter();
+    await expired('passed');
+    const letGo = await session.letGo();
+    const answer = (await passing)[0]!;
+    expect(answer).toMatchObject({ outcome: 'passed', lease: { workerName: 'bob' } });
+    if (answer.outcome === 'passed')
+      expect(answer.lease.lockTime.getTime()).toBeGreaterThanOrEqual(letGo.getTime() - 1);
   });
 
   it('only that lock gets an error; the others of its batch are answered', async () => {

@@ -4,7 +4,7 @@ import { Coalescer } from '../store/coalescer.js';
 import { inBodies, type BulkItem, type BulkRoute } from './bulk-route.js';
 import type { HttpAnswer, HttpExchange, HttpRequest } from './http-exchange.js';
 
-/** The most requests that go together: as many as one statement of the server takes. */
+/** The most requests that go together: two statements of the server. */
 const MAX_BATCH = 256;
 
 /** The most batches under way, so that a slow one does not hold up those behind it. */

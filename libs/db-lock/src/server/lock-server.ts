@@ -78,10 +78,19 @@ export type AcquireSetResult = Granted<AcquireSetAnswer> | { outcome: 'busy'; ho
  */
 const MAX_BATCH = 128;
 
+/**
+ * So many requests are worth a statement beside the one that is under way: twice as many as would have gone with it. With fewer callers
+ * the two would hinder each other; with thousands of them and a database that is some milliseconds away, one at a time is too few.
+ */
+const WORTH_IT = 2 * MAX_BATCH;
+
+/** The most locks that are passed on at once. */
+const MAX_PASSES = 256;
+
 /** All leases of a process that are due, if there aren't more. */
 const MAX_RENEWALS = 1_000;
 
-/** The most statements of one kind under way. One is enough, unless it is slow: that one must not hold up those behind it. */
+/** The most statements of one kind under way. One is enough for hundreds of callers, unless it is slow: that one must not hold up those behind it. */
 const MAX_UNDER_WAY = { acquires: 3, renewals: 2, releases: 2 };
 
 /** How often it is tried to give back what a caller got who had gone, and the pause before the second try in milliseconds. */
@@ -131,6 +140,7 @@ export class LockServer {
       answer: (batch) => this.#watch.over(batch, () => acquireOncePerName(store, batch)),
       maxQueued,
       maxUnderWay: MAX_UNDER_WAY.acquires,
+      worthIt: WORTH_IT,
     });
     this.#renewals = new Coalescer({
       ...common,
@@ -142,9 +152,11 @@ export class LockServer {
       ...common,
       answer: (batch) => this.#watch.over([], () => store.release(batch)),
       maxUnderWay: MAX_UNDER_WAY.releases,
+      worthIt: WORTH_IT,
     });
     this.#passes = new Coalescer({
       ...common,
+      maxBatch: MAX_PASSES,
       answer: (batch) =>
         this.#watch.over(
           batch.map(({ successor }) => successor),

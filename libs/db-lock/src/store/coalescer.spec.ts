@@ -157,6 +157,41 @@ describe('the coalescer', () => {
     await slow;
   });
 
+  it('takes a batch for slow that takes twice as long as usual', async () => {
+    const { coalescer, batches, gates } = manual({ maxUnderWay: 2 });
+    for (let times = 0; times < 20; times++) {
+      const usual = coalescer.submit(times);
+      await pass(20);
+      gates[times]!.open();
+      await usual;
+    }
+    const slow = coalescer.submit(100);
+    await turn();
+    const next = coalescer.submit(200);
+    await pass(39);
+    expect(batches.at(-1)).toEqual([100]);
+    await pass(2);
+    expect(batches.at(-1)).toEqual([200]);
+    for (const gate of gates) gate.open();
+    await Promise.all([slow, next]);
+  });
+
+  it('waits for nobody but a batch that is still under way and not slow', async () => {
+    const { coalescer, batches, gates } = manual({ maxUnderWay: 2 });
+    const slow = coalescer.submit(1);
+    await pass(60);
+    const second = coalescer.submit(2);
+    await turn();
+    expect(batches).toEqual([[1], [2]]);
+    gates[1]!.open();
+    await second;
+    const third = coalescer.submit(3);
+    await turn();
+    expect(batches).toEqual([[1], [2], [3]]);
+    for (const gate of gates) gate.open();
+    await Promise.all([slow, third]);
+  });
+
   it('sends no batch beside one that is under way and not slow, however many queue', async () => {
     const { coalescer, batches, gates } = manual({ maxBatch: 2, maxUnderWay: 2 });
     const answers = Promise.all([1, 2, 3, 4, 5].map((request) => coalescer.submit(request)));

@@ -27,8 +27,15 @@ interface Queued<Request, Answer> {
   reject: (error: Error) => void;
 }
 
-/** A batch that takes longer is taken for slow: those behind it need not wait for it. Milliseconds. */
-const SLOW = 5;
+/**
+ * A batch is slow that takes so many times as long as usual, but for these bounds in milliseconds: those behind it need not wait for it.
+ * Where each batch takes long, as with a database that is far away, another one beside it would not be answered sooner.
+ */
+const SLOW = { times: 2, least: 5, most: 50 };
+
+/** How much the last batch counts for in what is usual, against all before; and of one that stood still, so many times the usual. */
+const WEIGHT = 0.2;
+const OUTLIER = 4;
 
 /** The request never left the queue, so it certainly had no effect. */
 export class QueuedTooLongError extends StoreUnavailableError {}
@@ -40,8 +47,10 @@ export class QueuedTooLongError extends StoreUnavailableError {}
  */
 export class Coalescer<Request, Answer> {
   #queue: Array<Queued<Request, Answer>> = [];
-  #underWay = 0;
-  #newestSince = 0;
+  /** When those that are under way were sent, the oldest first. */
+  readonly #underWay: number[] = [];
+  /** Milliseconds that a batch takes. */
+  #usual = 0;
   #scheduled = false;
   /** The last batch had one request only. */
   #alone = true;
@@ -88,10 +97,17 @@ export class Coalescer<Request, Answer> {
   /** For how many milliseconds the next batch waits for those under way, unless they end before. */
   #patience(): number {
     const { maxUnderWay = 1, worthIt = Infinity } = this.options;
-    if (this.#underWay === 0) return 0;
-    if (this.#underWay >= maxUnderWay) return Infinity;
+    const newest = this.#underWay.at(-1);
+    if (newest === undefined) return 0;
+    if (this.#underWay.length >= maxUnderWay) return Infinity;
     if (this.#queue.length >= worthIt) return 0;
-    return Math.max(0, Math.ceil(this.#newestSince + SLOW - performance.now()));
+    const slow = Math.min(Math.max(SLOW.times * this.#usual, SLOW.least), SLOW.most);
+    return Math.max(0, Math.ceil(newest + slow - performance.now()));
+  }
+
+  #learn(took: number): void {
+    if (this.#usual === 0) this.#usual = took;
+    else this.#usual += WEIGHT * (Math.min(took, OUTLIER * this.#usual) - this.#usual);
   }
 
   async #send(): Promise<void> {
@@ -99,8 +115,8 @@ export class Coalescer<Request, Answer> {
     const batch = this.#takeBatch();
     if (batch.length === 0) return this.#next();
     this.#alone = batch.length === 1;
-    this.#underWay++;
-    this.#newestSince = performance.now();
+    const sent = performance.now();
+    this.#underWay.push(sent);
     this.#next();
     try {
       const answers = await this.options.answer(batch.map(({ request }) => request));
@@ -108,7 +124,8 @@ export class Coalescer<Request, Answer> {
     } catch (error) {
       for (const { reject } of batch) reject(error as Error);
     }
-    this.#underWay--;
+    this.#underWay.splice(this.#underWay.indexOf(sent), 1);
+    this.#learn(performance.now() - sent);
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#next();

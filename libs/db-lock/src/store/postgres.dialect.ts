@@ -363,12 +363,14 @@ renewed AS (
   RETURNING lock.*, locked.wanted_place
 )`;
 
+  const areSomeLost = 'count(*) < cardinality($1::text[])';
+
   /**
    * Ends leases, and tells how many; where not all, which, by their places in the batch: the others are lost. Whether one is live is
    * asked at the statement's start: nobody else can have got the lock of a lease that was live then and whose row is still the same
    * now, however long this waited for the row. `next` lists who is to be woken: a place, a server and a grantId, with spaces between;
    * while nobody waits at all, no queue is looked at.
-   * @param ended the UPDATE's condition; and what else is told
+   * @param ended what the UPDATE sets, and where; and what else is told
    */
   const release = (
     requests: string,
@@ -387,34 +389,49 @@ ended AS (
 )
 SELECT
   count(*)::text AS count,
-  CASE WHEN count(*) < cardinality($1::text[]) THEN (SELECT string_agg(place::text, ',') FROM ended) END AS places,
+  CASE WHEN ${areSomeLost} THEN (SELECT string_agg(place::text, ',') FROM ended) END AS places,
   string_agg(place || ' ' || next, ',') FILTER (WHERE next IS NOT NULL) AS next,
   ${timeColumn('clock_timestamp()')} AS server_time${ended.told ?? ''}
 FROM ended`;
 
+  /** The leases that are there and look expired, by their places. */
+  const doubtful = `,
+  CASE WHEN ${areSomeLost} THEN (
+    SELECT string_agg(request.place::text, ',')
+    FROM request
+    CROSS JOIN LATERAL ${rowOf('request.lock_name', 'lock.grant_id, lock.expire_time')} AS lock
+    WHERE lock.grant_id = request.grant_id AND lock.expire_time <= statement_timestamp()
+  ) END AS doubtful`;
+
   /**
    * The same once the rows are locked: a lease that looks expired may be kept alive by a renewal whose commit is under way.
-   * @param ended with `request.held_…` for what the locked row says
+   * @param ended `isTheirs`: whether a row is of the lease that is meant; others are not waited for. `condition`: what else must hold
    */
-  const releaseLocked = (requests: string, ended: { set: string; condition: string; told?: string }) =>
+  const releaseLocked = (
+    requests: string,
+    {
+      isTheirs,
+      condition = '',
+      ...ended
+    }: { set: string; isTheirs: string; condition?: string; told?: string },
+  ) =>
     release(
       `${requests},
 locked AS MATERIALIZED (
   SELECT request.*, lock.*
   FROM request
-  CROSS JOIN LATERAL ${rowOfIn(
-    locks,
-    'request.lock_name',
-    `lock.worker_name AS held_worker_name, lock.grant_id AS held_grant_id, lock.expire_time AS held_until,
-      lock.xmin::text AS held_version`,
-    'FOR NO KEY UPDATE',
-  )} AS lock
+  CROSS JOIN LATERAL (
+    SELECT lock.grant_id AS held_grant_id, lock.expire_time AS held_until, lock.xmin::text AS held_version
+    FROM ${locks} AS lock
+    WHERE lock.lock_name = request.lock_name AND ${isTheirs}
+    OFFSET 0
+    FOR NO KEY UPDATE
+  ) AS lock
 )`,
       {
         ...ended,
         from: 'locked AS request',
-        condition: `request.held_until > statement_timestamp()
-    AND ${ended.condition}`,
+        condition: `request.held_until > statement_timestamp()${condition}`,
         grantId: 'request.held_grant_id',
       },
     );
@@ -422,7 +439,7 @@ locked AS MATERIALIZED (
   const isFreed = 'worker_name = NULL, grant_id = NULL, metadata = NULL, expire_time = statement_timestamp()';
 
   /** A lock that stays taken is nobody's: the lease is over, only the time is not. */
-  const staysTaken = 'lock.lock_time + request.min_hold > statement_timestamp()';
+  const staysTaken = `request.min_hold > interval '0' AND lock.lock_time + request.min_hold > statement_timestamp()`;
 
   return {
     /**
@@ -519,7 +536,10 @@ SELECT
 FROM renewed`,
     },
 
-    /** $1 names, $2 grant ids. A shortcut of `releaseMixed`: what is lost by it is to be asked of that one. */
+    /**
+     * $1 names, $2 grant ids. A shortcut of `releaseMixed`: tells which of the lost ones are `doubtful`, by their places; these are to be
+     * asked of that one.
+     */
     release: {
       name: 'db_lock_release',
       text: release(likeRequests, {
@@ -528,6 +548,7 @@ FROM renewed`,
         condition: `lock.grant_id = request.grant_id
     AND lock.expire_time > statement_timestamp()`,
         grantId: 'request.grant_id',
+        told: doubtful,
       }),
     },
 
@@ -552,7 +573,8 @@ FROM renewed`,
       grant_id = CASE WHEN ${staysTaken} THEN ${NOBODY} END,
       metadata = CASE WHEN ${staysTaken} THEN lock.metadata END,
       expire_time = CASE WHEN ${staysTaken} THEN lock.lock_time + request.min_hold ELSE statement_timestamp() END`,
-          condition: `request.held_grant_id = request.grant_id
+          isTheirs: 'lock.grant_id = request.grant_id',
+          condition: `
     AND (request.version IS NULL OR request.held_version = request.version)`,
         },
       ),
@@ -567,7 +589,7 @@ FROM renewed`,
   FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS item (lock_name, worker_name, place)`),
         {
           set: isFreed,
-          condition: 'request.held_worker_name = request.worker_name',
+          isTheirs: 'lock.worker_name = request.worker_name',
           told: `,
   string_agg(place || ' ' || grant_id, ',') AS grant_ids`,
         },
@@ -617,7 +639,7 @@ SET worker_name = CASE WHEN passed.passes THEN passed.new_worker_name END,
 FROM passed
 WHERE lock.lock_name = passed.lock_name
   AND passed.grant_id = passed.ended_grant_id
-  AND passed.expire_time > passed.now
+  AND passed.expire_time > statement_timestamp()
 RETURNING lock.*, lock.xmin::text AS version, passed.passes, passed.ended_grant_id
 ),
 gone AS (${leftQueue('ended')}

@@ -211,19 +211,37 @@ export interface EndedRow {
   server_time: Microseconds;
   /** Where the requests do not name them: likewise of a place and a grantId. */
   grant_ids?: string | null;
+  /** Of those that were not ended, the places of leases that only look expired, perhaps: a list; null for none. */
+  doubtful?: string | null;
 }
 
+/** What became of a lease that was to be ended. */
+export type EndedAnswer =
+  | Extract<ReleaseAnswer, { outcome: 'released' }>
+  /** `isDoubtful`: it may be live still. */
+  | (Extract<ReleaseAnswer, { outcome: 'lost' }> & { isDoubtful?: boolean });
+
 /** What became of the leases that were to be ended, each at the index of its request. */
-export function toEnded(row: EndedRow, batch: ReadonlyArray<{ grantId?: string }>): ReleaseAnswer[] {
+export function toEnded(row: EndedRow, batch: ReadonlyArray<{ grantId?: string }>): EndedAnswer[] {
   const serverTime = toTime(row.server_time);
   const grantIds = byIndex(row.grant_ids);
-  const answers = batch.map(({ grantId }, index): EndedAnswer => {
-    return { outcome: 'released', grantId: grantId ?? grantIds.get(index)!, next: null, serverTime };
+  const answers = batch.map(({ grantId }, index) => {
+    return {
+      outcome: 'released' as const,
+      grantId: grantId ?? grantIds.get(index)!,
+      next: null as NextInLine | null,
+      serverTime,
+    };
   });
   for (const [index, next] of byIndex(row.next)) answers[index]!.next = toNext({ next });
   if (Number(row.count) === batch.length) return answers;
   const ended = byIndex(row.places);
-  return answers.map((answer, index) => (ended.has(index) ? answer : { outcome: 'lost', serverTime }));
+  const doubtful = byIndex(row.doubtful);
+  return answers.map((answer, index) =>
+    ended.has(index)
+      ? answer
+      : { outcome: 'lost', serverTime, ...(doubtful.has(index) && { isDoubtful: true }) },
+  );
 }
 
 /** A list of places in a batch, from 1 on, each with what is said of it after a space: by their indexes. */
@@ -235,8 +253,6 @@ function byIndex(list: string | null | undefined): Map<number, string> {
     }),
   );
 }
-
-type EndedAnswer = Extract<ReleaseAnswer, { outcome: 'released' }>;
 
 /** A row of a lock as it is looked at. */
 export interface LookRow extends LockRow {

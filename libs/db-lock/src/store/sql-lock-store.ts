@@ -11,6 +11,7 @@ import { Lanes } from './lanes.js';
 import type {
   AcquireAnswer,
   AcquireSetAnswer,
+  ErrorAnswer,
   HolderRecord,
   InspectedLock,
   LeaseRecord,
@@ -33,6 +34,7 @@ import {
   toRenewed,
   toTaken,
   toTime,
+  type EndedAnswer,
   type EndedRow,
   type LockRow,
   type LookRow,
@@ -238,23 +240,23 @@ export class SqlLockStore implements LockStore {
     return requests.map((request) => answers[isByGrant(request) ? 'grant' : 'worker'].next().value!);
   }
 
-  /** Nearly all are ended by the shortcut. What it finds lost may be kept alive by a renewal whose commit is under way. */
+  /** Nearly all are ended by the shortcut. A lease that looks expired may be kept alive by a renewal whose commit is under way. */
   async #endByGrant(requests: readonly ReleaseByGrant[]): Promise<ReleaseAnswer[]> {
     const mixed = (batch: readonly ReleaseByGrant[]) =>
       this.#end(batch, this.#sql.releaseMixed, mixedReleaseValues);
     if (!requests.every(isPlain)) return mixed(requests);
     const answers = await this.#end(requests, this.#sql.release, releaseValues);
-    const lost = requests.filter((_, index) => answers[index]!.outcome === 'lost');
-    if (lost.length === 0) return answers;
-    const again = (await mixed(lost)).values();
-    return answers.map((answer) => (answer.outcome === 'lost' ? again.next().value! : answer));
+    const doubtful = requests.filter((_, index) => isDoubtful(answers[index]!));
+    if (doubtful.length === 0) return answers;
+    const again = (await mixed(doubtful)).values();
+    return answers.map((answer) => (isDoubtful(answer) ? again.next().value! : answer));
   }
 
   #end<Request extends ReleaseRequest & { grantId?: string }>(
     requests: readonly Request[],
     statement: Statement,
     values: (batch: readonly Request[]) => unknown[],
-  ): Promise<ReleaseAnswer[]> {
+  ): Promise<Array<EndedAnswer | ErrorAnswer>> {
     return answerEach(requests, this.#patience, async (batch) => {
       const [row] = await this.#lanes.release.run<EndedRow>(statement, values(batch));
       return toEnded(row!, batch);
@@ -283,6 +285,8 @@ export class SqlLockStore implements LockStore {
     await this.connections.destroy();
   }
 }
+
+const isDoubtful = (answer: EndedAnswer | ErrorAnswer) => answer.outcome === 'lost' && answer.isDoubtful;
 
 const isQueued = ({ ticket }: AcquireRequest) => typeof ticket === 'number';
 
