@@ -20,15 +20,6 @@ interface Fault {
   play: (scene: Scene, session: BlockingSession) => Promise<void>;
 }
 
-const expired = (session: BlockingSession) =>
-  until('the lease has expired', 10_000, async () => {
-    const rows = await session.query(
-      'SELECT FROM dblock_lock WHERE lock_name = $1 AND expire_time <= clock_timestamp()',
-      [NAME],
-    );
-    return rows.length > 0;
-  });
-
 const waiters = (session: BlockingSession, count: number) =>
   until(`${count} wait for the row`, 10_000, async () => {
     await session.query('SELECT pg_stat_clear_snapshot()'); // else one transaction always sees the same
@@ -48,7 +39,7 @@ const FAULTS: Fault[] = [
     },
     async play(scene, session) {
       await scene.ann.acquire(NAME, { ttl: 2000 });
-      await expired(session);
+      await session.awaitExpiry(NAME);
       await session.lockRow(NAME);
       const acquiring = [scene.ann, scene.bob].map((client) => client.tryAcquire(NAME, { ttl: '60s' }));
       await waiters(session, 2);
@@ -110,7 +101,7 @@ const FAULTS: Fault[] = [
     },
     async play(scene, session) {
       const lease = await scene.ann.acquire(NAME, { ttl: 3_000 });
-      await expired(session);
+      await session.awaitExpiry(NAME);
       await scene.recorder.write(lease);
     },
   },
@@ -123,7 +114,7 @@ const FAULTS: Fault[] = [
     },
     async play(scene, session) {
       const lease = await scene.ann.acquire(NAME, { ttl: 3_000 });
-      await expired(session);
+      await session.awaitExpiry(NAME);
       await scene.recorder.write(await scene.bob.acquire(NAME, { ttl: '60s' }));
       await scene.recorder.write(lease);
     },
@@ -134,7 +125,7 @@ const FAULTS: Fault[] = [
     tampering: { pattern: /lock\.grant_id = request\.grant_id/, replacement: 'true' },
     async play(scene, session) {
       const lease = await scene.ann.acquire(NAME, { ttl: 3_000 });
-      await expired(session);
+      await session.awaitExpiry(NAME);
       const successor: Lease = await scene.bob.acquire(NAME, { ttl: '60s' });
       await lease.release().catch(() => undefined);
       await scene.recorder.write(successor);
@@ -147,7 +138,7 @@ const FAULTS: Fault[] = [
     async play({ ann, bob, server }, session) {
       const grantId = randomUUID();
       await ann.acquire(NAME, { ttl: 3_000, grantId });
-      await expired(session);
+      await session.awaitExpiry(NAME);
       await bob.acquire(NAME, { ttl: 5_000 });
       let isGranted = false;
       const waiting = ann.acquire(NAME, { ttl: '60s', wait: '60s' }).finally(() => (isGranted = true));

@@ -20,6 +20,13 @@ const request = (lockName: string, ttl = 60_000) => ({
   metadata: null,
 });
 
+/** The ways in which a lease may be released. */
+const RELEASES = [
+  { how: 'by its grant', asked: (grantId: string) => ({ grantId }) },
+  { how: 'by its grant, with minHold', asked: (grantId: string) => ({ grantId, minHold: 1 }) },
+  { how: 'by its worker', asked: () => ({ workerName: 'ann' }) },
+];
+
 describe('while somebody else has locked the row of a lock', () => {
   let database: TestDatabase;
   let apps: INestApplication[];
@@ -47,15 +54,6 @@ describe('while somebody else has locked the row of a lock', () => {
     for (const app of apps) await app.close();
     await database.drop();
   });
-
-  const expired = (lockName: string) =>
-    until('the lease has expired', 30_000, async () => {
-      const rows = await session.query(
-        'SELECT FROM dblock_lock WHERE lock_name = $1 AND expire_time <= clock_timestamp()',
-        [lockName],
-      );
-      return rows.length > 0;
-    });
 
   it('a lease begins after the row was locked, not when the statement began', async () => {
     await (await locks.acquire('late')).release();
@@ -111,7 +109,7 @@ describe('while somebody else has locked the row of a lock', () => {
     await session.lockRow('expiring');
     const renewing = store.renew([{ lockName, grantId, ttl: 60_000 }]);
     await session.awaitWaiter();
-    await expired(lockName);
+    await session.awaitExpiry(lockName);
     await session.letGo();
     expect((await renewing)[0]!.outcome).not.toBe('renewed');
     expect((await store.inspect([lockName]))[0]!.state).toBe('expired');
@@ -123,18 +121,14 @@ describe('while somebody else has locked the row of a lock', () => {
     await session.lockRow('too-late');
     const releasing = store.release([{ lockName, grantId }]);
     await session.awaitWaiter();
-    await expired(lockName);
+    await session.awaitExpiry(lockName);
     await session.letGo();
     // Nobody else can have had the lock meanwhile: its row was locked all the time, and has not changed.
     expect((await releasing)[0]!.outcome).toBe('released');
     expect((await store.inspect([lockName]))[0]!.state).toBe('released');
   });
 
-  it.each([
-    { how: 'by its grant', asked: (grantId: string) => ({ grantId }) },
-    { how: 'by its grant, with minHold', asked: (grantId: string) => ({ grantId, minHold: 1 }) },
-    { how: 'by its worker', asked: () => ({ workerName: 'ann' }) },
-  ])(
+  it.each(RELEASES)(
     'a lease that a renewal under way keeps alive is not lost, when it is released $how',
     async ({ how, asked }) => {
       const lockName = `renewing:${how}`;
@@ -172,11 +166,7 @@ describe('while somebody else has locked the row of a lock', () => {
     expect((await store.inspect(['renewed']))[0]!.state).toBe('held');
   });
 
-  it.each([
-    { how: 'by its grant', asked: (grantId: string) => ({ grantId }) },
-    { how: 'by its grant, with minHold', asked: (grantId: string) => ({ grantId, minHold: 1 }) },
-    { how: 'by its worker', asked: () => ({ workerName: 'ann' }) },
-  ])(
+  it.each(RELEASES)(
     'a release $how that waits for the grant to somebody else is lost, and does not hurt that one',
     async ({ how, asked }) => {
       const lockName = `taken:${how}`;
@@ -196,11 +186,7 @@ describe('while somebody else has locked the row of a lock', () => {
     },
   );
 
-  it.each([
-    { how: 'by its grant', asked: (grantId: string) => ({ grantId }) },
-    { how: 'by its grant, with minHold', asked: (grantId: string) => ({ grantId, minHold: 1 }) },
-    { how: 'by its worker', asked: () => ({ workerName: 'ann' }) },
-  ])('a release $how of what somebody else has waits for nobody', async ({ how, asked }) => {
+  it.each(RELEASES)('a release $how of what somebody else has waits for nobody', async ({ how, asked }) => {
     const lockName = `others:${how}`;
     await store.acquire([{ ...request(lockName), workerName: 'bob' }]);
     await session.lockRow(lockName);
@@ -218,7 +204,7 @@ describe('while somebody else has locked the row of a lock', () => {
       { lockName: 'passed', grantId: ended.grantId, successor },
     ]);
     await session.awaitWaiter();
-    await expired('passed');
+    await session.awaitExpiry('passed');
     const letGo = await session.letGo();
     const answer = (await passing)[0]!;
     expect(answer).toMatchObject({ outcome: 'passed', lease: { workerName: 'bob' } });

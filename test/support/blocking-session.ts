@@ -53,6 +53,17 @@ export class BlockingSession {
     });
   }
 
+  /** Waits until the lease of a lock is over, by the database's clock. */
+  async awaitExpiry(lockName: string): Promise<void> {
+    await until('the lease has expired', PATIENCE, async () => {
+      const rows = await this.query(
+        'SELECT FROM dblock_lock WHERE lock_name = $1 AND expire_time <= clock_timestamp()',
+        [lockName],
+      );
+      return rows.length > 0;
+    });
+  }
+
   async close(): Promise<void> {
     await this.#client.end();
   }

@@ -42,7 +42,7 @@ export interface HistoryRow {
 }
 
 /** Whole milliseconds: exact until the year 2255. */
-const milliseconds = (time: Microseconds) => Math.floor(Number(time) / 1000);
+const milliseconds = (time: Microseconds | number) => Math.floor(Number(time) / 1000);
 
 export const toTime = (microseconds: Microseconds) => new Date(milliseconds(microseconds));
 
@@ -56,8 +56,7 @@ export const timeLeft = (
 ) => timeBetween(Number(server_time), Number(expire_time), longer);
 
 /** Whole milliseconds between two times in microseconds, never below 0. */
-const timeBetween = (from: number, to: number, longer = 0) =>
-  Math.max(0, Math.floor((to - from) / 1000) + longer);
+const timeBetween = (from: number, to: number, longer = 0) => Math.max(0, milliseconds(to - from) + longer);
 
 const metadata = (json: string | null) => (json === null ? null : (JSON.parse(json) as LockMetadata));
 
@@ -113,7 +112,7 @@ export function toTaken(row: TakenRow, batch: readonly AcquireRequest[]): Array<
   const endOf = sharedDates();
   for (const [at, place] of places.entries()) {
     const { lockName, workerName, grantId, metadata, ttl } = batch[place - 1]!;
-    const lockTime = Math.floor(times[at]! / 1000);
+    const lockTime = milliseconds(times[at]!);
     const taken = startOf(lockTime);
     // All that the request does not say itself follows from when it was taken.
     leases[place - 1] = {
@@ -191,7 +190,7 @@ export function toRenewed(row: RenewedRow, batch: readonly HeldRenewRequest[]): 
       grantId,
       fencingToken,
       lockTime,
-      expireTime: endOf(Math.floor(expireTime / 1000)),
+      expireTime: endOf(milliseconds(expireTime)),
       metadata: metadata[place] ?? null,
       serverTime,
       timeLeft: timeBetween(now, expireTime),
