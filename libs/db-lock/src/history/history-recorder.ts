@@ -1,11 +1,10 @@
 import { Logger } from '@nestjs/common';
 import { monotonicNow } from '../lease/clock.js';
 import { inTime } from '../lease/in-time.js';
-import { RecentKeys } from '../lease/recent-keys.js';
-import { RecentMap } from '../lease/recent-map.js';
 import type { AcquireRequest, ReleaseRequest } from '../lease/requests.js';
 import type { HistoryEntry, HistoryStore } from '../store/history-store.js';
 import type { ExpiredLease, HolderRecord, LeaseRecord } from '../store/lock-store.js';
+import { GrantBook, type KnownGrant } from './grant-book.js';
 import type { HistorySettings } from './options.js';
 import type { StoreClock } from '../lease/store-clock.js';
 import { TallySheet } from './tally-sheet.js';
@@ -26,25 +25,14 @@ const TRIM_INTERVAL = 60_000;
 const MAX_EVENTS = 1_000;
 const MAX_TROUBLE = 1_000;
 
-/** At least so many leases are remembered, to tell whose it was that ended, and how long it lasted. */
+/** At least so many leases are remembered, to tell whose it was that ended, and how long it lasted; who releases one twice has lost nothing. */
 const LEASES = 20_000;
-
-/** At least so many grants are remembered as released: who releases twice has lost nothing. */
-const RELEASED = 20_000;
 
 /** A warning that writing fails comes no more often than that, in milliseconds. */
 const WARNING_INTERVAL = 60_000;
 
 /** How long the end of the application waits for what is left to be written, in milliseconds. */
 const CLOSE_PATIENCE = 5_000;
-
-interface KnownLease {
-  workerName: string;
-  fencingToken: number;
-  began: number;
-  /** When its last renewal was recorded. */
-  renewed: number;
-}
 
 type Event = Omit<HistoryEntry, 'age' | 'time'> & { at: number };
 
@@ -54,8 +42,7 @@ type Event = Omit<HistoryEntry, 'age' | 'time'> & { at: number };
  */
 export class HistoryRecorder {
   readonly #logger = new Logger('DbLock');
-  readonly #leases = new RecentMap<string, KnownLease>(LEASES);
-  readonly #released = new RecentKeys<string>(RELEASED);
+  readonly #leases = new GrantBook(LEASES);
   readonly #sheet = new TallySheet();
   #events: Event[] = [];
   #trouble: Event[] = [];
@@ -73,19 +60,13 @@ export class HistoryRecorder {
   ) {}
 
   /** @param wait how long the lease was waited for, in milliseconds; 0 when it wasn't */
-  acquired({ lockName, workerName, grantId, fencingToken }: LeaseRecord, wait: number): void {
+  acquired(lease: LeaseRecord, wait: number): void {
     const at = monotonicNow();
-    this.#leases.set(grantId, { workerName, fencingToken, began: at, renewed: at });
+    this.#leases.begin(lease, at);
     this.#count('acquired');
     if (wait > 0) this.#sheet.waited(wait);
     if (this.#isFull) return;
-    this.#note(
-      'acquired',
-      at,
-      lockName,
-      { workerName, grantId, fencingToken },
-      wait > 0 ? { wait: Math.round(wait) } : null,
-    );
+    this.#note('acquired', at, lease.lockName, whoseIs(lease), wait > 0 ? { wait: Math.round(wait) } : null);
   }
 
   refused({ lockName }: Pick<AcquireRequest, 'lockName'>): void {
@@ -109,14 +90,11 @@ export class HistoryRecorder {
     );
   }
 
-  renewed({ lockName, workerName, grantId, fencingToken }: LeaseRecord): void {
-    const at = monotonicNow();
+  renewed(lease: LeaseRecord): void {
     if (this.#isFull) return; // Before anything is remembered: of a hundred thousand leases, each would drive another one out.
-    let lease = this.#leases.get(grantId);
-    if (lease && at - lease.renewed < this.settings.renewals) return;
-    if (lease) lease.renewed = at;
-    else this.#leases.set(grantId, (lease = { workerName, fencingToken, began: NaN, renewed: at }));
-    this.#note('renewed', at, lockName, { workerName, grantId, fencingToken }, null);
+    const at = monotonicNow();
+    if (this.#leases.renew(lease, at, this.settings.renewals))
+      this.#note('renewed', at, lease.lockName, whoseIs(lease), null);
   }
 
   released(request: ReleaseRequest): void {
@@ -132,18 +110,17 @@ export class HistoryRecorder {
       );
       return;
     }
-    const lease = this.#ended(request.grantId, at);
-    this.#released.add(request.grantId);
-    if (this.#isFull) return;
-    this.#note('released', at, request.lockName, holderOf(request.grantId, lease), null);
+    const { lockName, grantId } = request;
+    const lease = this.#lasted(this.#leases.release(grantId), at);
+    if (!this.#isFull) this.#note('released', at, lockName, holderOf(grantId, lease), null);
   }
 
   /** A holder came to renew or to release a lease that is over. */
   lost(lockName: string, grantId: string): void {
-    if (this.#released.has(grantId)) return;
+    if (this.#leases.isReleased(grantId)) return;
     const at = monotonicNow();
     this.#count('lost');
-    this.#note('lost', at, lockName, holderOf(grantId, this.#ended(grantId, at)), null);
+    this.#note('lost', at, lockName, holderOf(grantId, this.#lasted(this.#leases.lose(grantId), at)), null);
   }
 
   /** A lease was never released, and somebody else got the lock. */
@@ -160,7 +137,7 @@ export class HistoryRecorder {
   /** An operator has ended a lease. */
   forced({ grantId }: LeaseRecord): void {
     this.#count('forced');
-    this.#ended(grantId, monotonicNow());
+    this.#lasted(this.#leases.lose(grantId), monotonicNow());
   }
 
   /** Writes what is left, as far as that goes soon. Nothing is recorded afterwards. */
@@ -173,11 +150,9 @@ export class HistoryRecorder {
     });
   }
 
-  #ended(grantId: string, at: number): KnownLease | undefined {
-    const lease = this.#leases.get(grantId);
-    if (!lease) return undefined;
-    this.#leases.delete(grantId);
-    if (lease.began === lease.began) this.#sheet.held(at - lease.began);
+  /** Counts for how long a lease was held that is over now, where that is known. */
+  #lasted(lease: KnownGrant | undefined, at: number): KnownGrant | undefined {
+    if (lease && !Number.isNaN(lease.began)) this.#sheet.held(at - lease.began);
     return lease;
   }
 
@@ -263,6 +238,12 @@ export class HistoryRecorder {
 
 const isOver = (since: number, interval: number) => monotonicNow() - since >= interval;
 
-function holderOf(grantId: string, lease: KnownLease | undefined) {
+const whoseIs = ({ workerName, grantId, fencingToken }: LeaseRecord) => ({
+  workerName,
+  grantId,
+  fencingToken,
+});
+
+function holderOf(grantId: string, lease: KnownGrant | undefined) {
   return { grantId, workerName: lease?.workerName ?? null, fencingToken: lease?.fencingToken ?? null };
 }

@@ -1,3 +1,4 @@
+import { numberArray, textArray } from './array-literal.js';
 import {
   COUNTED,
   type Changes,
@@ -42,14 +43,14 @@ export class SqlHistory implements HistoryStore {
 
   async record(entries: readonly HistoryEntry[]): Promise<void> {
     await this.reader.ask(this.sql.record, [
-      entries.map(({ lockName }) => lockName),
-      entries.map(({ event }) => event),
-      entries.map(({ workerName }) => workerName),
-      entries.map(({ grantId }) => grantId),
-      entries.map(({ fencingToken }) => fencingToken),
-      entries.map(({ details }) => details && JSON.stringify(details)),
-      entries.map(({ age }) => age),
-      entries.map(({ time }) => time),
+      textArray(entries, ({ lockName }) => lockName),
+      textArray(entries, ({ event }) => event),
+      textArray(entries, ({ workerName }) => workerName),
+      textArray(entries, ({ grantId }) => grantId),
+      numberArray(entries, ({ fencingToken }) => fencingToken),
+      textArray(entries, ({ details }) => details && JSON.stringify(details)),
+      numberArray(entries, ({ age }) => age),
+      numberArray(entries, ({ time }) => time),
     ]);
   }
 
