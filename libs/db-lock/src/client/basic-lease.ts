@@ -2,6 +2,7 @@ import type { AsyncResource } from 'node:async_hooks';
 import { inspect, type InspectOptions } from 'node:util';
 import { Deadline } from '../lease/deadline.js';
 import { LeaseLostError, type LostReason } from '../lease/errors.js';
+import { NOWHERE, type Listed } from '../lease/roster.js';
 import type { LeaseKey, ReleaseOutcome } from './lock-transport.js';
 import { promised } from './promised.js';
 
@@ -22,7 +23,7 @@ type State = 'held' | 'lost' | 'released';
  * One grant of a lock, as every lock server can give it. It counts as lost from the local deadline on, whether or not
  * the server can be asked.
  */
-export class BasicLease {
+export class BasicLease implements Listed {
   #state: State = 'held';
   #lostError?: LeaseLostError;
   #controller?: AbortController;
@@ -32,6 +33,7 @@ export class BasicLease {
   readonly #observer: LeaseObserver;
   readonly #minHold?: number;
   readonly #deadline = new Deadline(this);
+  #place = NOWHERE;
 
   /** @internal Leases are made by the client. */
   constructor(key: LeaseKey, observer: LeaseObserver, deadline: number, minHold?: number) {
@@ -93,6 +95,15 @@ export class BasicLease {
   /** Shown by `console.log` as `toJSON` has it. */
   [inspect.custom](_depth: number, options: InspectOptions): string {
     return `${this.constructor.name} ${inspect(this.toJSON(), options)}`;
+  }
+
+  /** @internal Among the live leases of its client. */
+  get place(): number {
+    return this.#place;
+  }
+
+  set place(place: number) {
+    this.#place = place;
   }
 
   /** @internal */

@@ -11,6 +11,7 @@ import {
 } from '../lease/errors.js';
 import type { LockEventSink } from '../events/lock-events.js';
 import type { WaitingAcquireRequest } from '../lease/requests.js';
+import { Roster } from '../lease/roster.js';
 import { splitReentrant, type BasicAcquireOptions, type Reentrancy } from './acquire-options.js';
 import type { BasicLease, LeaseObserver } from './basic-lease.js';
 import { Hold, holdHere } from './lease-context.js';
@@ -101,7 +102,7 @@ export abstract class BasicLockClient<
   Confirmation extends BasicConfirmation = BasicConfirmation,
 > {
   protected readonly logger = new Logger('DbLock');
-  readonly #live = new Set<BasicLease>();
+  readonly #live = new Roster<BasicLease>();
   readonly #closing = new AbortController();
   #closed = false;
 
