@@ -37,6 +37,12 @@ const SLOW = { times: 2, least: 5, most: 50 };
 const WEIGHT = 0.2;
 const OUTLIER = 4;
 
+/**
+ * After so many batches that left at once, one lets the event loop turn. It must: whoever asks again as soon as an answer is there, which
+ * a store that is down may give at once, would stop it for good.
+ */
+const MOST_WITHOUT_TURN = 100;
+
 /** The request never left the queue, so it certainly had no effect. */
 export class QueuedTooLongError extends StoreUnavailableError {}
 
@@ -54,11 +60,8 @@ export class Coalescer<Request, Answer> {
   #scheduled = false;
   /** The last batch had one request only. */
   #alone = true;
-  /**
-   * The event loop has turned since one left at once. It must: whoever asks again as soon as an answer is there, which
-   * a store that is down may give at once, would stop it for good.
-   */
-  #turned = true;
+  /** How many batches have left since one let the event loop turn. */
+  #withoutTurn = 0;
   #timer?: NodeJS.Timeout;
 
   constructor(private readonly options: CoalescerOptions<Request, Answer>) {}
@@ -82,11 +85,11 @@ export class Coalescer<Request, Answer> {
     const patience = this.#patience();
     if (patience === 0) {
       this.#scheduled = true;
-      if (this.#alone && this.#turned) {
-        this.#turned = false;
-        process.nextTick(() => void this.#send());
-        setImmediate(() => (this.#turned = true));
-      } else setImmediate(() => void this.#send());
+      if (this.#alone && this.#withoutTurn++ < MOST_WITHOUT_TURN) process.nextTick(() => void this.#send());
+      else {
+        this.#withoutTurn = 0;
+        setImmediate(() => void this.#send());
+      }
     } else if (patience < Infinity && !this.#timer)
       this.#timer = setTimeout(() => {
         this.#timer = undefined;

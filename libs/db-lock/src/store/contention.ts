@@ -6,7 +6,7 @@ import type { AcquireAnswer, LockStore } from './lock-store.js';
  * names: they were all waiting when the store decided. Only who repeats the holder's own grantId needs an answer of
  * its own.
  */
-export async function acquireOncePerName(
+export function acquireOncePerName(
   store: LockStore,
   requests: readonly AcquireRequest[],
 ): Promise<AcquireAnswer[]> {
@@ -15,9 +15,16 @@ export async function acquireOncePerName(
     const rival = first.get(request.lockName);
     if (!rival || placeOf(request) < placeOf(rival)) first.set(request.lockName, request);
   }
-  const contenders = [...first.values()];
-  if (contenders.length === requests.length) return store.acquire(requests);
+  return first.size === requests.length ? store.acquire(requests) : acquireForFirst(store, requests, first);
+}
 
+/** @param first who contends for each name */
+async function acquireForFirst(
+  store: LockStore,
+  requests: readonly AcquireRequest[],
+  first: ReadonlyMap<string, AcquireRequest>,
+): Promise<AcquireAnswer[]> {
+  const contenders = [...first.values()];
   const decided = new Map<string, AcquireAnswer>();
   (await store.acquire(contenders)).forEach((answer, index) =>
     decided.set(contenders[index]!.lockName, answer),

@@ -5,9 +5,13 @@ import { sessionSettings, transactionStart, type Purpose, type SessionTimeouts }
 import type { Statement } from './postgres.fragments.js';
 import type { SessionKind } from './session-kind.js';
 
+interface Result<Row> {
+  rows: Row[];
+}
+
 /** What we use of a node-pg client. */
 interface Client {
-  query<Row>(statement: object | string): Promise<{ rows: Row[] }>;
+  query<Row>(statement: object | string): Promise<Result<Row>>;
   on(event: 'notice', listener: (notice: Notice) => void): void;
   on(event: 'error' | 'end', listener: (error?: Error) => void): void;
   off: Client['on'];
@@ -61,9 +65,9 @@ export class Lane {
 
   /** Runs one statement. Rejects when the server refuses it, and when its outcome is unknown. */
   run<Row>(statement: Statement, values: readonly unknown[]): Promise<Row[]> {
-    this.#pending++;
     const asked = monotonicNow();
-    const turn = this.#tail.then(() => this.#runNow<Row>(statement, values, asked));
+    const runNow = () => this.#runNow<Row>(statement, values, asked);
+    const turn = this.#pending++ === 0 ? runNow() : this.#tail.then(runNow);
     this.#tail = turn.catch(() => undefined);
     return turn;
   }
@@ -81,7 +85,7 @@ export class Lane {
       const { maxAge = Infinity } = this.options;
       if (monotonicNow() - asked > maxAge)
         throw new Error(`The statement stood in line for more than ${maxAge} ms.`);
-      const connection = await this.#connect();
+      const connection = this.#usable ?? (await this.#connect());
       return await this.#runOn<Row>(connection, statement, values);
     } finally {
       this.#pending--;
@@ -95,7 +99,7 @@ export class Lane {
   ): Promise<Row[]> {
     try {
       connection.warning = undefined;
-      const rows =
+      const { rows } =
         this.options.sessions === 'pooled'
           ? await this.#runInTransaction<Row>(connection, statement, values)
           : await this.#query<Row>(connection, { ...statement, values });
@@ -114,27 +118,32 @@ export class Lane {
     connection: Connection,
     { text }: Statement,
     values: readonly unknown[],
-  ): Promise<Row[]> {
+  ): Promise<Result<Row>> {
     const { purpose, timeouts } = this.options;
     await this.#query(connection, { text: transactionStart(purpose, timeouts) });
     try {
-      const rows = await this.#query<Row>(connection, { text, values });
+      const result = await this.#query<Row>(connection, { text, values });
       await this.#query(connection, { text: 'COMMIT' });
-      return rows;
+      return result;
     } catch (error) {
       if (isRefusal(error)) await this.#query(connection, { text: 'ROLLBACK' });
       throw error;
     }
   }
 
-  async #query<Row>(connection: Connection, statement: Partial<Statement> & { values?: readonly unknown[] }) {
-    const query_timeout = this.options.timeouts.statement + GRACE;
-    const { rows } = await connection.client.query<Row>({ ...statement, query_timeout });
-    return rows;
+  #query<Row>(
+    { client }: Connection,
+    statement: Partial<Statement> & { values?: readonly unknown[] },
+  ): Promise<Result<Row>> {
+    return client.query({ ...statement, query_timeout: this.options.timeouts.statement + GRACE });
+  }
+
+  /** The connection that is there, unless it is broken. */
+  get #usable(): Connection | undefined {
+    return this.#connection?.broken ? undefined : this.#connection;
   }
 
   async #connect(): Promise<Connection> {
-    if (this.#connection && !this.#connection.broken) return this.#connection;
     this.#connection?.release(this.#connection.broken);
     this.#connection = undefined;
 
