@@ -121,6 +121,37 @@ describe('passing a lock on', () => {
   });
 });
 
+describe('a release', () => {
+  let heard: string[];
+
+  beforeEach(async () => {
+    heard = await scene.eavesdrop();
+    store.queue!.listen({ server: HERE, onWakeUp: () => undefined, onMode: () => undefined });
+  });
+
+  async function release(...waiters: Array<[server: string, workerName: string]>) {
+    const { lease } = await acquire(request('ann'));
+    for (const waiter of waiters) await join(...waiter);
+    const [answer] = await store.release([{ lockName: NAME, grantId: lease.grantId }]);
+    return answer;
+  }
+
+  it('notifies another server whose waiter is next', async () => {
+    const next = { server: ELSEWHERE, isTold: true };
+    expect(await release([ELSEWHERE, 'eve'], [HERE, 'bob'])).toMatchObject({ outcome: 'released', next });
+    await until('the notification is there', PATIENCE, () => heard.length > 0);
+    expect(heard).toEqual([NAME]);
+  });
+
+  it('notifies nobody when the next waits here', async () => {
+    const answer = await release([HERE, 'bob'], [ELSEWHERE, 'eve']);
+    expect(answer).toEqual(expect.objectContaining({ next: { server: HERE, grantId: expect.any(String) } }));
+    await store.queue!.wake([{ server: ELSEWHERE, lockName: 'afterwards' }]);
+    await until('the notification is there', PATIENCE, () => heard.length > 0);
+    expect(heard).toEqual(['afterwards']);
+  });
+});
+
 describe('places in the queue', () => {
   let room: WaitingRoom;
   let stay: jest.SpiedFunction<WaitQueue['stay']>;

@@ -30,7 +30,10 @@ export function rawLocks(acquiring, releasing, ttl) {
       return {
         release: async () =>
           theOnlyRow(
-            await releasing.query({ ...STATEMENTS.release, values: releaseValues([{ lockName, grantId }]) }),
+            await releasing.query({
+              ...STATEMENTS.release,
+              values: releaseValues([{ lockName, grantId }], null),
+            }),
           ),
         renew: async () =>
           theOnlyRow(

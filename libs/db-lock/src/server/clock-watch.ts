@@ -33,14 +33,17 @@ export class ClockWatch {
     private readonly events?: LockEventSink,
   ) {}
 
-  /** Asks the store, for leases of such TTLs in milliseconds if for any, and passes its answers on. */
-  async over<Answers extends readonly object[]>(
+  /**
+   * Takes note of answers and passes them on.
+   * @param requests what leases were asked for, if any, with their TTLs in milliseconds
+   * @param sentAt when the store was asked, on the monotonic clock
+   */
+  heard<Answers extends readonly object[]>(
     requests: ReadonlyArray<{ ttl: number }>,
-    ask: () => Promise<Answers>,
-  ): Promise<Answers> {
+    sentAt: number,
+    answers: Answers,
+  ): Answers {
     for (const { ttl } of requests) if (ttl < this.#shortest) this.#shortest = ttl;
-    const sentAt = monotonicNow();
-    const answers = await ask();
     const time = timeIn(answers);
     if (time) this.#hear(time, sentAt);
     return answers;

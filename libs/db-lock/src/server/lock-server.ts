@@ -1,6 +1,5 @@
 import { Logger } from '@nestjs/common';
 import type { z } from 'zod';
-import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { monotonicNow } from '../lease/clock.js';
 import { ClientClosedError, InvalidLockRequestError } from '../lease/errors.js';
@@ -137,35 +136,39 @@ export class LockServer {
     const common = { maxBatch: MAX_BATCH, maxAge: queueTimeout };
     this.#acquires = new Coalescer({
       ...common,
-      answer: (batch) => this.#watch.over(batch, () => acquireOncePerName(store, batch)),
+      answer: async (batch) =>
+        this.#watch.heard(batch, monotonicNow(), await acquireOncePerName(store, batch)),
       maxQueued,
       maxUnderWay: MAX_UNDER_WAY.acquires,
       worthIt: WORTH_IT,
     });
     this.#renewals = new Coalescer({
       ...common,
-      answer: (batch) => this.#watch.over(batch, () => store.renew(batch)),
+      answer: async (batch) => this.#watch.heard(batch, monotonicNow(), await store.renew(batch)),
       maxBatch: MAX_RENEWALS,
       maxUnderWay: MAX_UNDER_WAY.renewals,
     });
     this.#releases = new Coalescer({
       ...common,
-      answer: (batch) => this.#watch.over([], () => store.release(batch)),
+      answer: async (batch) => this.#watch.heard([], monotonicNow(), await store.release(batch)),
       maxUnderWay: MAX_UNDER_WAY.releases,
       worthIt: WORTH_IT,
     });
     this.#passes = new Coalescer({
       ...common,
       maxBatch: MAX_PASSES,
-      answer: (batch) =>
-        this.#watch.over(
-          batch.map(({ successor }) => successor),
-          () => store.queue!.pass(this.#room.server, batch),
-        ),
+      answer: async (batch) => {
+        const successors = batch.map(({ successor }) => successor);
+        return this.#watch.heard(
+          successors,
+          monotonicNow(),
+          await store.queue!.pass(this.#room.server, batch),
+        );
+      },
     });
     this.#sets = new Coalescer({
       ...common,
-      answer: ([set]) => this.#watch.over(set!, async () => [await store.acquireSet(set!)]),
+      answer: async ([set]) => this.#watch.heard(set!, monotonicNow(), [await store.acquireSet(set!)]),
       maxBatch: 1, // one at a time: it may lock a hundred rows
       maxQueued,
     });
@@ -342,7 +345,6 @@ export class LockServer {
     waiting: Stopwatch,
     signal?: AbortSignal,
   ): Promise<AcquireResult> {
-    if (signal) setMaxListeners(0, signal); // one may end thousands of waits
     const { lockName } = request;
     const outcome = await this.#room.wait<Extract<AcquireAnswer, { outcome: 'granted' }>>(lockName, {
       ...request,
@@ -489,7 +491,7 @@ export class LockServer {
   }
 
   #wake(lockName: string, next: NextInLine | null): void {
-    if (next) this.#room.wake({ server: next.server, lockName });
+    if (next) this.#room.wake({ server: next.server, lockName }, next.isTold);
     else this.#room.line(lockName)?.wake();
   }
 

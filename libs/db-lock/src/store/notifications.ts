@@ -36,12 +36,15 @@ const ECHO_TIMEOUT = 2_000;
 /** How often it is checked, in ms, whether notifications still arrive; and whether they do by now. */
 const CHECK_INTERVAL = 15_000;
 
+/** On which a feature's servers wake each other: one a table, so that features don't. */
+export const channelOf = ({ lock }: Pick<TableNames, 'lock'>) =>
+  `db_lock_${createHash('sha256').update(lock).digest('hex').slice(0, 32)}`;
+
 /**
  * Hears a database's notifications, on one connection that does nothing else. Whether they arrive is tried, not
  * guessed: behind PgBouncer in transaction mode LISTEN succeeds and nothing ever comes.
  */
 export class Notifications {
-  /** One a table, so that features don't wake each other. */
   readonly channel: string;
   #handlers?: NotificationHandlers;
   #connection?: Connection;
@@ -56,7 +59,7 @@ export class Notifications {
     tables: TableNames,
     private readonly sessions: SessionKind,
   ) {
-    this.channel = `db_lock_${createHash('sha256').update(tables.lock).digest('hex').slice(0, 32)}`;
+    this.channel = channelOf(tables);
   }
 
   /** Listens from now on; connects again when the connection breaks. */

@@ -15,6 +15,7 @@ import {
   tokenAt,
   type Statement,
 } from './postgres.fragments.js';
+import { channelOf } from './notifications.js';
 import { TURN } from './wait-queue.js';
 
 /** What a connection is for. Each purpose has its own connection, with its own settings. */
@@ -37,6 +38,9 @@ export interface SessionTimeouts {
   rowLock: number;
 }
 
+/** How full the database's queue of notifications may be, from 0 to 1, for a release to add to it. */
+const QUEUE_LIMIT = 0.5;
+
 /** Every statement of a store, each written once. */
 export type LockStatements = ReturnType<typeof postgresStatements>;
 
@@ -49,6 +53,7 @@ export type LockStatements = ReturnType<typeof postgresStatements>;
  * @param clockTolerance for how many milliseconds a lease that was not released keeps others out after its end
  */
 export function postgresStatements(tables: TableNames, clockTolerance: number) {
+  const channel = channelOf(tables);
   const locks = quoteTable(tables.lock);
   const waiters = quoteTable(tables.waiter);
 
@@ -369,12 +374,15 @@ renewed AS (
    * Ends leases, and tells how many; where not all, which, by their places in the batch: the others are lost. Whether one is live is
    * asked at the statement's start: nobody else can have got the lock of a lease that was live then and whose row is still the same
    * now, however long this waited for the row. `next` lists who is to be woken: a place, a server and a grantId, with spaces between;
-   * while nobody waits at all, no queue is looked at.
+   * while nobody waits at all, no queue is looked at. Other servers than this one are notified as the lock comes free, how many is `told`,
+   * unless the database has trouble with its notifications: that must keep nobody from releasing a lock.
    * @param ended what the UPDATE sets, and where; and what else is told
+   * @param server the parameter that says which server this is; null where nobody has waited there yet
    */
   const release = (
     requests: string,
     ended: { set: string; from: string; condition: string; grantId: string; told?: string },
+    server: string,
   ) => `
 WITH ${requests},
 ended AS (
@@ -384,13 +392,17 @@ ended AS (
   WHERE lock.lock_name = request.lock_name
     AND ${ended.condition}
   RETURNING
-    request.place, ${ended.grantId} AS grant_id,
+    request.place, request.lock_name, ${ended.grantId} AS grant_id,
     CASE WHEN (SELECT EXISTS (SELECT FROM ${waiters})) THEN ${nextInLine('lock.lock_name', ended.grantId)} END AS next
 )
 SELECT
   count(*)::text AS count,
   CASE WHEN ${areSomeLost} THEN (SELECT string_agg(place::text, ',') FROM ended) END AS places,
   string_agg(place || ' ' || next, ',') FILTER (WHERE next IS NOT NULL) AS next,
+  count(pg_notify('${channel}', split_part(next, ' ', 1) || ' ' || lock_name)) FILTER (
+    WHERE split_part(next, ' ', 1) <> coalesce(${server}::text, '')
+      AND (SELECT pg_notification_queue_usage() < ${QUEUE_LIMIT})
+  )::text AS told,
   ${timeColumn('clock_timestamp()')} AS server_time${ended.told ?? ''}
 FROM ended`;
 
@@ -414,6 +426,7 @@ FROM ended`;
       condition = '',
       ...ended
     }: { set: string; isTheirs: string; condition?: string; told?: string },
+    server: string,
   ) =>
     release(
       `${requests},
@@ -434,6 +447,7 @@ locked AS MATERIALIZED (
         condition: `request.held_until > statement_timestamp()${condition}`,
         grantId: 'request.held_grant_id',
       },
+      server,
     );
 
   const isFreed = 'worker_name = NULL, grant_id = NULL, metadata = NULL, expire_time = statement_timestamp()';
@@ -537,24 +551,28 @@ FROM renewed`,
     },
 
     /**
-     * $1 names, $2 grant ids. A shortcut of `releaseMixed`: tells which of the lost ones are `doubtful`, by their places; these are to be
+     * $1 names, $2 grant ids, $3 this server. A shortcut of `releaseMixed`: tells which of the lost ones are `doubtful`, by their places; these are to be
      * asked of that one.
      */
     release: {
       name: 'db_lock_release',
-      text: release(likeRequests, {
-        set: isFreed,
-        from: 'request',
-        condition: `lock.grant_id = request.grant_id
+      text: release(
+        likeRequests,
+        {
+          set: isFreed,
+          from: 'request',
+          condition: `lock.grant_id = request.grant_id
     AND lock.expire_time > statement_timestamp()`,
-        grantId: 'request.grant_id',
-        told: doubtful,
-      }),
+          grantId: 'request.grant_id',
+          told: doubtful,
+        },
+        '$3',
+      ),
     },
 
     /**
      * The same for requests of which some keep the lock taken, $3 in ms from the start of the lease at least, or, by $4 the version,
-     * end only what nobody has written since.
+     * end only what nobody has written since. $5 this server.
      */
     releaseMixed: {
       name: 'db_lock_release_mixed',
@@ -577,10 +595,11 @@ FROM renewed`,
           condition: `
     AND (request.version IS NULL OR request.held_version = request.version)`,
         },
+        '$5',
       ),
     },
 
-    /** $1 names, $2 worker names: for callers who know no grant ids, and are told them. */
+    /** $1 names, $2 worker names, $3 this server: for callers who know no grant ids, and are told them. */
     releaseByWorker: {
       name: 'db_lock_release_by_worker',
       text: releaseLocked(
@@ -593,6 +612,7 @@ FROM renewed`,
           told: `,
   string_agg(place || ' ' || grant_id, ',') AS grant_ids`,
         },
+        '$3',
       ),
     },
 

@@ -207,6 +207,8 @@ export interface EndedRow {
   places: string | null;
   /** Who waits for them: a list of a place and what `toNext` reads, with a space between; null for none. */
   next: string | null;
+  /** How many of them were notified, as they wait on other servers: all of those, or none. */
+  told: string;
   server_time: Microseconds;
   /** Where the requests do not name them: likewise of a place and a grantId. */
   grant_ids?: string | null;
@@ -220,8 +222,15 @@ export type EndedAnswer =
   /** `isDoubtful`: it may be live still. */
   | (Extract<ReleaseAnswer, { outcome: 'lost' }> & { isDoubtful?: boolean });
 
-/** What became of the leases that were to be ended, each at the index of its request. */
-export function toEnded(row: EndedRow, batch: ReadonlyArray<{ grantId?: string }>): EndedAnswer[] {
+/**
+ * What became of the leases that were to be ended, each at the index of its request.
+ * @param here the server that asked
+ */
+export function toEnded(
+  row: EndedRow,
+  batch: ReadonlyArray<{ grantId?: string }>,
+  here: string | null,
+): EndedAnswer[] {
   const serverTime = toTime(row.server_time);
   const grantIds = byIndex(row.grant_ids);
   const answers = batch.map(({ grantId }, index) => {
@@ -232,7 +241,12 @@ export function toEnded(row: EndedRow, batch: ReadonlyArray<{ grantId?: string }
       serverTime,
     };
   });
-  for (const [index, next] of byIndex(row.next)) answers[index]!.next = toNext({ next });
+  if (row.next)
+    for (const [index, text] of byIndex(row.next)) {
+      const next = toNext({ next: text })!;
+      answers[index]!.next = next;
+      if (row.told !== '0' && next.server !== here) next.isTold = true;
+    }
   if (Number(row.count) === batch.length) return answers;
   const ended = byIndex(row.places);
   const doubtful = byIndex(row.doubtful);

@@ -229,13 +229,11 @@ export class SqlLockStore implements LockStore {
   }
 
   async release(requests: readonly ReleaseRequest[]): Promise<ReleaseAnswer[]> {
-    const byWorker = requests.filter(isByWorker);
-    const byGrant = requests.filter(isByGrant);
+    if (requests.every(isByGrant)) return this.#endByGrant(requests);
     const [ended, endedByWorker] = await Promise.all([
-      this.#endByGrant(byGrant),
-      this.#end(byWorker, this.#sql.releaseByWorker, releaseByWorkerValues),
+      this.#endByGrant(requests.filter(isByGrant)),
+      this.#end(requests.filter(isByWorker), this.#sql.releaseByWorker, releaseByWorkerValues),
     ]);
-    if (byWorker.length === 0) return ended;
     const answers = { grant: ended.values(), worker: endedByWorker.values() };
     return requests.map((request) => answers[isByGrant(request) ? 'grant' : 'worker'].next().value!);
   }
@@ -255,11 +253,12 @@ export class SqlLockStore implements LockStore {
   #end<Request extends ReleaseRequest & { grantId?: string }>(
     requests: readonly Request[],
     statement: Statement,
-    values: (batch: readonly Request[]) => unknown[],
+    values: (batch: readonly Request[], server: string | null) => unknown[],
   ): Promise<Array<EndedAnswer | ErrorAnswer>> {
     return answerEach(requests, this.#patience, async (batch) => {
-      const [row] = await this.#lanes.release.run<EndedRow>(statement, values(batch));
-      return toEnded(row!, batch);
+      const { server } = this.queue;
+      const [row] = await this.#lanes.release.run<EndedRow>(statement, values(batch, server));
+      return toEnded(row!, batch, server);
     });
   }
 

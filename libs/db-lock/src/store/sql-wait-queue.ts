@@ -22,6 +22,9 @@ interface PlaceRow {
 
 /** Queues in a table beside the locks', and wake-ups by LISTEN and NOTIFY. */
 export class SqlWaitQueue implements WaitQueue {
+  /** The one that listens: it needs no notifications of its own acts. Null while nobody has waited there. */
+  server: string | null = null;
+
   constructor(
     private readonly sql: LockStatements,
     private readonly lanes: Record<Purpose, Lanes>,
@@ -80,6 +83,7 @@ export class SqlWaitQueue implements WaitQueue {
   }
 
   listen(listener: WakeUpListener): void {
+    this.server = listener.server;
     this.notifications.start({
       onNotification: (payload) => {
         const space = payload.indexOf(' ');

@@ -75,23 +75,31 @@ export function renewHeldValues(batch: readonly HeldRenewRequest[]): unknown[] {
 /** Whether a release ends its lease whatever its version is, and frees the lock at once. */
 export const isPlain = ({ minHold, version }: ReleaseByGrant) => !minHold && version === undefined;
 
+/** The server that releases, where somebody has waited there. */
+type Server = string | null;
+
 /** The parameters of `release`, for plain ones. */
-export function releaseValues(batch: readonly ReleaseByGrant[]): unknown[] {
-  return keyValues(batch);
+export function releaseValues(batch: readonly ReleaseByGrant[], server: Server): unknown[] {
+  return [...keyValues(batch), server];
 }
 
 /** The parameters of `releaseMixed`. */
-export function mixedReleaseValues(batch: readonly ReleaseByGrant[]): unknown[] {
+export function mixedReleaseValues(batch: readonly ReleaseByGrant[], server: Server): unknown[] {
   return [
     ...keyValues(batch),
     numberArray(batch, ({ minHold }) => minHold ?? 0),
     textArray(batch, ({ version }) => version),
+    server,
   ];
 }
 
 /** The parameters of `releaseByWorker`. */
-export function releaseByWorkerValues(batch: readonly ReleaseByWorker[]): unknown[] {
-  return [textArray(batch, ({ lockName }) => lockName), textArray(batch, ({ workerName }) => workerName)];
+export function releaseByWorkerValues(batch: readonly ReleaseByWorker[], server: Server): unknown[] {
+  return [
+    textArray(batch, ({ lockName }) => lockName),
+    textArray(batch, ({ workerName }) => workerName),
+    server,
+  ];
 }
 
 /** The parameters of `pass`. */

@@ -34,6 +34,8 @@ export interface QueuedWaiter {
 export interface NextInLine {
   server: string;
   grantId: string;
+  /** The store has told that server already that the lock came free. */
+  isTold?: boolean;
 }
 
 /** Ends a live lease and grants the lock, in the same step, to a waiter of the same server. */
@@ -61,6 +63,8 @@ export interface WakeUp {
 
 /** Hears that locks came free. */
 export interface WakeUpListener {
+  /** Who listens: it knows of locks that came free by acts of its own. */
+  server: string;
   /** `server` is the one whose waiter is next. */
   onWakeUp(wakeUp: WakeUp): void;
   /** Whether wake-ups arrive at all; called when that is known, and whenever it changes. */

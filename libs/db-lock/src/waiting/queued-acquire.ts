@@ -1,7 +1,9 @@
 import { MAX_TIMER, monotonicNow } from '../lease/clock.js';
 import { StoreUnavailableError } from '../lease/errors.js';
 import type { AcquireRequest } from '../lease/requests.js';
+import { NOWHERE } from '../lease/roster.js';
 import type { HolderRecord, LeaseRecord } from '../store/lock-store.js';
+import { ignoreAbort, onAbort, type Abortable } from './abort-call.js';
 
 /** What one attempt of somebody who waits comes to. */
 export type Decision<Granted> =
@@ -42,7 +44,8 @@ export interface Line {
 }
 
 /** Somebody who waits in a lock's line, until the lock is granted, the time is over, or the caller gives up. */
-export class QueuedAcquire<Granted = unknown> {
+export class QueuedAcquire<Granted = unknown> implements Abortable {
+  place = NOWHERE;
   /** The place in the lock's queue; null while it has none. */
   ticket: number | null = null;
   line?: Line;
@@ -59,7 +62,7 @@ export class QueuedAcquire<Granted = unknown> {
       this.#reject = reject;
     });
     this.#deadline = monotonicNow() + options.wait;
-    options.signal?.addEventListener('abort', this.#abort);
+    if (options.signal) onAbort(options.signal, this);
     this.#arm();
   }
 
@@ -77,7 +80,9 @@ export class QueuedAcquire<Granted = unknown> {
     if (this.#end()) this.#reject(reason);
   }
 
-  readonly #abort = (): void => this.fail(this.options.signal!.reason);
+  abort(reason: unknown): void {
+    this.fail(reason);
+  }
 
   /** A long timer is split, and one that fires early is set again. */
   #arm(): void {
@@ -111,7 +116,7 @@ export class QueuedAcquire<Granted = unknown> {
     if (!this.#waiting) return false;
     this.#waiting = false;
     clearTimeout(this.#timer);
-    this.options.signal?.removeEventListener('abort', this.#abort);
+    if (this.options.signal) ignoreAbort(this.options.signal, this);
     this.line?.leave(this as QueuedAcquire);
     return true;
   }

@@ -1,4 +1,5 @@
-import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import type { AcquireRequest } from '../lease/requests.js';
 import { QueuedAcquire } from './queued-acquire.js';
 import { WaitingLine } from './waiting-line.js';
 
@@ -38,5 +39,50 @@ describe('a line of those who wait', () => {
     await jest.advanceTimersByTimeAsync(1_000);
     expect(looks).toBe(2);
     expect(await waiter.result).toEqual({ outcome: 'busy', holder: { ...HOLDER, timeLeft: 59_000 } });
+  });
+
+  describe('that had to let others first', () => {
+    let line: WaitingLine;
+
+    const join = () => {
+      const waiter = new QueuedAcquire({
+        workerName: 'bob',
+        grantId: 'bob',
+        wait: 60_000,
+        attempt: () => Promise.resolve({ outcome: 'busy', holder: { ...HOLDER, timeLeft: 60_000 } }),
+        giveBack: () => undefined,
+        succession: { request: {} as AcquireRequest, accept: () => undefined },
+      });
+      line.join(waiter as QueuedAcquire);
+    };
+
+    /** So many get the lock here, one after the other; then it goes elsewhere. */
+    const hadIt = (times: number) => {
+      for (let time = 0; time < times; time++) line.granted({ ticket: 1 } as QueuedAcquire, 1);
+      // Those who wait elsewhere are told of more than once.
+      for (let time = 0; time < 3; time++) line.letOthersFirst();
+    };
+
+    const releasesUntilItPassesOn = () => {
+      for (let releases = 1; ; releases++) if (line.takeSuccessor()) return releases;
+    };
+
+    beforeEach(async () => {
+      jest.useFakeTimers();
+      line = lineFor('job');
+      join();
+      await jest.advanceTimersByTimeAsync(0); // until the first look is over
+    });
+
+    it('as soon as one had the lock, does not try to pass it on for a while', () => {
+      hadIt(1);
+      expect(releasesUntilItPassesOn()).toBe(5);
+    });
+
+    it('after several had the lock, tries to pass it on at once', () => {
+      hadIt(1);
+      hadIt(2);
+      expect(releasesUntilItPassesOn()).toBe(1);
+    });
   });
 });

@@ -9,8 +9,8 @@ import type { Decision, Line, QueuedAcquire } from './queued-acquire.js';
 const FIRST_LOOK = 20;
 
 /**
- * After a lock went to another server, so many releases don't try to pass it on here: a release that must not find a
- * successor need not wait for a durable commit.
+ * After a lock went to another server as soon as it had come here, so many releases don't try to pass it on here: a release that must
+ * not find a successor need not wait for a durable commit. Where several had it here one after the other, that is likely to be so again.
  */
 const OTHERS_FIRST = 4;
 
@@ -42,6 +42,8 @@ export class WaitingLine implements Line {
   #contending = false;
   #again = false;
   #othersFirst = 0;
+  /** How many have got the lock here since it was somewhere else. */
+  #inARow = 0;
   #pause = FIRST_LOOK;
   #timer?: NodeJS.Timeout;
 
@@ -89,7 +91,8 @@ export class WaitingLine implements Line {
 
   /** The lock came free for somebody on another server: looks when that one's turn is over. */
   letOthersFirst(): void {
-    this.#othersFirst = OTHERS_FIRST;
+    if (this.#inARow > 0) this.#othersFirst = this.#inARow > 1 ? 0 : OTHERS_FIRST;
+    this.#inARow = 0;
     this.#pause = FIRST_LOOK;
     if (!this.#contending) this.#lookIn(TURN + jittered(TURN / 4));
   }
@@ -163,8 +166,9 @@ export class WaitingLine implements Line {
     if (isFirstAnswer) for (const waiter of this.#waiters) waiter.heard();
   }
 
-  /** The store has taken the place that was named out of the lock's queue, with the grant. */
+  /** One of the line has got the lock. The store has taken the place that was named out of the lock's queue, with the grant. */
   granted(waiter: QueuedAcquire, ticket: number | null): void {
+    this.#inARow++;
     if (ticket !== null && waiter.ticket === ticket) waiter.ticket = null;
   }
 

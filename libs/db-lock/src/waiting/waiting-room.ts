@@ -76,10 +76,10 @@ export class WaitingRoom implements LineKeeper {
     return this.#lines.get(lockName);
   }
 
-  /** The lock came free: the first in its queue is told, on whatever server it waits. */
-  wake({ server, lockName }: WakeUp): void {
+  /** The lock came free: the first in its queue is told, on whatever server it waits, unless the store has told that one. */
+  wake({ server, lockName }: WakeUp, isTold = false): void {
     this.#hear({ server, lockName });
-    if (server === this.server || !this.queue) return;
+    if (server === this.server || isTold || !this.queue) return;
     this.#wakeUps.submit({ server, lockName }).catch((error: unknown) => this.#fallBack(error));
   }
 
@@ -145,6 +145,7 @@ export class WaitingRoom implements LineKeeper {
     if (this.#listening) return;
     this.#listening = true;
     queue.listen({
+      server: this.server,
       onWakeUp: (wakeUp) => this.#hear(wakeUp),
       onMode: (mode) => {
         this.#mode = mode;
