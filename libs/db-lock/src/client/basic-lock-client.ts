@@ -141,7 +141,8 @@ export abstract class BasicLockClient<
   worksWith(options: Options & Reentrancy): WorkRunner<Lease> {
     const [acquireOptions, reentrant] = splitReentrant<Options>(options);
     const template = this.prepare('any', acquireOptions, true);
-    return async (lockName, work) => this.#workUnder(this.another(template, lockName), reentrant, work);
+    return (lockName, work) =>
+      promised(() => this.#workUnder(this.another(template, lockName), reentrant, work));
   }
 
   /**

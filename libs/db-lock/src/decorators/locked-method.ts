@@ -1,6 +1,7 @@
 import { isObservable } from 'rxjs';
 import type { BasicLease } from '../client/basic-lease.js';
 import type { WorkRunner } from '../client/basic-lock-client.js';
+import { promised } from '../client/promised.js';
 import type { LockWorkOptions } from '../client/acquire-options.js';
 import { DbLockConfigurationError, InvalidLockRequestError, LockBusyError } from '../lease/errors.js';
 import { DEFAULT_FEATURE } from '../model/feature.js';
@@ -16,7 +17,8 @@ export class LockedMethod {
   readonly #acquire: LockWorkOptions;
   readonly #whenBusy: NonNullable<UseLockOptions['whenBusy']>;
   #template?: KeyTemplate;
-  readonly #runners = new WeakMap<WorkClient, WorkRunner<BasicLease>>();
+  /** What runs it, in each application. */
+  readonly #runners = new WeakMap<object, WorkRunner<BasicLease>>();
 
   constructor(
     readonly name: string | symbol,
@@ -40,45 +42,52 @@ export class LockedMethod {
     if (!['throw', 'skip'].includes(this.#whenBusy as string) && typeof this.#whenBusy !== 'function')
       throw this.#misused("whenBusy must be 'throw', 'skip' or a function.");
     if (!client) throw this.#withoutFeature();
-    this.#checked(() => this.#runnerOf(client));
+    this.#checked(() => client.worksWith(this.#acquire));
     if (typeof this.key !== 'function') this.#checked(() => this.#keyTemplate());
   }
 
   /** Runs the method under the lock. */
-  async run(self: unknown, args: readonly unknown[]): Promise<unknown> {
-    const underLock = this.#runnerOf(this.#clientFor(self));
-    const lockName = typeof this.key === 'function' ? await this.#keyFrom(self, args) : this.#keyOf(args);
+  run(self: unknown, args: readonly unknown[]): Promise<unknown> {
+    return promised(() => {
+      const underLock = this.#runnerFor(self);
+      if (typeof this.key !== 'function') return this.#runAs(this.#keyOf(args), underLock, self, args);
+      return this.#keyFrom(self, args).then((lockName) => this.#runAs(lockName, underLock, self, args));
+    });
+  }
+
+  #runAs(
+    lockName: string,
+    underLock: WorkRunner<BasicLease>,
+    self: unknown,
+    args: readonly unknown[],
+  ): Promise<unknown> {
     let begun = false;
-    try {
-      return await underLock(lockName, async (lease) => {
-        begun = true;
-        return this.#ended(await this.method.apply(self, this.#withLease(args, lease) as unknown[]));
-      });
-    } catch (error) {
+    const running = underLock(lockName, (lease) => {
+      begun = true;
+      const result = this.method.apply(self, this.#withLease(args, lease) as unknown[]);
+      return Promise.resolve(result).then((ended) => this.#ended(ended));
+    });
+    return running.catch((error: unknown) => {
       // The method's own errors are its own, also when it finds another lock busy.
       if (begun || !(error instanceof LockBusyError) || this.#whenBusy === 'throw') throw error;
       if (this.#whenBusy === 'skip') return undefined;
       return (this.#whenBusy as Method).call(self, error, ...args);
-    }
+    });
   }
 
-  #clientFor(self: unknown): WorkClient {
+  /** Checks the options once for all calls in one application. */
+  #runnerFor(self: unknown): WorkRunner<BasicLease> {
     const application = applicationOf(self);
     if (!application)
       throw this.#misused(
         'it was called on an object that no Nest application has made, and knows no lock client. Let Nest make the object.',
       );
+    const known = this.#runners.get(application);
+    if (known) return known;
     const client = clientOf(application, this.feature);
     if (!client) throw this.#withoutFeature();
-    return client;
-  }
-
-  /** What checks the options once for all calls. */
-  #runnerOf(client: WorkClient): WorkRunner<BasicLease> {
-    const known = this.#runners.get(client);
-    if (known) return known;
     const runner = client.worksWith(this.#acquire);
-    this.#runners.set(client, runner);
+    this.#runners.set(application, runner);
     return runner;
   }
 
@@ -103,7 +112,7 @@ export class LockedMethod {
 
   /** What comes later than the method's promise would come without the lock. */
   #ended(result: unknown): unknown {
-    if (isObservable(result) || LAZY.includes(Object.prototype.toString.call(result)))
+    if (isLazy(result))
       throw this.#misused(
         'it returned an Observable or a generator, which would run after the lock. Return a promise.',
       );
@@ -130,4 +139,10 @@ export class LockedMethod {
   }
 }
 
-const LAZY = ['[object Generator]', '[object AsyncGenerator]'];
+const GENERATORS = ['[object Generator]', '[object AsyncGenerator]'];
+
+/** Whether somebody else decides when it does its work. */
+function isLazy(result: unknown): boolean {
+  if (typeof result !== 'object' || result === null) return false;
+  return isObservable(result) || GENERATORS.includes(Object.prototype.toString.call(result));
+}
