@@ -137,7 +137,7 @@ describe('a release', () => {
   }
 
   it('notifies another server whose waiter is next', async () => {
-    const next = { server: ELSEWHERE, isTold: true };
+    const next = { server: ELSEWHERE, isNotified: true };
     expect(await release([ELSEWHERE, 'eve'], [HERE, 'bob'])).toMatchObject({ outcome: 'released', next });
     await until('the notification is there', PATIENCE, () => heard.length > 0);
     expect(heard).toEqual([NAME]);

@@ -32,7 +32,7 @@ export function rawLocks(acquiring, releasing, ttl) {
           theOnlyRow(
             await releasing.query({
               ...STATEMENTS.release,
-              values: releaseValues([{ lockName, grantId }], null),
+              values: releaseValues([{ lockName, grantId }], ''),
             }),
           ),
         renew: async () =>

@@ -102,6 +102,7 @@ export class BasicLease implements Listed {
     return this.#place;
   }
 
+  /** @internal */
   set place(place: number) {
     this.#place = place;
   }

@@ -13,31 +13,32 @@ interface Lease {
   fencingToken: number;
 }
 
-/** A UUID has 128 bits. */
+/** The 128 bits of a UUID. */
+type Id = Uint32Array;
+
 const WORDS = 4;
 
 /** The index of a page has so many slots for each grant, at least: nearly every look finds its grant, or nothing, at once. */
-const SPACING = 3;
+const SLOTS_PER_GRANT = 3;
 
 const LIVE = 0;
-const OVER = 1;
+const LOST = 1;
 const RELEASED = 2;
 
 /**
- * Remembers which leases began or ended last, by their grantIds: at least the last `atLeast`, and at most twice as many.
+ * Remembers which leases began or ended last, by their grantIds: at least the last `atLeast`, and of those that are live as many more.
  *
  * It hears of every grant, of tens of thousands a second. Objects and strings would live just long enough for the garbage collector to
- * copy each of them twice, which cost a fifth of an acquire and its release; numbers in typed arrays cost it nothing.
+ * copy each of them twice, which cost a fifth of an acquire and its release; numbers in typed arrays cost it nothing. There are two pages of
+ * them. When the young one is full it becomes the old one, and the old one begins anew with its live leases: those that are held for long
+ * outlast any number of others.
  */
 export class GrantBook {
-  #young: Page;
-  #old: Page;
+  #young?: Page;
+  #old?: Page;
   readonly #id = new Uint32Array(WORDS);
 
-  constructor(atLeast: number) {
-    this.#young = new Page(atLeast);
-    this.#old = new Page(atLeast);
-  }
+  constructor(private readonly atLeast: number) {}
 
   /** A lease begins. */
   begin({ grantId, workerName, fencingToken }: Lease, at: number): void {
@@ -57,14 +58,17 @@ export class GrantBook {
   /** Its holder has released a lease, which may be an unknown one. */
   release(grantId: string): KnownGrant | undefined {
     const page = this.#find(grantId);
-    if (page) return page.end(RELEASED);
-    this.#write(null, NaN, NaN, NaN, RELEASED);
-    return undefined;
+    const known = page?.end(RELEASED);
+    if (page !== this.#young || !known) this.#writeEnd(known, RELEASED);
+    return known;
   }
 
   /** A lease is over that was not released. */
   lose(grantId: string): KnownGrant | undefined {
-    return this.#find(grantId)?.end(OVER);
+    const page = this.#find(grantId);
+    const known = page?.end(LOST);
+    if (page !== this.#young && known) this.#writeEnd(known, LOST);
+    return known;
   }
 
   /** Whether the book knows that the lease was released. */
@@ -76,18 +80,19 @@ export class GrantBook {
   /** The page that has the grant, turned to it. */
   #find(grantId: string): Page | undefined {
     readId(grantId, this.#id);
-    if (this.#young.turnTo(this.#id)) return this.#young;
-    if (this.#old.turnTo(this.#id)) return this.#old;
+    if (this.#young?.turnTo(this.#id)) return this.#young;
+    if (this.#old?.turnTo(this.#id)) return this.#old;
     return undefined;
+  }
+
+  /** Where the grant stood, if it did, it would be forgotten before others that ended earlier. */
+  #writeEnd(known: KnownGrant | undefined, state: number): void {
+    this.#write(known?.workerName ?? null, known?.fencingToken ?? NaN, NaN, NaN, state);
   }
 
   /** Writes down the grant whose id was read last. */
   #write(workerName: string | null, fencingToken: number, began: number, noted: number, state: number): void {
-    if (this.#young.isFull) {
-      [this.#young, this.#old] = [this.#old, this.#young];
-      this.#young.clear();
-    }
-    const page = this.#young;
+    const page = this.#pageWithRoom();
     const at = page.open(this.#id);
     page.workerNames[at] = workerName;
     page.fencingTokens[at] = fencingToken;
@@ -95,9 +100,19 @@ export class GrantBook {
     page.noted[at] = noted;
     page.states[at] = state;
   }
+
+  #pageWithRoom(): Page {
+    const young = this.#young;
+    if (young && !young.isFull) return young;
+    const next = this.#old ?? new Page(2 * this.atLeast);
+    if (young) next.keepLive(this.atLeast, young);
+    this.#old = young;
+    this.#young = next;
+    return next;
+  }
 }
 
-/** So many grants, and where they stand: a table of hashes with open addressing, from which nothing is deleted. */
+/** So many grants, and where they stand: a table of hashes with open addressing. */
 class Page {
   /** Where the grants stand, from 1 on; 0 is free. */
   readonly #index: Uint32Array;
@@ -113,7 +128,7 @@ class Page {
   at = 0;
 
   constructor(private readonly capacity: number) {
-    this.#index = new Uint32Array(2 ** Math.ceil(Math.log2(SPACING * capacity)));
+    this.#index = new Uint32Array(2 ** Math.ceil(Math.log2(SLOTS_PER_GRANT * capacity)));
     this.#ids = new Uint32Array(WORDS * capacity);
     this.fencingTokens = new Float64Array(capacity);
     this.began = new Float64Array(capacity);
@@ -125,19 +140,24 @@ class Page {
     return this.#count === this.capacity;
   }
 
-  clear(): void {
+  /** Keeps the live leases that came last, at most so many, without those that a newer page knows. */
+  keepLive(atMost: number, newer: Page): void {
+    const kept: number[] = [];
+    for (let at = this.#count - 1; at >= 0 && kept.length < atMost; at--)
+      if (this.states[at] === LIVE && !newer.turnTo(this.#idAt(at))) kept.push(at);
     this.#index.fill(0);
     this.#count = 0;
+    for (const at of kept.toReversed()) this.#move(at, this.open(this.#idAt(at).slice()));
   }
 
-  turnTo(id: Uint32Array): boolean {
+  turnTo(id: Id): boolean {
     const place = this.#index[this.#slotOf(id)]!;
     this.at = place - 1;
     return place > 0;
   }
 
   /** The grant's place, which is a new one unless it has one. There must be room. */
-  open(id: Uint32Array): number {
+  open(id: Id): number {
     const slot = this.#slotOf(id);
     const place = this.#index[slot]!;
     if (place > 0) return place - 1;
@@ -148,7 +168,7 @@ class Page {
   }
 
   /** Ends the grant that it is turned to. */
-  end(state: typeof OVER | typeof RELEASED): KnownGrant {
+  end(state: typeof LOST | typeof RELEASED): KnownGrant {
     const { at } = this;
     const isLive = this.states[at] === LIVE;
     const fencingToken = this.fencingTokens[at]!;
@@ -160,15 +180,25 @@ class Page {
     };
   }
 
+  #idAt(at: number): Id {
+    return this.#ids.subarray(at * WORDS, (at + 1) * WORDS);
+  }
+
+  #move(from: number, to: number): void {
+    this.workerNames[to] = this.workerNames[from]!;
+    for (const column of [this.fencingTokens, this.began, this.noted, this.states])
+      column[to] = column[from]!;
+  }
+
   /** Where the index has the grant, or room for it. */
-  #slotOf(id: Uint32Array): number {
+  #slotOf(id: Id): number {
     const mask = this.#index.length - 1;
     let slot = hashOf(id) & mask;
     for (let place; (place = this.#index[slot]!) > 0 && !this.#isAt(place - 1, id);) slot = (slot + 1) & mask;
     return slot;
   }
 
-  #isAt(at: number, id: Uint32Array): boolean {
+  #isAt(at: number, id: Id): boolean {
     const start = at * WORDS;
     const ids = this.#ids;
     return (
@@ -178,7 +208,7 @@ class Page {
 }
 
 /** Also of UUIDs that a caller counts up: each bit counts. Multipliers as MurmurHash3 has them. */
-function hashOf(id: Uint32Array): number {
+function hashOf(id: Id): number {
   let hash = 0;
   for (let word = 0; word < WORDS; word++) {
     hash = Math.imul(hash ^ id[word]!, 0x85ebca6b);
@@ -190,7 +220,7 @@ function hashOf(id: Uint32Array): number {
 }
 
 /** The bits of a UUID in lower case. */
-function readId(grantId: string, id: Uint32Array): void {
+function readId(grantId: string, id: Id): void {
   let word = 0;
   let digits = 0;
   let bits = 0;

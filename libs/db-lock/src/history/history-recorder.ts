@@ -1,6 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { monotonicNow } from '../lease/clock.js';
 import { inTime } from '../lease/in-time.js';
+import { Timer } from '../lease/timer.js';
 import type { AcquireRequest, ReleaseRequest } from '../lease/requests.js';
 import type { HistoryEntry, HistoryStore } from '../store/history-store.js';
 import type { ExpiredLease, HolderRecord, LeaseRecord } from '../store/lock-store.js';
@@ -26,7 +27,7 @@ const MAX_EVENTS = 1_000;
 const MAX_TROUBLE = 1_000;
 
 /** At least so many leases are remembered, to tell whose it was that ended, and how long it lasted; who releases one twice has lost nothing. */
-const LEASES = 20_000;
+const LEASES = 10_000;
 
 /** A warning that writing fails comes no more often than that, in milliseconds. */
 const WARNING_INTERVAL = 60_000;
@@ -46,7 +47,11 @@ export class HistoryRecorder {
   readonly #sheet = new TallySheet();
   #events: Event[] = [];
   #trouble: Event[] = [];
-  #timer?: NodeJS.Timeout;
+  readonly #timer = new Timer(() => {
+    this.#writing = this.#takeTurn();
+  });
+  /** The timer is set, or what it began goes on. */
+  #isDue = false;
   #writing: Promise<void> = Promise.resolve();
   #counted = monotonicNow();
   #trimmed = monotonicNow();
@@ -143,7 +148,7 @@ export class HistoryRecorder {
   /** Writes what is left, as far as that goes soon. Nothing is recorded afterwards. */
   async close(): Promise<void> {
     this.#closed = true;
-    clearTimeout(this.#timer);
+    this.#timer.stop();
     const left = this.#writing.then(() => this.#writeDue({ all: true }));
     await inTime(CLOSE_PATIENCE, left).catch(() => {
       this.#logger.warn('The end of the history of locks is not written: the database is late.');
@@ -182,15 +187,14 @@ export class HistoryRecorder {
   }
 
   #writeSoon(): void {
-    if (this.#closed) return;
-    this.#timer ??= setTimeout(() => {
-      this.#writing = this.#takeTurn();
-    }, FLUSH_INTERVAL).unref();
+    if (this.#closed || this.#isDue) return;
+    this.#isDue = true;
+    this.#timer.set(monotonicNow() + FLUSH_INTERVAL);
   }
 
   async #takeTurn(): Promise<void> {
     await this.#writeDue();
-    this.#timer = undefined;
+    this.#isDue = false;
     if (this.#events.length + this.#trouble.length > 0 || !this.#sheet.isEmpty) this.#writeSoon();
   }
 

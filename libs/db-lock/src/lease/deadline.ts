@@ -1,5 +1,6 @@
 import { AsyncResource } from 'node:async_hooks';
 import { monotonicNow } from './clock.js';
+import { Timer } from './timer.js';
 import { rounds, type Participant, type Round } from './rounds.js';
 
 /** By which part the speeds of two clocks may differ. */
@@ -43,7 +44,7 @@ export class Deadline extends AsyncResource implements Participant {
   round: Round | undefined = undefined;
   next: Participant | undefined = undefined;
   previous: Participant | undefined = undefined;
-  #timer?: NodeJS.Timeout;
+  #timer?: Timer;
   #at = -Infinity;
 
   constructor(private readonly owner: Perishable) {
@@ -68,11 +69,10 @@ export class Deadline extends AsyncResource implements Participant {
 
   clear(): void {
     rounds.leave(this);
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+    this.#timer?.stop();
   }
 
-  /** Timers may fire late, and the deadline may have been moved: what counts is the clock. */
+  /** The deadline may have been moved since. */
   reached(): void {
     if (this.timeLeft === 0) this.owner.lose('deadline');
     else this.#look();
@@ -80,11 +80,12 @@ export class Deadline extends AsyncResource implements Participant {
 
   #look(): void {
     const { timeLeft } = this;
-    clearTimeout(this.#timer);
+    this.#timer?.stop();
     if (timeLeft > NEAR) rounds.join(this, this.#at, timeLeft * SLACK);
     else {
       rounds.leave(this);
-      this.#timer = setTimeout(() => this.reached(), Math.ceil(timeLeft)).unref();
+      this.#timer ??= new Timer(() => this.reached());
+      this.#timer.set(this.#at);
     }
   }
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { NOWHERE, Roster } from './roster.js';
+import { NOWHERE, Roster, type Listed } from './roster.js';
 
 describe('Roster', () => {
   it('has the members that a Set would have, whoever comes and goes', () => {
@@ -22,5 +22,14 @@ describe('Roster', () => {
         }
       }),
     );
+  });
+
+  it('leaves those alone who stand in another one', () => {
+    const [one, other] = [new Roster<Listed>(), new Roster<Listed>()];
+    const [ours, theirs] = [{ place: NOWHERE }, { place: NOWHERE }];
+    one.add(ours);
+    other.add(theirs);
+    one.delete(theirs);
+    expect([[...one], [...other]]).toEqual([[ours], [theirs]]);
   });
 });

@@ -14,6 +14,11 @@ export const NOWHERE = -1;
 export class Roster<Member extends Listed> implements Iterable<Member> {
   readonly #members: Member[] = [];
 
+  get size(): number {
+    return this.#members.length;
+  }
+
+  /** The member must not stand in a roster. */
   add(member: Member): void {
     member.place = this.#members.push(member) - 1;
   }
@@ -21,7 +26,7 @@ export class Roster<Member extends Listed> implements Iterable<Member> {
   /** Does nothing with who does not stand in it. */
   delete(member: Member): void {
     const { place } = member;
-    if (place === NOWHERE) return;
+    if (this.#members[place] !== member) return;
     const last = this.#members.pop()!;
     if (last !== member) {
       this.#members[place] = last;

@@ -1,5 +1,5 @@
 import { AsyncLocalStorage, type AsyncResource } from 'node:async_hooks';
-import { MAX_TIMER, monotonicNow } from './clock.js';
+import { Timer } from './timer.js';
 
 /** Whom a round is for. */
 export interface Participant {
@@ -24,7 +24,7 @@ export interface Round {
   /** Its participants, in the order in which they joined. */
   first?: Participant | undefined;
   last?: Participant | undefined;
-  timer?: NodeJS.Timeout;
+  timer: Timer;
 }
 
 /**
@@ -56,25 +56,18 @@ export class Rounds {
     if (next) next.previous = previous;
     else round.last = previous;
     if (round.first) return;
-    clearTimeout(round.timer);
+    round.timer.stop();
     if (this.#rounds.get(round.time) === round) this.#rounds.delete(round.time);
   }
 
   #open(time: number): Round {
-    const round: Round = { time };
+    const round: Round = { time, timer: new Timer(() => this.#reach(round)) };
     this.#rounds.set(time, round);
-    this.#arm(round);
+    outside(() => round.timer.set(time));
     return round;
   }
 
-  #arm(round: Round): void {
-    const pause = Math.max(0, Math.ceil(round.time - monotonicNow()));
-    round.timer = outside(() => setTimeout(() => this.#reach(round), Math.min(pause, MAX_TIMER)).unref());
-  }
-
-  /** Timers may fire early, and a long one is split: what counts is the clock. */
   #reach(round: Round): void {
-    if (monotonicNow() < round.time) return this.#arm(round);
     this.#rounds.delete(round.time);
     while (round.first) {
       const participant = round.first;

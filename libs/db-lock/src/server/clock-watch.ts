@@ -33,17 +33,14 @@ export class ClockWatch {
     private readonly events?: LockEventSink,
   ) {}
 
-  /**
-   * Takes note of answers and passes them on.
-   * @param requests what leases were asked for, if any, with their TTLs in milliseconds
-   * @param sentAt when the store was asked, on the monotonic clock
-   */
-  heard<Answers extends readonly object[]>(
-    requests: ReadonlyArray<{ ttl: number }>,
-    sentAt: number,
-    answers: Answers,
-  ): Answers {
+  /** The store is asked now, for leases of such TTLs in milliseconds if for any. Returns the time, on the monotonic clock. */
+  asks(requests: ReadonlyArray<{ ttl: number }>): number {
     for (const { ttl } of requests) if (ttl < this.#shortest) this.#shortest = ttl;
+    return monotonicNow();
+  }
+
+  /** Takes note of what the store has answered since it was asked, and passes it on. */
+  heard<Answers extends readonly object[]>(sentAt: number, answers: Answers): Answers {
     const time = timeIn(answers);
     if (time) this.#hear(time, sentAt);
     return answers;

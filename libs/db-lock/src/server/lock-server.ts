@@ -121,7 +121,8 @@ export class LockServer {
   readonly queueTimeout: number;
 
   constructor(
-    private readonly store: LockStore,
+    /** @internal */
+    readonly store: LockStore,
     {
       queueTimeout = 5_000,
       knownBusy = 0,
@@ -137,20 +138,20 @@ export class LockServer {
     this.#acquires = new Coalescer({
       ...common,
       answer: async (batch) =>
-        this.#watch.heard(batch, monotonicNow(), await acquireOncePerName(store, batch)),
+        this.#watch.heard(this.#watch.asks(batch), await acquireOncePerName(store, batch)),
       maxQueued,
       maxUnderWay: MAX_UNDER_WAY.acquires,
       worthIt: WORTH_IT,
     });
     this.#renewals = new Coalescer({
       ...common,
-      answer: async (batch) => this.#watch.heard(batch, monotonicNow(), await store.renew(batch)),
+      answer: async (batch) => this.#watch.heard(this.#watch.asks(batch), await store.renew(batch)),
       maxBatch: MAX_RENEWALS,
       maxUnderWay: MAX_UNDER_WAY.renewals,
     });
     this.#releases = new Coalescer({
       ...common,
-      answer: async (batch) => this.#watch.heard([], monotonicNow(), await store.release(batch)),
+      answer: async (batch) => this.#watch.heard(this.#watch.asks([]), await store.release(batch)),
       maxUnderWay: MAX_UNDER_WAY.releases,
       worthIt: WORTH_IT,
     });
@@ -158,17 +159,13 @@ export class LockServer {
       ...common,
       maxBatch: MAX_PASSES,
       answer: async (batch) => {
-        const successors = batch.map(({ successor }) => successor);
-        return this.#watch.heard(
-          successors,
-          monotonicNow(),
-          await store.queue!.pass(this.#room.server, batch),
-        );
+        const sentAt = this.#watch.asks(batch.map(({ successor }) => successor));
+        return this.#watch.heard(sentAt, await store.queue!.pass(this.#room.server, batch));
       },
     });
     this.#sets = new Coalescer({
       ...common,
-      answer: async ([set]) => this.#watch.heard(set!, monotonicNow(), [await store.acquireSet(set!)]),
+      answer: async ([set]) => this.#watch.heard(this.#watch.asks(set!), [await store.acquireSet(set!)]),
       maxBatch: 1, // one at a time: it may lock a hundred rows
       maxQueued,
     });
@@ -491,7 +488,7 @@ export class LockServer {
   }
 
   #wake(lockName: string, next: NextInLine | null): void {
-    if (next) this.#room.wake({ server: next.server, lockName }, next.isTold);
+    if (next) this.#room.wake({ server: next.server, lockName }, next.isNotified);
     else this.#room.line(lockName)?.wake();
   }
 

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ErrorAnswer } from './lock-store.js';
 import { isRefusal, sqlState } from './lane.js';
+import { monotonicNow } from '../lease/clock.js';
 import { StoreUnavailableError } from '../lease/errors.js';
 
 /** How often a statement is repeated that the server rolled back for a conflict. */
@@ -68,11 +69,11 @@ async function answerTogether<Request, Answer>(
   } catch (error) {
     const parts = partsToBlame(batch, error);
     if (!parts) return batch.map(() => errorAnswer(error));
-    deadline ??= performance.now() + patience;
+    deadline ??= monotonicNow() + patience;
     const answers: Array<Answer | ErrorAnswer> = [];
     for (const part of parts)
       answers.push(
-        ...(performance.now() < deadline
+        ...(monotonicNow() < deadline
           ? await answerTogether(part, patience, answer, deadline)
           : part.map(() => errorAnswer(error))),
       );

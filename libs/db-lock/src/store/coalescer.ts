@@ -1,3 +1,4 @@
+import { monotonicNow } from '../lease/clock.js';
 import { OverloadedError, StoreUnavailableError } from '../lease/errors.js';
 
 /** How one kind of request is put together into batches. */
@@ -70,7 +71,7 @@ export class Coalescer<Request, Answer> {
    * @param absence takes the request out of the queue, if it is still there: then it had no effect
    * @param since when it is asked, by the clock that the caller has just read
    */
-  submit(request: Request, absence?: Absence, since = performance.now()): Promise<Answer> {
+  submit(request: Request, absence?: Absence, since = monotonicNow()): Promise<Answer> {
     const { maxQueued = Infinity } = this.options;
     if (this.#queue.length >= maxQueued) return Promise.reject(new OverloadedError(maxQueued));
     return new Promise((resolve, reject) => {
@@ -105,7 +106,7 @@ export class Coalescer<Request, Answer> {
     if (this.#underWay.length >= maxUnderWay) return Infinity;
     if (this.#queue.length >= worthIt) return 0;
     const slow = Math.min(Math.max(SLOW.times * this.#usual, SLOW.least), SLOW.most);
-    return Math.max(0, Math.ceil(newest + slow - performance.now()));
+    return Math.max(0, Math.ceil(newest + slow - monotonicNow()));
   }
 
   #learn(took: number): void {
@@ -118,7 +119,7 @@ export class Coalescer<Request, Answer> {
     const batch = this.#takeBatch();
     if (batch.length === 0) return this.#next();
     this.#alone = batch.length === 1;
-    const sent = performance.now();
+    const sent = monotonicNow();
     this.#underWay.push(sent);
     this.#next();
     try {
@@ -128,7 +129,7 @@ export class Coalescer<Request, Answer> {
       for (const { reject } of batch) reject(error as Error);
     }
     this.#underWay.splice(this.#underWay.indexOf(sent), 1);
-    this.#learn(performance.now() - sent);
+    this.#learn(monotonicNow() - sent);
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#next();
@@ -136,7 +137,7 @@ export class Coalescer<Request, Answer> {
 
   #takeBatch(): Array<Queued<Request, Answer>> {
     const { maxBatch, maxAge } = this.options;
-    const oldest = performance.now() - maxAge;
+    const oldest = monotonicNow() - maxAge;
     const batch: Array<Queued<Request, Answer>> = [];
     let taken = 0;
     for (; taken < this.#queue.length && batch.length < maxBatch; taken++) {

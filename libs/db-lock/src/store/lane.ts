@@ -67,7 +67,7 @@ export class Lane {
   run<Row>(statement: Statement, values: readonly unknown[]): Promise<Row[]> {
     const asked = monotonicNow();
     const runNow = () => this.#runNow<Row>(statement, values, asked);
-    const turn = this.#pending++ === 0 ? runNow() : this.#tail.then(runNow);
+    const turn = this.#pending++ === 0 && !this.#closed ? runNow() : this.#tail.then(runNow);
     this.#tail = turn.catch(() => undefined);
     return turn;
   }

@@ -38,8 +38,8 @@ export interface SessionTimeouts {
   rowLock: number;
 }
 
-/** How full the database's queue of notifications may be, from 0 to 1, for a release to add to it. */
-const QUEUE_LIMIT = 0.5;
+/** How full the database's queue of notifications may be, from 0 to 1, for a release to add to it. From 0.5 on PostgreSQL warns. */
+const QUEUE_LIMIT = 0.25;
 
 /** Every statement of a store, each written once. */
 export type LockStatements = ReturnType<typeof postgresStatements>;
@@ -368,21 +368,34 @@ renewed AS (
   RETURNING lock.*, locked.wanted_place
 )`;
 
+  /**
+   * Notifies the servers of those who are next, as their locks come free, and counts them; but for this server itself, and unless the
+   * database's queue of notifications fills up.
+   * @param server the parameter that says which server this is
+   */
+  const notified = (
+    server: string,
+  ) => `count(pg_notify('${channel}', split_part(next, ' ', 1) || ' ' || lock_name)) FILTER (
+    WHERE split_part(next, ' ', 1) <> ${server}::text
+      AND (SELECT pg_notification_queue_usage() < ${QUEUE_LIMIT})
+  )::text`;
+
+  /** Takes the parameter, and notifies nobody. */
+  const nobodyNotified = (server: string) => `left(${server}::text, 0) || '0'`;
+
   const areSomeLost = 'count(*) < cardinality($1::text[])';
 
   /**
    * Ends leases, and tells how many; where not all, which, by their places in the batch: the others are lost. Whether one is live is
    * asked at the statement's start: nobody else can have got the lock of a lease that was live then and whose row is still the same
    * now, however long this waited for the row. `next` lists who is to be woken: a place, a server and a grantId, with spaces between;
-   * while nobody waits at all, no queue is looked at. Other servers than this one are notified as the lock comes free, how many is `told`,
-   * unless the database has trouble with its notifications: that must keep nobody from releasing a lock.
+   * while nobody waits at all, no queue is looked at. `notified`: how many of them were notified.
    * @param ended what the UPDATE sets, and where; and what else is told
-   * @param server the parameter that says which server this is; null where nobody has waited there yet
    */
   const release = (
     requests: string,
+    notified: string,
     ended: { set: string; from: string; condition: string; grantId: string; told?: string },
-    server: string,
   ) => `
 WITH ${requests},
 ended AS (
@@ -399,10 +412,7 @@ SELECT
   count(*)::text AS count,
   CASE WHEN ${areSomeLost} THEN (SELECT string_agg(place::text, ',') FROM ended) END AS places,
   string_agg(place || ' ' || next, ',') FILTER (WHERE next IS NOT NULL) AS next,
-  count(pg_notify('${channel}', split_part(next, ' ', 1) || ' ' || lock_name)) FILTER (
-    WHERE split_part(next, ' ', 1) <> coalesce(${server}::text, '')
-      AND (SELECT pg_notification_queue_usage() < ${QUEUE_LIMIT})
-  )::text AS told,
+  ${notified} AS notified,
   ${timeColumn('clock_timestamp()')} AS server_time${ended.told ?? ''}
 FROM ended`;
 
@@ -421,12 +431,12 @@ FROM ended`;
    */
   const releaseLocked = (
     requests: string,
+    notified: string,
     {
       isTheirs,
       condition = '',
       ...ended
     }: { set: string; isTheirs: string; condition?: string; told?: string },
-    server: string,
   ) =>
     release(
       `${requests},
@@ -441,13 +451,13 @@ locked AS MATERIALIZED (
     FOR NO KEY UPDATE
   ) AS lock
 )`,
+      notified,
       {
         ...ended,
         from: 'locked AS request',
         condition: `request.held_until > statement_timestamp()${condition}`,
         grantId: 'request.held_grant_id',
       },
-      server,
     );
 
   const isFreed = 'worker_name = NULL, grant_id = NULL, metadata = NULL, expire_time = statement_timestamp()';
@@ -455,7 +465,84 @@ locked AS MATERIALIZED (
   /** A lock that stays taken is nobody's: the lease is over, only the time is not. */
   const staysTaken = `request.min_hold > interval '0' AND lock.lock_time + request.min_hold > statement_timestamp()`;
 
+  /**
+   * The statements that release.
+   * @param notifying whether they notify servers; their parameters are the same
+   */
+  const releases = (notifying: boolean) => {
+    const suffix = notifying ? '' : '_silent';
+    const notify = notifying ? notified : nobodyNotified;
+    return {
+      /**
+       * $1 names, $2 grant ids, $3 this server. A shortcut of `releaseMixed`: tells which of the lost ones are `doubtful`, by their
+       * places; these are to be asked of that one.
+       */
+      release: {
+        name: `db_lock_release${suffix}`,
+        text: release(likeRequests, notify('$3'), {
+          set: isFreed,
+          from: 'request',
+          condition: `lock.grant_id = request.grant_id
+    AND lock.expire_time > statement_timestamp()`,
+          grantId: 'request.grant_id',
+          told: doubtful,
+        }),
+      },
+
+      /**
+       * The same for requests of which some keep the lock taken, $3 in ms from the start of the lease at least, or, by $4 the version,
+       * end only what nobody has written since. $5 this server.
+       */
+      releaseMixed: {
+        name: `db_lock_release_mixed${suffix}`,
+        text: releaseLocked(
+          requestsOf(`
+  SELECT
+    item.lock_name COLLATE "C" AS lock_name,
+    item.grant_id,
+    item.min_hold * ${MILLISECOND} AS min_hold,
+    item.version,
+    item.place
+  FROM unnest($1::text[], $2::uuid[], $3::float8[], $4::text[])
+    WITH ORDINALITY AS item (lock_name, grant_id, min_hold, version, place)`),
+          notify('$5'),
+          {
+            set: `worker_name = CASE WHEN ${staysTaken} THEN lock.worker_name END,
+      grant_id = CASE WHEN ${staysTaken} THEN ${NOBODY} END,
+      metadata = CASE WHEN ${staysTaken} THEN lock.metadata END,
+      expire_time = CASE WHEN ${staysTaken} THEN lock.lock_time + request.min_hold ELSE statement_timestamp() END`,
+            isTheirs: 'lock.grant_id = request.grant_id',
+            condition: `
+    AND (request.version IS NULL OR request.held_version = request.version)`,
+          },
+        ),
+      },
+
+      /** $1 names, $2 worker names, $3 this server: for callers who know no grant ids, and are told them. */
+      releaseByWorker: {
+        name: `db_lock_release_by_worker${suffix}`,
+        text: releaseLocked(
+          requestsOf(`
+  SELECT item.lock_name COLLATE "C" AS lock_name, item.worker_name, item.place
+  FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS item (lock_name, worker_name, place)`),
+          notify('$3'),
+          {
+            set: isFreed,
+            isTheirs: 'lock.worker_name = request.worker_name',
+            told: `,
+  string_agg(place || ' ' || grant_id, ',') AS grant_ids`,
+          },
+        ),
+      },
+    };
+  };
+
   return {
+    ...releases(true),
+
+    /** For a database that refuses to notify. */
+    silent: releases(false),
+
     /**
      * Names are unique in one batch. A live lease of another grant is seen by the plain read first. What looks free is
      * decided again under the row lock; who loses there writes nothing and gets no row, or only that of an expired
@@ -548,72 +635,6 @@ SELECT
   (json_object_agg(wanted_place, metadata) FILTER (WHERE metadata IS NOT NULL))::text AS metadata,
   ${timeColumn('clock_timestamp()')} AS server_time
 FROM renewed`,
-    },
-
-    /**
-     * $1 names, $2 grant ids, $3 this server. A shortcut of `releaseMixed`: tells which of the lost ones are `doubtful`, by their places; these are to be
-     * asked of that one.
-     */
-    release: {
-      name: 'db_lock_release',
-      text: release(
-        likeRequests,
-        {
-          set: isFreed,
-          from: 'request',
-          condition: `lock.grant_id = request.grant_id
-    AND lock.expire_time > statement_timestamp()`,
-          grantId: 'request.grant_id',
-          told: doubtful,
-        },
-        '$3',
-      ),
-    },
-
-    /**
-     * The same for requests of which some keep the lock taken, $3 in ms from the start of the lease at least, or, by $4 the version,
-     * end only what nobody has written since. $5 this server.
-     */
-    releaseMixed: {
-      name: 'db_lock_release_mixed',
-      text: releaseLocked(
-        requestsOf(`
-  SELECT
-    item.lock_name COLLATE "C" AS lock_name,
-    item.grant_id,
-    item.min_hold * ${MILLISECOND} AS min_hold,
-    item.version,
-    item.place
-  FROM unnest($1::text[], $2::uuid[], $3::float8[], $4::text[])
-    WITH ORDINALITY AS item (lock_name, grant_id, min_hold, version, place)`),
-        {
-          set: `worker_name = CASE WHEN ${staysTaken} THEN lock.worker_name END,
-      grant_id = CASE WHEN ${staysTaken} THEN ${NOBODY} END,
-      metadata = CASE WHEN ${staysTaken} THEN lock.metadata END,
-      expire_time = CASE WHEN ${staysTaken} THEN lock.lock_time + request.min_hold ELSE statement_timestamp() END`,
-          isTheirs: 'lock.grant_id = request.grant_id',
-          condition: `
-    AND (request.version IS NULL OR request.held_version = request.version)`,
-        },
-        '$5',
-      ),
-    },
-
-    /** $1 names, $2 worker names, $3 this server: for callers who know no grant ids, and are told them. */
-    releaseByWorker: {
-      name: 'db_lock_release_by_worker',
-      text: releaseLocked(
-        requestsOf(`
-  SELECT item.lock_name COLLATE "C" AS lock_name, item.worker_name, item.place
-  FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS item (lock_name, worker_name, place)`),
-        {
-          set: isFreed,
-          isTheirs: 'lock.worker_name = request.worker_name',
-          told: `,
-  string_agg(place || ' ' || grant_id, ',') AS grant_ids`,
-        },
-        '$3',
-      ),
     },
 
     /**

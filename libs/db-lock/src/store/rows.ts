@@ -208,7 +208,7 @@ export interface EndedRow {
   /** Who waits for them: a list of a place and what `toNext` reads, with a space between; null for none. */
   next: string | null;
   /** How many of them were notified, as they wait on other servers: all of those, or none. */
-  told: string;
+  notified: string;
   server_time: Microseconds;
   /** Where the requests do not name them: likewise of a place and a grantId. */
   grant_ids?: string | null;
@@ -229,7 +229,7 @@ export type EndedAnswer =
 export function toEnded(
   row: EndedRow,
   batch: ReadonlyArray<{ grantId?: string }>,
-  here: string | null,
+  here: string,
 ): EndedAnswer[] {
   const serverTime = toTime(row.server_time);
   const grantIds = byIndex(row.grant_ids);
@@ -245,7 +245,7 @@ export function toEnded(
     for (const [index, text] of byIndex(row.next)) {
       const next = toNext({ next: text })!;
       answers[index]!.next = next;
-      if (row.told !== '0' && next.server !== here) next.isTold = true;
+      if (row.notified !== '0' && next.server !== here) next.isNotified = true;
     }
   if (Number(row.count) === batch.length) return answers;
   const ended = byIndex(row.places);

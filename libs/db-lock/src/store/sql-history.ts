@@ -11,10 +11,10 @@ import {
   type Tally,
   type Waiting,
 } from './history-store.js';
-import type { LockRecord } from './lock-store.js';
 import { TRIM_CHUNK, type HistoryStatements } from './postgres.history.js';
 import { toHistory, toLock, toTime, type HistoryRow, type LookRow } from './rows.js';
 import type { SqlReader } from './sql-reader.js';
+import { broughtUpToDate } from './waiting-counts.js';
 
 /** How many of the most contended names are told. */
 const MOST_CONTENDED = 10;
@@ -144,20 +144,6 @@ export class SqlHistory implements HistoryStore {
       if (Number(row!.trimmed) < TRIM_CHUNK) return total;
     }
   }
-}
-
-function broughtUpToDate(
-  waiting: Waiting,
-  locks: readonly LockRecord[],
-  removed: readonly string[],
-): Waiting {
-  const present = new Map(waiting);
-  for (const name of removed) present.delete(name);
-  for (const { lockName, waiting } of locks) {
-    if (waiting > 0) present.set(lockName, waiting);
-    else present.delete(lockName);
-  }
-  return present;
 }
 
 const countsOf = (row: Record<keyof Counts, string>) =>

@@ -1,3 +1,4 @@
+import { Logger } from '@nestjs/common';
 import type { DataSource } from 'typeorm';
 import {
   NOBODYS_GRANT,
@@ -7,6 +8,7 @@ import {
 } from '../lease/requests.js';
 import type { TableNames } from '../model/schema-sql.js';
 import { answerEach, errorAnswer, repeatConflicts, repeatRaces } from './batch.js';
+import { isRefusal, sqlState } from './lane.js';
 import { Lanes } from './lanes.js';
 import type {
   AcquireAnswer,
@@ -23,7 +25,6 @@ import { Notifications } from './notifications.js';
 import { CONNECTIONS, ownDataSource } from './own-data-source.js';
 import { deskStatements, type DeskStatements } from './postgres.desk.js';
 import { postgresStatements, type LockStatements, type Purpose } from './postgres.dialect.js';
-import type { Statement } from './postgres.fragments.js';
 import { historyStatements } from './postgres.history.js';
 import {
   timeLeft,
@@ -80,6 +81,25 @@ const ROW_LOCK_TIMEOUT = 1000;
 /** How often an acquire asks that lost a race for a lock which had looked free. */
 const RACE_TRIES = 5;
 
+/** A database without notifications, or a role that may not use them: no such function, not allowed, not supported. */
+const CANNOT_NOTIFY = new Set(['42883', '42501', '0A000']);
+
+/** The database has no room for another notification. */
+const QUEUE_IS_FULL = '54000';
+
+/** A lock was waited for in vain: that of a row, or of the order of all notifications. */
+const LOCKED = '55P03';
+
+/**
+ * Whether a release was perhaps refused for its notifications: they wait for those of all other transactions of the database's cluster.
+ * Of several releases, a locked row may be to blame, which shows when each goes alone.
+ */
+function mayBlameNotifications(batch: readonly unknown[], error: unknown): boolean {
+  if (!isRefusal(error)) return false;
+  const state = sqlState(error)!;
+  return CANNOT_NOTIFY.has(state) || state === QUEUE_IS_FULL || (state === LOCKED && batch.length === 1);
+}
+
 /** Locks in a table of a TypeORM DataSource, over connections of the store's own. */
 export class SqlLockStore implements LockStore {
   readonly #lanes: Record<Purpose, Lanes>;
@@ -89,7 +109,10 @@ export class SqlLockStore implements LockStore {
   readonly #actor: SqlReader;
   readonly #patience: number;
   readonly clockTolerance: number;
+  readonly #logger = new Logger('DbLock');
   readonly #shortcut = new Shortcut();
+  /** Whether releases notify the servers of those who are next. */
+  #notifies = true;
   readonly queue: SqlWaitQueue;
   readonly desk: SqlDesk;
   readonly history: SqlHistory;
@@ -232,7 +255,7 @@ export class SqlLockStore implements LockStore {
     if (requests.every(isByGrant)) return this.#endByGrant(requests);
     const [ended, endedByWorker] = await Promise.all([
       this.#endByGrant(requests.filter(isByGrant)),
-      this.#end(requests.filter(isByWorker), this.#sql.releaseByWorker, releaseByWorkerValues),
+      this.#end(requests.filter(isByWorker), 'releaseByWorker', releaseByWorkerValues),
     ]);
     const answers = { grant: ended.values(), worker: endedByWorker.values() };
     return requests.map((request) => answers[isByGrant(request) ? 'grant' : 'worker'].next().value!);
@@ -240,10 +263,9 @@ export class SqlLockStore implements LockStore {
 
   /** Nearly all are ended by the shortcut. A lease that looks expired may be kept alive by a renewal whose commit is under way. */
   async #endByGrant(requests: readonly ReleaseByGrant[]): Promise<ReleaseAnswer[]> {
-    const mixed = (batch: readonly ReleaseByGrant[]) =>
-      this.#end(batch, this.#sql.releaseMixed, mixedReleaseValues);
+    const mixed = (batch: readonly ReleaseByGrant[]) => this.#end(batch, 'releaseMixed', mixedReleaseValues);
     if (!requests.every(isPlain)) return mixed(requests);
-    const answers = await this.#end(requests, this.#sql.release, releaseValues);
+    const answers = await this.#end(requests, 'release', releaseValues);
     const doubtful = requests.filter((_, index) => isDoubtful(answers[index]!));
     if (doubtful.length === 0) return answers;
     const again = (await mixed(doubtful)).values();
@@ -252,14 +274,33 @@ export class SqlLockStore implements LockStore {
 
   #end<Request extends ReleaseRequest & { grantId?: string }>(
     requests: readonly Request[],
-    statement: Statement,
-    values: (batch: readonly Request[], server: string | null) => unknown[],
+    statement: keyof LockStatements['silent'],
+    values: (batch: readonly Request[], server: string) => unknown[],
   ): Promise<Array<EndedAnswer | ErrorAnswer>> {
-    return answerEach(requests, this.#patience, async (batch) => {
+    const end = async (batch: readonly Request[], statements: LockStatements['silent']) => {
       const { server } = this.queue;
-      const [row] = await this.#lanes.release.run<EndedRow>(statement, values(batch, server));
+      const [row] = await this.#lanes.release.run<EndedRow>(statements[statement], values(batch, server));
       return toEnded(row!, batch, server);
+    };
+    let failed = false;
+    return answerEach(requests, this.#patience, async (batch) => {
+      if (failed || !this.#notifies) return end(batch, this.#sql.silent);
+      try {
+        return await end(batch, this.#sql);
+      } catch (error) {
+        failed = true; // who is asked for again goes without notifications
+        if (!mayBlameNotifications(batch, error)) throw error;
+        const answers = await end(batch, this.#sql.silent);
+        if (CANNOT_NOTIFY.has(sqlState(error)!)) this.#neverNotify(error);
+        return answers;
+      }
     });
+  }
+
+  /** Waiters on other servers are notified after the release, or look from time to time. */
+  #neverNotify(error: unknown): void {
+    this.#notifies = false;
+    this.#logger.warn(`Releases don't notify who waits on other servers: ${String(error)}`);
   }
 
   async inspect(lockNames: readonly string[]): Promise<Array<InspectedLock | null>> {

@@ -22,8 +22,8 @@ interface PlaceRow {
 
 /** Queues in a table beside the locks', and wake-ups by LISTEN and NOTIFY. */
 export class SqlWaitQueue implements WaitQueue {
-  /** The one that listens: it needs no notifications of its own acts. Null while nobody has waited there. */
-  server: string | null = null;
+  /** The one that listens: it needs no notifications of its own acts. Empty while nobody has waited there. */
+  server = '';
 
   constructor(
     private readonly sql: LockStatements,

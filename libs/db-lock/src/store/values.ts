@@ -75,16 +75,13 @@ export function renewHeldValues(batch: readonly HeldRenewRequest[]): unknown[] {
 /** Whether a release ends its lease whatever its version is, and frees the lock at once. */
 export const isPlain = ({ minHold, version }: ReleaseByGrant) => !minHold && version === undefined;
 
-/** The server that releases, where somebody has waited there. */
-type Server = string | null;
-
 /** The parameters of `release`, for plain ones. */
-export function releaseValues(batch: readonly ReleaseByGrant[], server: Server): unknown[] {
+export function releaseValues(batch: readonly ReleaseByGrant[], server: string): unknown[] {
   return [...keyValues(batch), server];
 }
 
 /** The parameters of `releaseMixed`. */
-export function mixedReleaseValues(batch: readonly ReleaseByGrant[], server: Server): unknown[] {
+export function mixedReleaseValues(batch: readonly ReleaseByGrant[], server: string): unknown[] {
   return [
     ...keyValues(batch),
     numberArray(batch, ({ minHold }) => minHold ?? 0),
@@ -94,7 +91,7 @@ export function mixedReleaseValues(batch: readonly ReleaseByGrant[], server: Ser
 }
 
 /** The parameters of `releaseByWorker`. */
-export function releaseByWorkerValues(batch: readonly ReleaseByWorker[], server: Server): unknown[] {
+export function releaseByWorkerValues(batch: readonly ReleaseByWorker[], server: string): unknown[] {
   return [
     textArray(batch, ({ lockName }) => lockName),
     textArray(batch, ({ workerName }) => workerName),

@@ -34,8 +34,8 @@ export interface QueuedWaiter {
 export interface NextInLine {
   server: string;
   grantId: string;
-  /** The store has told that server already that the lock came free. */
-  isTold?: boolean;
+  /** The store has notified that server already. */
+  isNotified?: boolean;
 }
 
 /** Ends a live lease and grants the lock, in the same step, to a waiter of the same server. */

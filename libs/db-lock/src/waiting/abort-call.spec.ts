@@ -1,9 +1,14 @@
-import { describe, expect, it } from '@jest/globals';
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import { getEventListeners } from 'node:events';
 import { NOWHERE } from '../lease/roster.js';
 import { ignoreAbort, onAbort, type Abortable } from './abort-call.js';
 
 describe('a call when a signal aborts', () => {
-  const called: string[] = [];
+  let called: string[];
+
+  beforeEach(() => {
+    called = [];
+  });
 
   const abortable = (name: string, act = () => {}): Abortable => ({
     place: NOWHERE,
@@ -35,18 +40,23 @@ describe('a call when a signal aborts', () => {
       listeners++;
       add(...args);
     };
-    for (const name of ['a', 'b', 'c']) onAbort(signal, abortable(name));
+    const all = ['a', 'b', 'c'].map((name) => abortable(name));
+    for (const one of all) onAbort(signal, one);
     expect(listeners).toBe(1);
+    for (const one of all) ignoreAbort(signal, one);
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
   });
 
   it('does not come to who has never listened to that signal', () => {
     const [one, other] = [controllerOf(), controllerOf()];
     const listener = abortable('listener');
-    called.length = 0;
     onAbort(one.signal, listener);
+    onAbort(other.signal, abortable('another'));
     ignoreAbort(other.signal, listener);
     one.abort('now');
     expect(called).toEqual(['listener now']);
+    other.abort('then');
+    expect(called).toEqual(['listener now', 'another then']);
   });
 });
 

@@ -5,27 +5,42 @@ export interface Abortable extends Listed {
   abort(reason: unknown): void;
 }
 
-/** Those who listen to a signal: one signal, such as that of a shutdown, may end thousands of waits. */
-const rosters = new WeakMap<AbortSignal, Roster<Abortable>>();
+/**
+ * Those who listen to a signal, with one listener for all: an AbortSignal goes over the listeners that it has, to add another one and to
+ * remove one, and one signal, such as that of a shutdown, may end thousands of waits.
+ */
+interface Listening {
+  roster: Roster<Abortable>;
+  listener: () => void;
+}
+
+const listenings = new WeakMap<AbortSignal, Listening>();
 
 /** Calls back when the signal aborts, until `ignoreAbort`. It must not have aborted yet. One signal at a time. */
 export function onAbort(signal: AbortSignal, abortable: Abortable): void {
-  rosterOf(signal).add(abortable);
+  const { roster } = listenings.get(signal) ?? listenTo(signal);
+  roster.add(abortable);
 }
 
 export function ignoreAbort(signal: AbortSignal, abortable: Abortable): void {
-  rosters.get(signal)?.delete(abortable);
+  const listening = listenings.get(signal);
+  if (!listening) return;
+  const { roster, listener } = listening;
+  roster.delete(abortable);
+  if (roster.size > 0) return;
+  // Node.js keeps a signal for as long as it has a listener and may abort by itself.
+  signal.removeEventListener('abort', listener);
+  listenings.delete(signal);
 }
 
-/** One listener for all: an AbortSignal goes over those that it has, to add another one and to remove one. */
-function rosterOf(signal: AbortSignal): Roster<Abortable> {
-  const known = rosters.get(signal);
-  if (known) return known;
+function listenTo(signal: AbortSignal): Listening {
   const roster = new Roster<Abortable>();
-  rosters.set(signal, roster);
-  signal.addEventListener('abort', () => {
-    const listeners = [...roster]; // who is called leaves the roster
-    for (const abortable of listeners) abortable.abort(signal.reason);
-  });
-  return roster;
+  const listener = () => {
+    const abortables = [...roster]; // who is called leaves the roster
+    for (const abortable of abortables) abortable.abort(signal.reason);
+  };
+  signal.addEventListener('abort', listener);
+  const listening = { roster, listener };
+  listenings.set(signal, listening);
+  return listening;
 }

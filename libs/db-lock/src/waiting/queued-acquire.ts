@@ -1,7 +1,8 @@
-import { MAX_TIMER, monotonicNow } from '../lease/clock.js';
+import { monotonicNow } from '../lease/clock.js';
 import { StoreUnavailableError } from '../lease/errors.js';
 import type { AcquireRequest } from '../lease/requests.js';
 import { NOWHERE } from '../lease/roster.js';
+import { Timer } from '../lease/timer.js';
 import type { HolderRecord, LeaseRecord } from '../store/lock-store.js';
 import { ignoreAbort, onAbort, type Abortable } from './abort-call.js';
 
@@ -51,7 +52,7 @@ export class QueuedAcquire<Granted = unknown> implements Abortable {
   line?: Line;
   readonly result: Promise<WaitOutcome<Granted>>;
   #waiting = true;
-  #timer?: NodeJS.Timeout;
+  readonly #timer = new Timer(() => this.#giveUp(), true);
   #resolve!: (outcome: WaitOutcome<Granted>) => void;
   #reject!: (reason: unknown) => void;
   readonly #deadline: number;
@@ -63,7 +64,8 @@ export class QueuedAcquire<Granted = unknown> implements Abortable {
     });
     this.#deadline = monotonicNow() + options.wait;
     if (options.signal) onAbort(options.signal, this);
-    this.#arm();
+    if (options.wait > 0) this.#timer.set(this.#deadline);
+    else this.#giveUp();
   }
 
   get isWaiting(): boolean {
@@ -82,13 +84,6 @@ export class QueuedAcquire<Granted = unknown> implements Abortable {
 
   abort(reason: unknown): void {
     this.fail(reason);
-  }
-
-  /** A long timer is split, and one that fires early is set again. */
-  #arm(): void {
-    const left = this.#deadline - monotonicNow();
-    if (left <= 0) this.#giveUp();
-    else this.#timer = setTimeout(() => this.#arm(), Math.min(Math.ceil(left), MAX_TIMER));
   }
 
   /** The line has heard from the store: whose time is over has its answer now. */
@@ -115,7 +110,7 @@ export class QueuedAcquire<Granted = unknown> implements Abortable {
   #end(): boolean {
     if (!this.#waiting) return false;
     this.#waiting = false;
-    clearTimeout(this.#timer);
+    this.#timer.stop();
     if (this.options.signal) ignoreAbort(this.options.signal, this);
     this.line?.leave(this as QueuedAcquire);
     return true;

@@ -1,5 +1,6 @@
 import { monotonicNow } from '../lease/clock.js';
 import { StoreUnavailableError } from '../lease/errors.js';
+import { Timer } from '../lease/timer.js';
 import type { HolderRecord } from '../store/lock-store.js';
 import { TURN } from '../store/wait-queue.js';
 import { Arrivals } from './arrivals.js';
@@ -45,7 +46,7 @@ export class WaitingLine implements Line {
   /** How many have got the lock here since it was somewhere else. */
   #inARow = 0;
   #pause = FIRST_LOOK;
-  #timer?: NodeJS.Timeout;
+  readonly #timer = new Timer(() => void this.#contend());
 
   constructor(
     readonly lockName: string,
@@ -109,7 +110,7 @@ export class WaitingLine implements Line {
       return undefined;
     }
     this.#contending = true;
-    clearTimeout(this.#timer);
+    this.#timer.stop();
     return head;
   }
 
@@ -127,7 +128,7 @@ export class WaitingLine implements Line {
 
   async #contend(): Promise<void> {
     this.#contending = true;
-    clearTimeout(this.#timer);
+    this.#timer.stop();
     try {
       do {
         this.#again = false;
@@ -212,13 +213,11 @@ export class WaitingLine implements Line {
   }
 
   #lookIn(milliseconds: number): void {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.#contend(), milliseconds);
-    this.#timer.unref();
+    this.#timer.set(monotonicNow() + milliseconds);
   }
 
   #close(): void {
-    clearTimeout(this.#timer);
+    this.#timer.stop();
     this.keeper.emptied(this);
   }
 }

@@ -1,4 +1,6 @@
 import { Logger } from '@nestjs/common';
+import { monotonicNow } from '../lease/clock.js';
+import { Timer } from '../lease/timer.js';
 import { randomUUID } from 'node:crypto';
 import { Coalescer } from '../store/coalescer.js';
 import type { QueuePlace, Waiter, WaitQueue, WakeUp, WakeUpMode } from '../store/wait-queue.js';
@@ -35,7 +37,9 @@ export class WaitingRoom implements LineKeeper {
   #missed = new Set<QueuedAcquire>();
   #mode: WakeUpMode = 'poll';
   #listening = false;
-  #stay?: NodeJS.Timeout;
+  /** Somebody waits here, or has left something behind. */
+  #staying = false;
+  readonly #stay = new Timer(() => void this.#stayNow());
   #closed?: Error;
 
   /** @param queue where waiters of several servers meet; without one, each server's look from time to time */
@@ -76,10 +80,10 @@ export class WaitingRoom implements LineKeeper {
     return this.#lines.get(lockName);
   }
 
-  /** The lock came free: the first in its queue is told, on whatever server it waits, unless the store has told that one. */
-  wake({ server, lockName }: WakeUp, isTold = false): void {
+  /** The lock came free: the first in its queue is told, on whatever server it waits, unless the store has notified that one. */
+  wake({ server, lockName }: WakeUp, isNotified = false): void {
     this.#hear({ server, lockName });
-    if (server === this.server || isTold || !this.queue) return;
+    if (server === this.server || isNotified || !this.queue) return;
     this.#wakeUps.submit({ server, lockName }).catch((error: unknown) => this.#fallBack(error));
   }
 
@@ -141,7 +145,7 @@ export class WaitingRoom implements LineKeeper {
   }
 
   #listen(queue: WaitQueue): void {
-    this.#stay ??= setInterval(() => void this.#stayNow(queue), STAY_INTERVAL).unref();
+    if (!this.#staying) this.#stayLater();
     if (this.#listening) return;
     this.#listening = true;
     queue.listen({
@@ -154,9 +158,14 @@ export class WaitingRoom implements LineKeeper {
     });
   }
 
+  #stayLater(): void {
+    this.#staying = true;
+    this.#stay.set(monotonicNow() + STAY_INTERVAL);
+  }
+
   #rest(): void {
-    clearInterval(this.#stay);
-    this.#stay = undefined;
+    this.#staying = false;
+    this.#stay.stop();
   }
 
   #hear({ server, lockName }: WakeUp): void {
@@ -172,9 +181,10 @@ export class WaitingRoom implements LineKeeper {
   }
 
   /** Says that all who wait here are alive, and puts right who is missing from the queue, or left behind in it. */
-  async #stayNow(queue: WaitQueue): Promise<void> {
+  async #stayNow(): Promise<void> {
+    this.#stayLater();
     try {
-      const places = await queue.stay(this.server);
+      const places = await this.queue!.stay(this.server);
       const { missing, leftBehind } = rollCall(places, this.#standing());
       for (const place of leftBehind) this.#leave(place);
       const missed = new Set<QueuedAcquire>();
