@@ -198,6 +198,7 @@ describe('the README', () => {
       'docs/admin.md',
       'docs/http.md',
       'docs/operations.md',
+      'docs/testing.md',
       'docs/extending.md',
       'docs/benchmarks.md',
     ]) {

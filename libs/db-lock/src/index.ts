@@ -5,6 +5,7 @@ export type {
   DbLockOptionsFactory,
   DbLockStaticOptions,
   Guard,
+  LockStoreFactory,
 } from './module/options.js';
 export type { AdminAccess, AdminRequest, ResolvedAccess } from './admin/access.js';
 export type { ResolvedActor } from './admin/actor.js';

@@ -9,6 +9,13 @@ import { waitingCases } from './testing/waiting.cases.js';
 import type { LockClient } from './client/lock-client.js';
 
 export { subjectOfStore, type ConformanceSubject, type TestRunner };
+export { MemoryLockStore, type MemoryLockStoreOptions } from './store/memory/memory-lock-store.js';
+export {
+  DbLockTestingModule,
+  getTestLocksToken,
+  type DbLockTestingOptions,
+} from './testing/db-lock-testing.module.js';
+export { TestLocks, underTestLocks } from './testing/test-locks.js';
 
 export interface ConformanceOptions {
   /** How many grants of one lock case 22 makes; default 10,000. */

@@ -1,4 +1,4 @@
-import { Inject } from '@nestjs/common';
+import { Inject, type InjectionToken } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import type { BasicLease } from '../client/basic-lease.js';
 import type { WorkRunner } from '../client/basic-lock-client.js';
@@ -8,6 +8,11 @@ import { getDjangoDbLockClientToken, getLockClientToken } from '../module/tokens
 /** What all lock clients can do for a work. */
 export interface WorkClient {
   worksWith(options: LockWorkOptions): WorkRunner<BasicLease>;
+}
+
+/** What knows all providers of an application: its ModuleRef, or that of a test. */
+export interface Application {
+  get(token: InjectionToken, options: { strict: false }): unknown;
 }
 
 const APPLICATION = Symbol('DbLock application');
@@ -27,20 +32,20 @@ export function injectApplication(prototype: object): void {
 }
 
 /** For objects that Nest has not made itself, such as those of factories. */
-export function noteApplication(object: object, application: ModuleRef): void {
+export function noteApplication(object: object, application: Application): void {
   Reflect.defineProperty(object, APPLICATION, { value: application, writable: true, configurable: true });
 }
 
 /** The application to which an object belongs. */
-export function applicationOf(object: unknown): ModuleRef | undefined {
-  return (object as { [APPLICATION]?: ModuleRef } | null | undefined)?.[APPLICATION];
+export function applicationOf(object: unknown): Application | undefined {
+  return (object as { [APPLICATION]?: Application } | null | undefined)?.[APPLICATION];
 }
 
 /** Clients that were found, by feature: Nest goes through all modules to find one. */
-const clients = new WeakMap<ModuleRef, Map<string, WorkClient>>();
+const clients = new WeakMap<Application, Map<string, WorkClient>>();
 
 /** The client of one of the application's features, whatever module has it. */
-export function clientOf(application: ModuleRef, feature: string): WorkClient | undefined {
+export function clientOf(application: Application, feature: string): WorkClient | undefined {
   const found = clients.get(application) ?? new Map<string, WorkClient>();
   clients.set(application, found);
   const client = found.get(feature) ?? findClient(application, feature);
@@ -48,11 +53,11 @@ export function clientOf(application: ModuleRef, feature: string): WorkClient | 
   return client;
 }
 
-function findClient(application: ModuleRef, feature: string): WorkClient | undefined {
+function findClient(application: Application, feature: string): WorkClient | undefined {
   const tokens = [getLockClientToken(feature), getDjangoDbLockClientToken(feature)];
   for (const token of tokens) {
     try {
-      return application.get<WorkClient>(token, { strict: false });
+      return application.get(token, { strict: false }) as WorkClient;
     } catch {
       // Nest throws when there is none.
     }

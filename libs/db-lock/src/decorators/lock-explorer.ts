@@ -1,7 +1,7 @@
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import { DiscoveryService, ModuleRef } from '@nestjs/core';
 import { DbLockConfigurationError } from '../lease/errors.js';
-import { clientOf, noteApplication } from './application.js';
+import { clientOf, noteApplication, type Application } from './application.js';
 import { methodsWithLease } from './current-lease.js';
 import { lockedMethods } from './use-lock.js';
 
@@ -15,23 +15,28 @@ export class LockExplorer implements OnModuleInit {
 
   onModuleInit(): void {
     for (const { instance } of [...this.discovery.getProviders(), ...this.discovery.getControllers()])
-      if (typeof instance === 'object' && instance !== null) this.#explore(instance as object);
+      if (typeof instance === 'object' && instance !== null)
+        noteLockedMethods(instance as object, this.application);
   }
+}
 
-  #explore(instance: object): void {
-    for (const prototype of prototypesOf(instance)) {
-      const methods = lockedMethods(prototype);
-      for (const method of methods) method.check(clientOf(this.application, method.feature));
-      const unlocked = methodsWithLease(prototype).find((name) =>
-        methods.every((method) => method.name !== name),
+/**
+ * Lets the locked methods of an object find the lock clients of its application.
+ * @throws DbLockConfigurationError when a decorator was given what can't be.
+ */
+export function noteLockedMethods(instance: object, application: Application): void {
+  for (const prototype of prototypesOf(instance)) {
+    const methods = lockedMethods(prototype);
+    for (const method of methods) method.check(clientOf(application, method.feature));
+    const unlocked = methodsWithLease(prototype).find((name) =>
+      methods.every((method) => method.name !== name),
+    );
+    if (unlocked !== undefined)
+      throw new DbLockConfigurationError(
+        'CurrentLease',
+        `${prototype.constructor.name}.${String(unlocked)}: has no lease without @UseLock().`,
       );
-      if (unlocked !== undefined)
-        throw new DbLockConfigurationError(
-          'CurrentLease',
-          `${prototype.constructor.name}.${String(unlocked)}: has no lease without @UseLock().`,
-        );
-      if (methods.length > 0) noteApplication(instance, this.application);
-    }
+    if (methods.length > 0) noteApplication(instance, application);
   }
 }
 

@@ -25,18 +25,20 @@ interface Line {
 /**
  * Puts a gate before the store. It opens with or without a Redis that answers.
  *
+ * @param isInnerKept the store is somebody else's to close; default false
  * @throws DbLockConfigurationError when there is a url, but no ioredis
  */
 export async function openGate(
   inner: LockStore,
   { client, url, prefix, timeout }: RedisSettings,
   feature: string,
+  isInnerKept = false,
 ): Promise<LockStore> {
   const { hangUp, ...line }: Line = client ? { client } : await connect(url!, timeout);
   const connection = new RedisConnection({ ...line, prefix: prefix ?? `db-lock:${feature}:`, timeout });
   const gate = new RedisGate(connection);
   await gate.check();
-  return new GatedLockStore(inner, gate, hangUp);
+  return new GatedLockStore(inner, gate, hangUp, isInnerKept);
 }
 
 /**

@@ -32,6 +32,8 @@ export class GatedLockStore implements LockStore {
     private readonly inner: LockStore,
     private readonly gate: RedisGate,
     private readonly hangUp?: () => Promise<void>,
+    /** The store is somebody else's to close. */
+    private readonly isInnerKept = false,
   ) {
     this.queue = inner.queue && new GatedWaitQueue(inner.queue, gate);
     this.desk = gatedDesk(inner.desk, gate);
@@ -114,7 +116,7 @@ export class GatedLockStore implements LockStore {
   async close(): Promise<void> {
     this.#suspects.close();
     try {
-      await this.inner.close();
+      if (!this.isInnerKept) await this.inner.close();
     } finally {
       this.gate.close();
       await this.hangUp?.();

@@ -37,6 +37,7 @@ import {
   LOCK_EVENTS,
   LOCK_STORE,
   MODULE_OPTIONS,
+  OPENED_STORE,
 } from './private-tokens.js';
 import { checkRemote } from './remote-options.js';
 import { StartUpCheck } from './start-up-check.js';
@@ -48,21 +49,24 @@ import {
 } from './tokens.js';
 
 /** What a feature's module keeps to itself. */
-const PRIVATE = new Set<unknown>([LOCK_STORE, HISTORY_RECORDER, StoreClock]);
+const PRIVATE = new Set<unknown>([OPENED_STORE, LOCK_STORE, HISTORY_RECORDER, StoreClock]);
 
 /** The module of one feature: what its static options ask for, on top of the options' provider. */
 export function withFeature(definition: DynamicModule, options: DbLockStaticOptions): DynamicModule {
   const setUp = featureSetUp(options);
-  const { model, entities, dataSource } = setUp;
+  const { local, model, entities, dataSource } = setUp;
   const imports = [DiscoveryModule, ...(definition.imports ?? []), ...(options.imports ?? [])];
-  const tables = TypeOrmModule.forFeature(Object.values(entities), dataSource);
-  const shared = [eventsProvider(setUp), ...(model ? localProviders(setUp) : [remoteClient(setUp)])];
+  const shared = [eventsProvider(setUp), ...(local ? localProviders(setUp) : [remoteClient(setUp)])];
   const controllers = featureControllers(setUp);
   const page = featurePage(setUp, controllers);
   return {
     ...definition,
     global: options.isGlobal ?? false,
-    imports: [...imports, ...(model ? [tables] : []), ...page.imports],
+    imports: [
+      ...imports,
+      ...(model ? [TypeOrmModule.forFeature(Object.values(entities), dataSource)] : []),
+      ...page.imports,
+    ],
     controllers,
     providers: [
       ...(definition.providers ?? []),
@@ -93,22 +97,20 @@ function eventsProvider({ feature }: FeatureSetUp): Provider {
   return { provide: getLockEventsToken(feature), useFactory: () => new LockEvents(feature) };
 }
 
-/** The store in the application's database, the server on top of it, and the client of that server. */
-function localProviders({ feature, entities, dataSource }: FeatureSetUp): Provider[] {
+/** The store, the server on top of it, and the client of that server. */
+function localProviders(setUp: FeatureSetUp): Provider[] {
+  const { feature } = setUp;
   return [
     { provide: StoreClock, useFactory: () => new StoreClock() },
+    storeProvider(setUp),
     {
       provide: LOCK_STORE,
-      inject: [CHECKED_OPTIONS, getDataSourceToken(dataSource)],
-      useFactory: async (
-        { createTables, statementTimeout, clockTolerance, pooler, redis }: CheckedOptions,
-        source: DataSource,
-      ): Promise<LockStore> => {
-        const tables = await featureTables(source, feature, entities, createTables);
-        const store = await SqlLockStore.open(source, { tables, statementTimeout, clockTolerance, pooler });
+      inject: [OPENED_STORE, CHECKED_OPTIONS],
+      useFactory: async (store: LockStore, { redis }: CheckedOptions): Promise<LockStore> => {
         if (!redis) return store;
-        return openGate(store, redis, feature).catch(async (error: unknown) => {
-          await store.close();
+        const isKept = store === setUp.store;
+        return openGate(store, redis, feature, isKept).catch(async (error: unknown) => {
+          if (!isKept) await store.close();
           throw error;
         });
       },
@@ -145,6 +147,30 @@ function localProviders({ feature, entities, dataSource }: FeatureSetUp): Provid
         new LockClient(clientSettings(options, events), new LocalTransport(server)),
     },
   ];
+}
+
+/** The store that was given or is to be made, or the one in the application's database. */
+function storeProvider({ feature, entities, dataSource, store }: FeatureSetUp): Provider {
+  if (store && !('useFactory' in store)) return { provide: OPENED_STORE, useValue: store };
+  if (store) {
+    const { useFactory, inject = [] } = store;
+    return {
+      provide: OPENED_STORE,
+      inject: [CHECKED_OPTIONS, ...inject], // what is wrong with the options shows before anything is opened
+      useFactory: (_options: CheckedOptions, ...injected: unknown[]) => useFactory(...injected),
+    };
+  }
+  return {
+    provide: OPENED_STORE,
+    inject: [CHECKED_OPTIONS, getDataSourceToken(dataSource)],
+    useFactory: async (
+      { createTables, statementTimeout, clockTolerance, pooler }: CheckedOptions,
+      source: DataSource,
+    ): Promise<LockStore> => {
+      const tables = await featureTables(source, feature, entities, createTables);
+      return SqlLockStore.open(source, { tables, statementTimeout, clockTolerance, pooler });
+    },
+  };
 }
 
 /** The client of a remote server. */

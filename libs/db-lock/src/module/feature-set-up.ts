@@ -1,7 +1,8 @@
 import type { Type } from '@nestjs/common';
 import type { ResolvedAccess } from '../admin/access.js';
 import type { ResolvedActor } from '../admin/actor.js';
-import type { DbLockStaticOptions, Guard } from './options.js';
+import type { LockStore } from '../store/lock-store.js';
+import type { DbLockStaticOptions, Guard, LockStoreFactory } from './options.js';
 import { DbLockConfigurationError } from '../lease/errors.js';
 import { checkFeature, DEFAULT_FEATURE } from '../model/feature.js';
 import { LockBase } from '../model/lock-base.js';
@@ -12,7 +13,12 @@ export interface FeatureSetUp {
   feature: string;
   /** Without slashes at its ends. */
   path: string;
+  /** Its lock server is in this process. */
+  local: boolean;
+  /** Its locks are in tables of the application's database. */
   model: boolean;
+  /** Where its locks are instead. */
+  store?: LockStore | LockStoreFactory;
   admin: boolean;
   services: boolean;
   entities: FeatureEntities;
@@ -30,13 +36,19 @@ const PATH = /^[\w~-][\w.~-]*(\/[\w~-][\w.~-]*)*$/;
 /** @throws DbLockConfigurationError naming the option that is wrong or contradicts another. */
 export function featureSetUp(options: DbLockStaticOptions): FeatureSetUp {
   const feature = checkFeature(options.feature ?? DEFAULT_FEATURE);
-  const model = flag(options, 'autoRegisterModel', true);
+  const store = checkStore(options);
+  const model = flag(options, 'autoRegisterModel', store === undefined);
+  if (model && store)
+    throw new DbLockConfigurationError('store', 'stands where the model would: drop autoRegisterModel.');
+  const local = model || store !== undefined;
   return {
     feature,
     path: checkPath(options.path ?? feature),
+    local,
     model,
-    admin: needsModel(options, 'autoRegisterAdmin', model),
-    services: needsModel(options, 'autoRegisterServices', model),
+    store,
+    admin: needsLocks(options, 'autoRegisterAdmin', local),
+    services: needsLocks(options, 'autoRegisterServices', local),
     entities: {
       ...featureEntities(feature),
       ...(options.entity && { lock: checkEntity(options.entity, model) }),
@@ -47,7 +59,7 @@ export function featureSetUp(options: DbLockStaticOptions): FeatureSetUp {
     resolveAccess: checkResolver(options, 'resolveAccess', 'an access'),
     resolveActor: checkResolver(options, 'resolveActor', 'a name'),
     public: flag(options, 'public', false),
-    protocol: checkProtocol(options.protocol ?? 'rest', model),
+    protocol: checkProtocol(options.protocol ?? 'rest', local),
   };
 }
 
@@ -59,14 +71,31 @@ function flag(options: DbLockStaticOptions, option: Flag, byDefault: boolean): b
   throw new DbLockConfigurationError(option, 'must be true or false.');
 }
 
-function needsModel(options: DbLockStaticOptions, option: Flag, model: boolean): boolean {
-  const value = flag(options, option, model);
-  if (value && !model)
+function needsLocks(options: DbLockStaticOptions, option: Flag, local: boolean): boolean {
+  const value = flag(options, option, local);
+  if (value && !local)
     throw new DbLockConfigurationError(
       option,
       'needs the model: set autoRegisterModel to true, or this to false.',
     );
   return value;
+}
+
+/** What a store must have, as far as a look can tell. */
+const STORE_METHODS = ['acquire', 'acquireSet', 'renew', 'release', 'inspect', 'close'] as const;
+
+function checkStore({ store, entity, dataSource }: DbLockStaticOptions): DbLockStaticOptions['store'] {
+  if (store === undefined) return undefined;
+  const given = store as Partial<Record<string, unknown>> | null;
+  const isStore = STORE_METHODS.every((method) => typeof given?.[method] === 'function');
+  if (!isStore && typeof given?.['useFactory'] !== 'function')
+    throw new DbLockConfigurationError('store', 'must be a LockStore, or have useFactory, which makes one.');
+  if (entity !== undefined || dataSource !== undefined)
+    throw new DbLockConfigurationError(
+      entity === undefined ? 'dataSource' : 'entity',
+      'is about tables, but store keeps the locks: drop one of the two.',
+    );
+  return store;
 }
 
 function checkPath(path: string): string {
@@ -94,10 +123,10 @@ function checkResolver<Option extends 'resolveAccess' | 'resolveActor'>(
   throw new DbLockConfigurationError(option, `must be a function that takes a request and returns ${what}.`);
 }
 
-function checkProtocol(protocol: string, model: boolean): FeatureSetUp['protocol'] {
+function checkProtocol(protocol: string, local: boolean): FeatureSetUp['protocol'] {
   if (protocol !== 'rest' && protocol !== 'django-db-lock')
     throw new DbLockConfigurationError('protocol', "must be 'rest' or 'django-db-lock'.");
-  if (protocol !== 'rest' && model)
+  if (protocol !== 'rest' && local)
     throw new DbLockConfigurationError(
       'protocol',
       'is about a remote server: set autoRegisterModel to false.',

@@ -34,7 +34,7 @@ export class Lifecycle implements OnApplicationBootstrap, BeforeApplicationShutd
 
   onApplicationBootstrap(): void {
     const { retention, history } = this.options;
-    if (!this.setUp.model) return;
+    if (!this.setUp.local) return;
     if (retention !== false)
       this.#sweep('Idle locks', Math.min(SWEEP_INTERVAL, retention), () =>
         this.#own<LockServer>(getLockServerToken(this.setUp.feature)).removeIdle(retention),
@@ -48,7 +48,7 @@ export class Lifecycle implements OnApplicationBootstrap, BeforeApplicationShutd
 
   /** Nest calls this before it waits for the requests in flight: those who wait for a lock, or watch, would hold it up. */
   beforeApplicationShutdown(): void {
-    if (this.setUp.model) this.#own<LockServer>(getLockServerToken(this.setUp.feature)).stopWaiting();
+    if (this.setUp.local) this.#own<LockServer>(getLockServerToken(this.setUp.feature)).stopWaiting();
     if (this.setUp.admin) this.#own<AdminFeature>(AdminFeature).changes.close();
   }
 
@@ -56,9 +56,11 @@ export class Lifecycle implements OnApplicationBootstrap, BeforeApplicationShutd
   async onApplicationShutdown(): Promise<void> {
     for (const sweep of this.#sweeps) clearInterval(sweep);
     await this.#own<{ close(): Promise<void> }>(this.#clientToken()).close();
-    if (!this.setUp.model) return;
+    if (!this.setUp.local) return;
     await this.#own<HistoryRecorder | undefined>(HISTORY_RECORDER)?.close();
-    await this.#own<LockStore>(LOCK_STORE).close();
+    // A store that was given as it is stays its owner's.
+    const store = this.#own<LockStore>(LOCK_STORE);
+    if (store !== this.setUp.store) await store.close();
   }
 
   /** Removes what is old, time and again. */

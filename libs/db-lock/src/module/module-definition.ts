@@ -11,6 +11,7 @@ export const STATIC_OPTIONS: Record<keyof DbLockStaticOptions, undefined> = {
   autoRegisterModel: undefined,
   autoRegisterAdmin: undefined,
   autoRegisterServices: undefined,
+  store: undefined,
   entity: undefined,
   dataSource: undefined,
   guards: undefined,

@@ -1,4 +1,4 @@
-import type { CanActivate, ModuleMetadata, Type } from '@nestjs/common';
+import type { CanActivate, FactoryProvider, ModuleMetadata, Type } from '@nestjs/common';
 import { z } from 'zod';
 import type { AdminRequest, ResolvedAccess } from '../admin/access.js';
 import type { ResolvedActor } from '../admin/actor.js';
@@ -9,11 +9,14 @@ import { DbLockConfigurationError } from '../lease/errors.js';
 import { workerNameSchema } from '../lease/names.js';
 import { invalidRequest } from '../lease/requests.js';
 import type { LockBase } from '../model/lock-base.js';
-import { MIN_IDLE } from '../store/lock-store.js';
+import { MIN_IDLE, type LockStore } from '../store/lock-store.js';
 import type { Pooler } from '../store/session-kind.js';
 
 /** A guard class, or an instance of one. */
 export type Guard = Type<CanActivate> | CanActivate;
+
+/** How to make a store of your own. It is closed with the application. */
+export type LockStoreFactory = Pick<FactoryProvider<LockStore>, 'useFactory' | 'inject'>;
 
 /** What must be known when the module is registered: it decides which entities, controllers and tokens there are. */
 export interface DbLockStaticOptions {
@@ -21,12 +24,17 @@ export interface DbLockStaticOptions {
   feature?: string;
   /** The path of its routes, below the application's global prefix. Default: the feature's name. */
   path?: string;
-  /** Register the Lock entity and keep locks in this application's database. Default true; false needs `apiServer`. */
+  /** Register the Lock entity and keep locks in this application's database. Default true, without `store`; false needs `apiServer`. */
   autoRegisterModel?: boolean;
-  /** Serve the admin under `<path>/admin`. Default: as `autoRegisterModel`. */
+  /** Serve the admin under `<path>/admin`. Default: true where locks are kept here, by `autoRegisterModel` or `store`. */
   autoRegisterAdmin?: boolean;
-  /** Serve the REST API and django-db-lock's paths under `<path>`. Default: as `autoRegisterModel`. */
+  /** Serve the REST API and django-db-lock's paths under `<path>`. Default: likewise. */
   autoRegisterServices?: boolean;
+  /**
+   * Keep locks in a store of your own, instead of tables: a store, which stays open after the application, or how to make one:
+   * `{ inject: [Settings], useFactory: (settings: Settings) => MyStore.open(settings) }`.
+   */
+  store?: LockStore | LockStoreFactory;
   /** An entity of your own that extends `LockBase`, instead of the feature's. */
   entity?: Type<LockBase>;
   /** The name of the TypeORM DataSource that holds the tables. Default: the default one. */

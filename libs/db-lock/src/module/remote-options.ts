@@ -21,6 +21,8 @@ const LOCAL_ONLY = [
   'pooler',
 ] as const;
 
+const TABLES_ONLY = ['createTables', 'clockTolerance', 'pooler'] as const;
+
 const DJANGO_ONLY = ['acquireLockPath', 'releaseLockPath'] as const;
 
 /**
@@ -28,22 +30,28 @@ const DJANGO_ONLY = ['acquireLockPath', 'releaseLockPath'] as const;
  * @throws DbLockConfigurationError naming the option that contradicts `autoRegisterModel`.
  */
 export function checkRemote(
-  { model, protocol }: FeatureSetUp,
+  { local, store, protocol }: FeatureSetUp,
   raw: DbLockOptions,
   checked: CheckedOptions,
 ): CheckedOptions {
   const given = (options: readonly (keyof DbLockOptions)[]) =>
     options.find((option) => raw[option] !== undefined);
 
-  const stray = given(model ? REMOTE_ONLY : LOCAL_ONLY);
+  const stray = given(local ? REMOTE_ONLY : LOCAL_ONLY);
   if (stray)
     throw new DbLockConfigurationError(
       stray,
-      model
-        ? 'is about a remote lock server, but autoRegisterModel keeps locks in this database: drop one of the two.'
+      local
+        ? `is about a remote lock server, but ${store ? 'store' : 'autoRegisterModel'} keeps locks ${store ? 'here' : 'in this database'}: drop one of the two.`
         : 'is about locks in this database, but autoRegisterModel is false: drop one of the two.',
     );
-  if (!model && checked.apiServer === undefined)
+  const tablesOption = store && given(TABLES_ONLY);
+  if (tablesOption)
+    throw new DbLockConfigurationError(
+      tablesOption,
+      'is about tables, but store keeps the locks: drop one of the two.',
+    );
+  if (!local && checked.apiServer === undefined)
     throw new DbLockConfigurationError(
       'apiServer',
       'is needed when autoRegisterModel is false: where are the locks?',

@@ -1,0 +1,203 @@
+import type {
+  EditAnswer,
+  EditRequest,
+  ForceReleaseAnswer,
+  ForceReleaseRequest,
+  HoldAnswer,
+  HoldRequest,
+  ListQuery,
+  LockDesk,
+  LockFilter,
+  LockGroup,
+  LockPage,
+  SortField,
+  StateCounts,
+} from '../lock-desk.js';
+import { MIN_IDLE, type LockRecord, type LockState } from '../lock-store.js';
+import type { HistoryEvent } from '../history-store.js';
+import type { MemoryHistory } from './memory-history.js';
+import { isDeepStrictEqual } from 'node:util';
+import { copyOf, dateOf, type LockRow, type MemoryTables } from './memory-tables.js';
+
+/** Operators' acts and views, in memory. */
+export class MemoryDesk implements LockDesk {
+  constructor(
+    private readonly tables: MemoryTables,
+    private readonly history: MemoryHistory,
+  ) {}
+
+  async forceRelease(requests: readonly ForceReleaseRequest[]): Promise<ForceReleaseAnswer[]> {
+    return requests.map(({ lockName, actor, reason, fencingToken }) => {
+      const row = this.tables.locks.get(lockName);
+      if (!row || !this.tables.isTaken(row)) return { outcome: 'free' };
+      if (fencingToken !== undefined && fencingToken !== row.token) return { outcome: 'changed' };
+      const holder = this.tables.leaseOf(row);
+      this.#record('forced', row, actor, reason);
+      this.tables.release(row);
+      row.token = this.tables.tokenAfter(row.token);
+      return { outcome: 'forced', holder, next: this.tables.nextInLine(lockName, holder.grantId) };
+    });
+  }
+
+  async hold({ actor, reason, ...request }: HoldRequest): Promise<HoldAnswer> {
+    const { lockName } = request;
+    const before = this.tables.locks.get(lockName);
+    if (before && this.tables.isTaken(before)) return { outcome: 'busy' };
+    const isExpired = before !== undefined && this.tables.stateOf(before) === 'expired';
+    if (isExpired) this.#record('expired', { ...before, grantId: null }, null, null);
+    const row = this.tables.grant(lockName, request);
+    this.#record('created', row, actor, reason);
+    const expired = isExpired
+      ? { lockName, workerName: before.workerName!, fencingToken: before.token }
+      : undefined;
+    return { outcome: 'held', lease: this.tables.leaseOf(row), expired };
+  }
+
+  async edit({ lockName, fencingToken, ttl, metadata, actor, reason }: EditRequest): Promise<EditAnswer> {
+    const row = this.tables.locks.get(lockName);
+    if (!row || !this.tables.isLive(row) || row.token !== fencingToken) return { outcome: 'changed' };
+    const before = { ...row };
+    if (ttl !== undefined) row.expireTime = this.tables.now() + ttl;
+    if (metadata !== undefined) row.metadata = copyOf(metadata);
+    row.version++;
+    this.#record('edited', before, actor, reason, differences(before, row, ttl !== undefined));
+    return {
+      outcome: 'edited',
+      lease: this.tables.leaseOf(row),
+      next: this.tables.nextInLine(lockName, row.grantId),
+    };
+  }
+
+  async deleteReleased(lockNames: readonly string[], actor: string): Promise<string[]> {
+    const counts = this.tables.waiterCounts();
+    const deleted = [...new Set(lockNames)].flatMap((lockName) => this.tables.locks.get(lockName) ?? []);
+    return deleted
+      .toSorted((one, other) => byBytes(one.lockName, other.lockName))
+      .filter((row) => this.tables.stateOf(row) === 'released' && this.tables.isIdle(row, MIN_IDLE))
+      .filter(({ lockName }) => !counts.has(lockName))
+      .map((row) => {
+        this.tables.locks.delete(row.lockName);
+        this.#record('deleted', row, actor, null);
+        return row.lockName;
+      });
+  }
+
+  async clearExpired(actor?: string): Promise<number> {
+    const expired = [...this.tables.locks.values()].filter(
+      (row) => this.tables.stateOf(row) === 'expired' && !this.tables.isTaken(row),
+    );
+    for (const row of expired) {
+      if (actor !== undefined) this.#record('cleared', row, actor, null);
+      Object.assign(row, { workerName: null, grantId: null, metadata: null, version: row.version + 1 });
+    }
+    return expired.length;
+  }
+
+  async page({
+    sort,
+    order,
+    page,
+    pageSize,
+    ...filter
+  }: ListQuery): Promise<Pick<LockPage, 'items' | 'serverTime'>> {
+    const sorted = this.#matching(filter).toSorted(
+      (one, other) => compare(one, other, sort, order) || byBytes(one.lockName, other.lockName),
+    );
+    const items = sorted.slice((page - 1) * pageSize, page * pageSize);
+    return { items, serverTime: dateOf(this.tables.now()) };
+  }
+
+  async count(filter: LockFilter): Promise<number> {
+    return this.#matching(filter).length;
+  }
+
+  async *listAll(filter: LockFilter, chunk: number): AsyncGenerator<LockRecord[]> {
+    const all = this.#matching(filter).toSorted((one, other) => byBytes(one.lockName, other.lockName));
+    for (let from = 0; from < all.length; from += chunk) yield all.slice(from, from + chunk);
+  }
+
+  async groups(filter: LockFilter, limit: number): Promise<LockGroup[]> {
+    const start = filter.prefix?.length ?? 0;
+    const groups = new Map<string, LockGroup>();
+    for (const { lockName, state, waiting } of this.#matching(filter)) {
+      const colon = lockName.indexOf(':', start);
+      if (colon < 0) continue;
+      const prefix = lockName.slice(0, colon + 1);
+      const group = groups.get(prefix) ?? { prefix, total: 0, held: 0, expired: 0, released: 0, waiting: 0 };
+      group.total++;
+      group[state]++;
+      group.waiting += waiting;
+      groups.set(prefix, group);
+    }
+    return [...groups.values()].toSorted((one, other) => byBytes(one.prefix, other.prefix)).slice(0, limit);
+  }
+
+  async countByState(): Promise<StateCounts> {
+    const counts: StateCounts = { held: 0, expired: 0, released: 0, contended: 0, waiting: 0 };
+    for (const { state, waiting } of this.#matching({})) {
+      counts[state]++;
+      counts.contended += waiting > 0 ? 1 : 0;
+      counts.waiting += waiting;
+    }
+    return counts;
+  }
+
+  #matching({ search, state, prefix = '' }: LockFilter): LockRecord[] {
+    const counts = this.tables.waiterCounts();
+    const wanted = search?.toLowerCase();
+    return [...this.tables.locks.values()]
+      .filter(({ lockName }) => lockName.startsWith(prefix))
+      .filter(
+        ({ lockName, workerName }) =>
+          wanted === undefined || [lockName, workerName].some((text) => text?.toLowerCase().includes(wanted)),
+      )
+      .map((row) => this.tables.recordOf(row, counts.get(row.lockName) ?? 0))
+      .filter((lock) => isIn(state, lock));
+  }
+
+  #record(
+    event: HistoryEvent,
+    { lockName, workerName, grantId, token }: LockRow,
+    actor: string | null,
+    reason: string | null,
+    details: Record<string, unknown> | null = null,
+  ): void {
+    const time = this.tables.now();
+    this.history.add({
+      event,
+      lockName,
+      workerName,
+      grantId,
+      fencingToken: token,
+      actor,
+      reason,
+      details,
+      time,
+    });
+  }
+}
+
+function isIn(wanted: LockState | 'contended' | undefined, { state, waiting }: LockRecord): boolean {
+  return wanted === undefined || state === wanted || (wanted === 'contended' && waiting > 0);
+}
+
+/** What an operator has changed, as the history shows it. */
+function differences(before: LockRow, after: LockRow, changesTtl: boolean): Record<string, unknown> {
+  const iso = ({ expireTime }: LockRow) => dateOf(expireTime).toISOString();
+  return {
+    ...(changesTtl && { expireTime: { from: iso(before), to: iso(after) } }),
+    ...(!isDeepStrictEqual(before.metadata, after.metadata) && {
+      metadata: { from: before.metadata, to: copyOf(after.metadata) },
+    }),
+  };
+}
+
+/** Locks without a worker come last, whatever the order. */
+function compare(one: LockRecord, other: LockRecord, sort: SortField, order: 'asc' | 'desc'): number {
+  const [left, right] = [one[sort], other[sort]];
+  if (left === null || right === null) return Number(left === null) - Number(right === null);
+  const difference = typeof left === 'string' ? byBytes(left, right as string) : Number(left) - Number(right);
+  return order === 'asc' ? difference : -difference;
+}
+
+const byBytes = (one: string, other: string) => Buffer.compare(Buffer.from(one), Buffer.from(other));
