@@ -31,5 +31,7 @@ describe('Roster', () => {
     other.add(theirs);
     one.delete(theirs);
     expect([[...one], [...other]]).toEqual([[ours], [theirs]]);
+    other.delete(theirs);
+    expect([[...one], [...other]]).toEqual([[ours], []]);
   });
 });
