@@ -5,7 +5,7 @@ import { promised } from '../client/promised.js';
 import type { LockWorkOptions } from '../client/acquire-options.js';
 import { DbLockConfigurationError, InvalidLockRequestError, LockBusyError } from '../lease/errors.js';
 import { DEFAULT_FEATURE } from '../model/feature.js';
-import { applicationOf, clientOf, type WorkClient } from './application.js';
+import { applicationOf, clientOf, type Application, type WorkClient } from './application.js';
 import { KeyTemplate } from './key-template.js';
 import type { LockKey, UseLockOptions } from './use-lock-options.js';
 
@@ -18,7 +18,7 @@ export class LockedMethod {
   readonly #whenBusy: NonNullable<UseLockOptions['whenBusy']>;
   #template?: KeyTemplate;
   /** What runs it, in each application. */
-  readonly #runners = new WeakMap<object, WorkRunner<BasicLease>>();
+  readonly #runners = new WeakMap<Application, WorkRunner<BasicLease>>();
 
   constructor(
     readonly name: string | symbol,

@@ -19,6 +19,10 @@ export class Timer implements Listed {
     private readonly holdsProcess = false,
   ) {}
 
+  get isSet(): boolean {
+    return this.place !== NOWHERE;
+  }
+
   set(at: number): void {
     this.stop();
     this.at = at;
@@ -27,14 +31,14 @@ export class Timer implements Listed {
   }
 
   stop(): void {
-    if (this.place === NOWHERE) return;
+    if (!this.isSet) return;
     timers.delete(this);
     clearTimeout(this.#timeout);
   }
 
   /** Rings if it is time. */
   look(): void {
-    if (this.place === NOWHERE) return;
+    if (!this.isSet) return;
     if (monotonicNow() < this.at) return this.#arm();
     this.stop();
     this.ring();

@@ -42,7 +42,7 @@ export function checkRemote(
     throw new DbLockConfigurationError(
       stray,
       local
-        ? `is about a remote lock server, but ${store ? 'store' : 'autoRegisterModel'} keeps locks ${store ? 'here' : 'in this database'}: drop one of the two.`
+        ? `is about a remote lock server, but ${store ? 'store keeps locks here' : 'autoRegisterModel keeps locks in this database'}: drop one of the two.`
         : 'is about locks in this database, but autoRegisterModel is false: drop one of the two.',
     );
   const tablesOption = store && given(TABLES_ONLY);

@@ -37,8 +37,7 @@ export class WaitingRoom implements LineKeeper {
   #missed = new Set<QueuedAcquire>();
   #mode: WakeUpMode = 'poll';
   #listening = false;
-  /** Somebody waits here, or has left something behind. */
-  #staying = false;
+  /** Set while somebody waits here, or has left something behind. */
   readonly #stay = new Timer(() => void this.#stayNow());
   #closed?: Error;
 
@@ -145,7 +144,7 @@ export class WaitingRoom implements LineKeeper {
   }
 
   #listen(queue: WaitQueue): void {
-    if (!this.#staying) this.#stayLater();
+    if (!this.#stay.isSet) this.#stayLater();
     if (this.#listening) return;
     this.#listening = true;
     queue.listen({
@@ -159,12 +158,10 @@ export class WaitingRoom implements LineKeeper {
   }
 
   #stayLater(): void {
-    this.#staying = true;
     this.#stay.set(monotonicNow() + STAY_INTERVAL);
   }
 
   #rest(): void {
-    this.#staying = false;
     this.#stay.stop();
   }
 

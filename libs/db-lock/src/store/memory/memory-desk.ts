@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type {
   EditAnswer,
   EditRequest,
@@ -16,8 +17,7 @@ import type {
 import { MIN_IDLE, type LockRecord, type LockState } from '../lock-store.js';
 import type { HistoryEvent } from '../history-store.js';
 import type { MemoryHistory } from './memory-history.js';
-import { isDeepStrictEqual } from 'node:util';
-import { copyOf, dateOf, type LockRow, type MemoryTables } from './memory-tables.js';
+import { byBytes, copyOf, dateOf, expiredLease, type LockRow, type MemoryTables } from './memory-tables.js';
 
 /** Operators' acts and views, in memory. */
 export class MemoryDesk implements LockDesk {
@@ -43,13 +43,10 @@ export class MemoryDesk implements LockDesk {
     const { lockName } = request;
     const before = this.tables.locks.get(lockName);
     if (before && this.tables.isTaken(before)) return { outcome: 'busy' };
-    const isExpired = before !== undefined && this.tables.stateOf(before) === 'expired';
-    if (isExpired) this.#record('expired', { ...before, grantId: null }, null, null);
+    const expired = expiredLease(before);
+    if (before && expired) this.#record('expired', { ...before, grantId: null }, null, null);
     const row = this.tables.grant(lockName, request);
     this.#record('created', row, actor, reason);
-    const expired = isExpired
-      ? { lockName, workerName: before.workerName!, fencingToken: before.token }
-      : undefined;
     return { outcome: 'held', lease: this.tables.leaseOf(row), expired };
   }
 
@@ -199,5 +196,3 @@ function compare(one: LockRecord, other: LockRecord, sort: SortField, order: 'as
   const difference = typeof left === 'string' ? byBytes(left, right as string) : Number(left) - Number(right);
   return order === 'asc' ? difference : -difference;
 }
-
-const byBytes = (one: string, other: string) => Buffer.compare(Buffer.from(one), Buffer.from(other));

@@ -12,7 +12,7 @@ import {
   type Waiting,
 } from '../history-store.js';
 import { broughtUpToDate } from '../waiting-counts.js';
-import { dateOf, microseconds, type MemoryTables } from './memory-tables.js';
+import { byBytes, dateOf, microseconds, type MemoryTables } from './memory-tables.js';
 
 /** The most names of contended locks that are told. */
 const MOST_CONTENDED = 10;
@@ -108,7 +108,7 @@ export class MemoryHistory implements HistoryStore {
         .map(([lockName, counts]) => ({ lockName, ...counts }))
         .toSorted(
           (one, other) =>
-            other.refused + other.waited - one.refused - one.waited || byName(one.lockName, other.lockName),
+            other.refused + other.waited - one.refused - one.waited || byBytes(one.lockName, other.lockName),
         )
         .slice(0, MOST_CONTENDED),
     };
@@ -188,5 +188,3 @@ const sumOf = (one: readonly number[], other: readonly number[]) =>
     { length: Math.max(one.length, other.length) },
     (_, slot) => (one[slot] ?? 0) + (other[slot] ?? 0),
   );
-
-const byName = (one: string, other: string) => Buffer.compare(Buffer.from(one), Buffer.from(other));

@@ -11,7 +11,6 @@ import {
   MAX_QUEUE_SHOWN,
   type AcquireAnswer,
   type AcquireSetAnswer,
-  type ExpiredLease,
   type HolderRecord,
   type InspectedLock,
   type LockStore,
@@ -21,7 +20,7 @@ import {
 import { TURN } from '../wait-queue.js';
 import { MemoryDesk } from './memory-desk.js';
 import { MemoryHistory } from './memory-history.js';
-import { dateOf, isSomebodys, MemoryTables, timeBetween, type LockRow } from './memory-tables.js';
+import { dateOf, expiredLease, MemoryTables, timeBetween, type LockRow } from './memory-tables.js';
 import { MemoryWaitQueue } from './memory-wait-queue.js';
 
 /** As long as the longest lease. */
@@ -77,7 +76,7 @@ export class MemoryLockStore implements LockStore {
 
   async renew(requests: readonly RenewRequest[]): Promise<RenewAnswer[]> {
     return requests.map(({ lockName, grantId, ttl, held }) => {
-      const row = this.#liveLease(lockName, grantId);
+      const row = this.#tables.liveLease(lockName, grantId);
       if (!row || (held && held.fencingToken !== row.token)) return { outcome: 'lost', ...this.#time };
       row.expireTime = Math.max(row.expireTime, this.#tables.now() + ttl);
       row.version++;
@@ -89,7 +88,7 @@ export class MemoryLockStore implements LockStore {
     return requests.map((request) => {
       const row =
         'grantId' in request
-          ? this.#liveLease(request.lockName, request.grantId)
+          ? this.#tables.liveLease(request.lockName, request.grantId)
           : this.#leaseOfWorker(request.lockName, request.workerName);
       const isMeant = request.version === undefined || request.version === String(row?.version);
       if (!row || !isMeant) return { outcome: 'lost', ...this.#time };
@@ -184,19 +183,8 @@ export class MemoryLockStore implements LockStore {
     return { outcome: 'granted', lease, repeated, expired };
   }
 
-  #liveLease(lockName: string, grantId: string): LockRow | undefined {
-    const row = this.#tables.locks.get(lockName);
-    return row && row.grantId === grantId && this.#tables.isLive(row) ? row : undefined;
-  }
-
   #leaseOfWorker(lockName: string, workerName: string): LockRow | undefined {
     const row = this.#tables.locks.get(lockName);
     return row && row.workerName === workerName && this.#tables.isLive(row) ? row : undefined;
   }
-}
-
-/** The lease that a grant came after, if it was never released. */
-function expiredLease(before: LockRow | undefined): ExpiredLease | undefined {
-  if (!before || !isSomebodys(before.grantId)) return undefined;
-  return { lockName: before.lockName, workerName: before.workerName!, fencingToken: before.token };
 }

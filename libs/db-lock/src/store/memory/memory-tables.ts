@@ -1,6 +1,6 @@
 import type { LockMetadata } from '../../lease/metadata.js';
 import { NOBODYS_GRANT } from '../../lease/requests.js';
-import type { LeaseRecord, LockRecord, LockState } from '../lock-store.js';
+import type { ExpiredLease, LeaseRecord, LockRecord, LockState } from '../lock-store.js';
 import { ALIVE, type NextInLine, type Waiter } from '../wait-queue.js';
 
 /** A lock. Times are milliseconds since 1970, with fractions. */
@@ -48,6 +48,12 @@ export class MemoryTables {
 
   isLive({ grantId, expireTime }: LockRow): boolean {
     return grantId !== null && expireTime > this.now();
+  }
+
+  /** The lease, if it is live. */
+  liveLease(lockName: string, grantId: string): LockRow | undefined {
+    const row = this.locks.get(lockName);
+    return row && row.grantId === grantId && this.isLive(row) ? row : undefined;
   }
 
   /** From when on others may have the lock. */
@@ -174,8 +180,14 @@ export class MemoryTables {
 }
 
 /** A lock that was released and stays taken for a while is nobody's. */
-export const isSomebodys = (grantId: string | null): grantId is string =>
+const isSomebodys = (grantId: string | null): grantId is string =>
   grantId !== null && grantId !== NOBODYS_GRANT;
+
+/** The lease that a grant comes after, if it was never released. */
+export function expiredLease(before: LockRow | undefined): ExpiredLease | undefined {
+  if (!before || !isSomebodys(before.grantId)) return undefined;
+  return { lockName: before.lockName, workerName: before.workerName!, fencingToken: before.token };
+}
 
 /** What a caller does to its metadata later is none of the store's business. */
 export const copyOf = (metadata: LockMetadata | null) =>
@@ -186,3 +198,6 @@ export const microseconds = (milliseconds: number) => Math.floor(milliseconds * 
 export const dateOf = (milliseconds: number) => new Date(Math.floor(milliseconds));
 
 export const timeBetween = (from: number, until: number) => Math.max(0, Math.floor(until - from));
+
+/** The order of names. */
+export const byBytes = (one: string, other: string) => Buffer.compare(Buffer.from(one), Buffer.from(other));

@@ -45,8 +45,8 @@ export class MemoryWaitQueue implements WaitQueue {
 
   async pass(server: string, requests: readonly PassRequest[]): Promise<PassAnswer[]> {
     return requests.map(({ lockName, grantId, successor }) => {
-      const row = this.tables.locks.get(lockName);
-      if (!row || row.grantId !== grantId || !this.tables.isLive(row)) return { outcome: 'lost' };
+      const row = this.tables.liveLease(lockName, grantId);
+      if (!row) return { outcome: 'lost' };
       const ticket = successor.ticket ?? Infinity;
       const isBehind = this.tables
         .aliveWaiters(lockName)
