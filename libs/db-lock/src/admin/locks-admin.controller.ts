@@ -1,19 +1,15 @@
 import {
-  Body,
   Controller,
   Get,
   Header,
   HttpCode,
   HttpStatus,
   Inject,
-  Param,
   Patch,
   Post,
-  Query,
   Req,
   StreamableFile,
   UseFilters,
-  UsePipes,
 } from '@nestjs/common';
 import type { z } from 'zod';
 import { LockNotFoundError } from '../lease/errors.js';
@@ -29,7 +25,7 @@ import {
   type lockJson,
   type lockPageJson,
 } from '../server/schemas.js';
-import { validationPipe } from '../server/validation.pipe.js';
+import { BodyOf, PathOf, QueryOf } from '../server/parameters.js';
 import type { LockFilter } from '../store/lock-desk.js';
 import { accessOf, RequiresAccess } from './access.js';
 import { AdminFeature } from './admin-feature.js';
@@ -70,7 +66,6 @@ const OVERVIEW_AGE = 2_000;
 /** What operators see and do. Each feature serves a subclass of its own, under `admin/api` of its path. */
 @Controller()
 @Unbent()
-@UsePipes(validationPipe())
 @UseFilters(ProblemFilter)
 export class LocksAdminController {
   constructor(
@@ -90,7 +85,7 @@ export class LocksAdminController {
   @Get('locks')
   @Header('Cache-Control', 'no-store')
   async list(
-    @Query({ schema: listQuerySchema }) query: z.output<typeof listQuerySchema>,
+    @QueryOf(listQuerySchema) query: z.output<typeof listQuerySchema>,
   ): Promise<z.input<typeof lockPageJson>> {
     const { desk } = this.server;
     const count = (filter: LockFilter) =>
@@ -103,7 +98,7 @@ export class LocksAdminController {
   @HttpCode(HttpStatus.OK)
   @Header('Cache-Control', 'no-store')
   async inspectAll(
-    @Body({ schema: inspectAllBody }) { lockNames }: z.output<typeof inspectAllBody>,
+    @BodyOf(inspectAllBody) { lockNames }: z.output<typeof inspectAllBody>,
   ): Promise<z.input<typeof inspectedLocksJson>> {
     return this.reads.share('inspect', lockNames, async () => {
       const { locks, unknown, serverTime } = await this.server.desk.inspectAll(lockNames);
@@ -114,7 +109,7 @@ export class LocksAdminController {
   @Get('groups')
   @Header('Cache-Control', 'no-store')
   groups(
-    @Query({ schema: lockFilterSchema }) query: z.output<typeof lockFilterSchema>,
+    @QueryOf(lockFilterSchema) query: z.output<typeof lockFilterSchema>,
   ): Promise<z.input<typeof groupsJson>> {
     return this.reads.read('groups', query, () => this.server.desk.groups(query));
   }
@@ -122,9 +117,7 @@ export class LocksAdminController {
   /** All that match, by name; as fast as they are taken. */
   @Get('locks.csv')
   @Header('Cache-Control', 'no-store')
-  async csv(
-    @Query({ schema: lockFilterSchema }) filter: z.output<typeof lockFilterSchema>,
-  ): Promise<StreamableFile> {
+  async csv(@QueryOf(lockFilterSchema) filter: z.output<typeof lockFilterSchema>): Promise<StreamableFile> {
     return new StreamableFile(await lockCsv(this.server.desk.listAll(filter)), {
       type: 'text/csv; charset=utf-8; header=present',
       disposition: `attachment; filename="${this.admin.feature}-locks.csv"`,
@@ -134,7 +127,7 @@ export class LocksAdminController {
   @Get('locks/:lockName')
   @Header('Cache-Control', 'no-store')
   async inspect(
-    @Param({ schema: lockParams }) { lockName }: z.output<typeof lockParams>,
+    @PathOf(lockParams) { lockName }: z.output<typeof lockParams>,
   ): Promise<z.input<typeof inspectedLockJson>> {
     const lock = await this.server.inspect(lockName);
     if (!lock) throw new LockNotFoundError(lockName);
@@ -144,8 +137,8 @@ export class LocksAdminController {
   @Get('locks/:lockName/history')
   @Header('Cache-Control', 'no-store')
   async history(
-    @Param({ schema: lockParams }) { lockName }: z.output<typeof lockParams>,
-    @Query({ schema: historyQuerySchema }) query: z.output<typeof historyQuerySchema>,
+    @PathOf(lockParams) { lockName }: z.output<typeof lockParams>,
+    @QueryOf(historyQuerySchema) query: z.output<typeof historyQuerySchema>,
   ): Promise<z.input<typeof historyJson>> {
     return toHistoryJson(await this.server.desk.history(lockName, query));
   }
@@ -155,7 +148,7 @@ export class LocksAdminController {
   @RequiresAccess('edit')
   @Header('Cache-Control', 'no-store')
   async hold(
-    @Body({ schema: holdBody }) body: z.output<typeof holdBody>,
+    @BodyOf(holdBody) body: z.output<typeof holdBody>,
     @Req() request: object,
   ): Promise<z.input<typeof lockJson>> {
     const actor = await this.admin.actors.of(request);
@@ -167,8 +160,8 @@ export class LocksAdminController {
   @RequiresAccess('edit')
   @Header('Cache-Control', 'no-store')
   async edit(
-    @Param({ schema: lockParams }) { lockName }: z.output<typeof lockParams>,
-    @Body({ schema: editBody }) body: z.output<typeof editBody>,
+    @PathOf(lockParams) { lockName }: z.output<typeof lockParams>,
+    @BodyOf(editBody) body: z.output<typeof editBody>,
     @Req() request: object,
   ): Promise<z.input<typeof lockJson>> {
     const actor = await this.admin.actors.of(request);
@@ -181,8 +174,8 @@ export class LocksAdminController {
   @HttpCode(HttpStatus.OK)
   @Header('Cache-Control', 'no-store')
   async forceRelease(
-    @Param({ schema: lockParams }) { lockName }: z.output<typeof lockParams>,
-    @Body({ schema: forceReleaseBody }) body: z.output<typeof forceReleaseBody>,
+    @PathOf(lockParams) { lockName }: z.output<typeof lockParams>,
+    @BodyOf(forceReleaseBody) body: z.output<typeof forceReleaseBody>,
     @Req() request: object,
   ): Promise<z.input<typeof endedLeaseJson>> {
     const actor = await this.admin.actors.of(request);
@@ -198,7 +191,7 @@ export class LocksAdminController {
   @HttpCode(HttpStatus.OK)
   @Header('Cache-Control', 'no-store')
   async forceReleaseAll(
-    @Body({ schema: forceReleaseAllBody }) body: z.output<typeof forceReleaseAllBody>,
+    @BodyOf(forceReleaseAllBody) body: z.output<typeof forceReleaseAllBody>,
     @Req() request: object,
   ): Promise<z.input<typeof forcedLocksJson>> {
     const actor = await this.admin.actors.of(request);
@@ -213,7 +206,7 @@ export class LocksAdminController {
   @HttpCode(HttpStatus.OK)
   @Header('Cache-Control', 'no-store')
   async deleteReleased(
-    @Body({ schema: deleteReleasedBody }) { lockNames }: z.output<typeof deleteReleasedBody>,
+    @BodyOf(deleteReleasedBody) { lockNames }: z.output<typeof deleteReleasedBody>,
     @Req() request: object,
   ): Promise<z.input<typeof deletedJson>> {
     const actor = await this.admin.actors.of(request);
@@ -239,7 +232,7 @@ export class LocksAdminController {
   @Get('overview')
   @Header('Cache-Control', 'no-store')
   overview(
-    @Query({ schema: overviewQuery }) { range }: z.output<typeof overviewQuery>,
+    @QueryOf(overviewQuery) { range }: z.output<typeof overviewQuery>,
   ): Promise<z.input<typeof overviewJson>> {
     return this.reads.remember('overview', { range }, OVERVIEW_AGE, async () =>
       toOverviewJson(await this.server.desk.overview(range), this.admin.history),

@@ -1,8 +1,17 @@
 import { z } from 'zod';
-import { minHoldSchema, ttlSchema, waitSchema, type Duration } from '../lease/duration.js';
+import {
+  isPlainMinHold,
+  isPlainTtl,
+  isPlainWait,
+  minHoldSchema,
+  ttlSchema,
+  waitSchema,
+  type Duration,
+} from '../lease/duration.js';
 import { metadataSchema, type LockMetadata } from '../lease/metadata.js';
-import { lockNameSchema, workerNameSchema } from '../lease/names.js';
-import { acquireSetSchema, grantIdSchema, parseRequest } from '../lease/requests.js';
+import { isPlainWorkerName, lockNameSchema, workerNameSchema } from '../lease/names.js';
+import { isBoolean, isNothing, orAbsent, plainObject } from '../lease/plain.js';
+import { acquireSetSchema, grantIdSchema, isPlainGrantId, parseRequest } from '../lease/requests.js';
 
 /** How a lock is acquired, from every lock server. */
 export interface BasicAcquireOptions {
@@ -71,6 +80,18 @@ const options = {
 };
 
 export const acquireSchema = z.strictObject(options).check(minHoldFits);
+
+/** Whether `acquireSchema` certainly takes the options as they are, but for a `minHold` that is longer than the TTL. */
+export const arePlainOptions = plainObject({
+  ttl: orAbsent(isPlainTtl),
+  workerName: orAbsent(isPlainWorkerName),
+  wait: orAbsent(isPlainWait),
+  signal: orAbsent((value): value is AbortSignal => value instanceof AbortSignal),
+  keepAlive: orAbsent(isBoolean),
+  grantId: orAbsent(isPlainGrantId),
+  metadata: isNothing,
+  minHold: orAbsent(isPlainMinHold),
+});
 
 const { lockName: _, ...withoutName } = options;
 

@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
-import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ignoreAbort, onAbort, orAborted, type Abortable } from '../lease/abort-call.js';
 import { monotonicNow } from '../lease/clock.js';
 import { trustedUntil } from '../lease/deadline.js';
 import {
@@ -11,7 +11,7 @@ import {
 } from '../lease/errors.js';
 import type { LockEventSink } from '../events/lock-events.js';
 import type { WaitingAcquireRequest } from '../lease/requests.js';
-import { Roster } from '../lease/roster.js';
+import { NOWHERE, Roster } from '../lease/roster.js';
 import { splitReentrant, type BasicAcquireOptions, type Reentrancy } from './acquire-options.js';
 import type { BasicLease, LeaseObserver } from './basic-lease.js';
 import { Hold, holdHere } from './lease-context.js';
@@ -109,9 +109,7 @@ export abstract class BasicLockClient<
   constructor(
     protected readonly settings: ClientSettings,
     private readonly basicTransport: BasicTransport<Confirmation>,
-  ) {
-    setMaxListeners(0, this.#closing.signal);
-  }
+  ) {}
 
   /**
    * Runs the work under the lock and releases it, whatever becomes of the work, whose result or error is passed on as it is.
@@ -254,34 +252,13 @@ export abstract class BasicLockClient<
     return ask.wait > 0 ? this.#confirmPatiently(ask) : this.#confirm(ask, ask.signal);
   }
 
-  async #confirmPatiently<Granted extends BasicConfirmation, Result>(
+  /** Who waits gives up with the caller's signal, and when the client closes: it must not hold up the shutdown. */
+  #confirmPatiently<Granted extends BasicConfirmation, Result>(
     ask: Acquiring<Granted, Result>,
   ): Promise<Result> {
-    const patience = this.#patience(ask.signal);
-    try {
-      return await this.#confirm(ask, patience.signal);
-    } finally {
-      patience.end?.();
-    }
-  }
-
-  /** A signal that aborts with the caller's, and when the client closes: who waits must not hold up the shutdown. */
-  #patience(signal?: AbortSignal): { signal: AbortSignal; end?(): void } {
-    const closing = this.#closing.signal;
-    if (!signal) return { signal: closing };
-    setMaxListeners(0, signal); // one signal may end thousands of waits
-    const waiting = new AbortController();
-    const abort = () => waiting.abort(signal.reason);
-    const close = () => waiting.abort(closing.reason);
-    signal.addEventListener('abort', abort);
-    closing.addEventListener('abort', close);
-    return {
-      signal: waiting.signal,
-      end: () => {
-        signal.removeEventListener('abort', abort);
-        closing.removeEventListener('abort', close);
-      },
-    };
+    if (!ask.signal) return this.#confirm(ask, this.#closing.signal);
+    const signals = new EitherSignal(ask.signal, this.#closing.signal);
+    return this.#confirm(ask, signals.either).finally(() => signals.ignore());
   }
 
   /** Nearly every first attempt is answered, and soon: then there is nothing more to do. */
@@ -357,9 +334,9 @@ export abstract class BasicLockClient<
     const answer = ask.send(wait, signal);
     const { cancels } = this.basicTransport;
     if (signal === undefined || (ask.wait > 0 && cancels)) return answer;
-    return orAborted(answer, signal, (unheard, isLate) => {
-      // Without `cancels`, whoever gives up releases at once what may have been granted; then this is for what comes late.
-      if (unheard.outcome === 'granted' && (isLate || cancels)) this.#releaseUnwanted(ask);
+    // Without `cancels`, whoever gives up releases at once what may have been granted; this is for what comes late.
+    return orAborted(answer, signal, (unheard) => {
+      if (unheard.outcome === 'granted') this.#releaseUnwanted(ask);
     });
   }
 
@@ -485,33 +462,25 @@ function isStale(
   return monotonicNow() - sentAt > STALE * answer.lease.timeLeft;
 }
 
-/** Rejects as soon as the signal aborts, however long the attempt goes on. `onUnheard` is told what comes of that, or came just before. */
-async function orAborted<Answer>(
-  attempt: Promise<Answer>,
-  signal: AbortSignal,
-  onUnheard: (answer: Answer, isLate: boolean) => void,
-): Promise<Answer> {
-  let abort = () => {};
-  const aborted = new Promise<never>((_, reject) => {
-    abort = () => reject(signal.reason as Error);
-    signal.addEventListener('abort', abort);
-  });
-  let isAnswered = false;
-  try {
-    const answer = await Promise.race([attempt, aborted]);
-    isAnswered = true;
-    signal.throwIfAborted();
-    return answer;
-  } catch (error) {
-    if (signal.aborted) {
-      attempt.then(
-        (answer) => onUnheard(answer, !isAnswered),
-        () => undefined,
-      );
-    }
-    throw error;
-  } finally {
-    signal.removeEventListener('abort', abort);
+/** A signal that aborts with the first of two, until both are ignored. */
+class EitherSignal {
+  readonly #controller = new AbortController();
+  readonly #calls: ReadonlyArray<[AbortSignal, Abortable]>;
+
+  constructor(...signals: AbortSignal[]) {
+    this.#calls = signals.map((signal) => [
+      signal,
+      { place: NOWHERE, abort: (reason) => this.#controller.abort(reason) },
+    ]);
+    for (const [signal, call] of this.#calls) onAbort(signal, call);
+  }
+
+  get either(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  ignore(): void {
+    for (const [signal, call] of this.#calls) ignoreAbort(signal, call);
   }
 }
 

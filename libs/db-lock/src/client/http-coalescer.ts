@@ -1,5 +1,6 @@
-import { setMaxListeners } from 'node:events';
+import { ignoreAbort, onAbort, type Abortable } from '../lease/abort-call.js';
 import { StoreUnavailableError } from '../lease/errors.js';
+import { NOWHERE } from '../lease/roster.js';
 import { Coalescer } from '../store/coalescer.js';
 import { inBodies, type BulkItem, type BulkRoute } from './bulk-route.js';
 import type { HttpAnswer, HttpExchange, HttpRequest } from './http-exchange.js';
@@ -91,7 +92,8 @@ export class HttpCoalescer {
 }
 
 /** One request that somebody waits for, until it is answered, its time is over, or it is given up. */
-class Attempt {
+class Attempt implements Abortable {
+  place = NOWHERE;
   readonly answer: Promise<HttpAnswer>;
   /** Called once, when nobody waits for the answer any more. */
   onOver?: () => void;
@@ -114,9 +116,7 @@ class Attempt {
       timeLimit,
     );
     const { signal } = request.alone;
-    if (!signal) return;
-    setMaxListeners(0, signal); // one may give up thousands
-    signal.addEventListener('abort', this.#abort);
+    if (signal) onAbort(signal, this);
   }
 
   get over(): boolean {
@@ -142,13 +142,16 @@ class Attempt {
     if (this.#end()) this.#reject(error);
   }
 
-  readonly #abort = () => this.reject(this.request.alone.signal!.reason as Error);
+  abort(reason: unknown): void {
+    this.reject(reason as Error);
+  }
 
   #end(): boolean {
     if (this.#over) return false;
     this.#over = true;
     clearTimeout(this.#timer);
-    this.request.alone.signal?.removeEventListener('abort', this.#abort);
+    const { signal } = this.request.alone;
+    if (signal) ignoreAbort(signal, this);
     this.onOver?.();
     return true;
   }

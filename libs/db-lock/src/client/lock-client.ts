@@ -1,8 +1,11 @@
 import { randomUUID } from 'node:crypto';
+import { toMilliseconds } from '../lease/duration.js';
+import { isPlainLockName } from '../lease/names.js';
 import { parseLockName, parseRequest, type AcquireSetRequest } from '../lease/requests.js';
 import {
   acquireAllSchema,
   acquireSchema,
+  arePlainOptions,
   splitReentrant,
   type AcquireOptions,
   type LockWorkOptions,
@@ -159,8 +162,30 @@ export class LockClient extends BasicLockClient<Lease, AcquireOptions, LeaseConf
     return { ...defaults, ...definedOnly(options) };
   }
 
-  protected prepare(lockName: string, options: AcquireOptions | undefined, keepAlive: boolean): Acquisition {
-    if (options === undefined) return this.#prepareDefault(parseLockName(lockName), keepAlive);
+  protected prepare(lockName: string, options: AcquireOptions = {}, keepAlive: boolean): Acquisition {
+    return (
+      this.#prepareAtOnce(lockName, options, keepAlive) ?? this.#prepareBySchema(lockName, options, keepAlive)
+    );
+  }
+
+  /** What the schema would make of options that are plain; undefined when it must be asked. */
+  #prepareAtOnce(lockName: string, options: object, keepAlive: boolean): Acquisition | undefined {
+    if (!isPlainLockName(lockName) || !arePlainOptions(options)) return undefined;
+    const { workerName = this.settings.workerName, grantId, signal } = options;
+    const ttl = toMilliseconds(options.ttl ?? this.settings.ttl);
+    const wait = toMilliseconds(options.wait ?? 0);
+    const minHold = toMilliseconds(options.minHold ?? 0);
+    if (minHold > ttl) return undefined;
+    return {
+      request: { lockName, workerName, grantId: grantId ?? randomUUID(), ttl, metadata: null, wait },
+      signal,
+      keepAlive: options.keepAlive ?? keepAlive,
+      minHold,
+      callersGrant: grantId !== undefined,
+    };
+  }
+
+  #prepareBySchema(lockName: string, options: AcquireOptions, keepAlive: boolean): Acquisition {
     const {
       signal,
       keepAlive: renewed,
@@ -174,18 +199,6 @@ export class LockClient extends BasicLockClient<Lease, AcquireOptions, LeaseConf
     return {
       ...rest,
       request: { ...request, lockName: parseLockName(lockName), grantId: randomUUID() },
-    };
-  }
-
-  /** What `prepare` makes of no options: the defaults were checked at the start. */
-  #prepareDefault(lockName: string, keepAlive: boolean): Acquisition {
-    const { ttl, workerName } = this.settings;
-    return {
-      request: { lockName, workerName, grantId: randomUUID(), ttl, metadata: null, wait: 0 },
-      signal: undefined,
-      keepAlive,
-      minHold: 0,
-      callersGrant: false,
     };
   }
 

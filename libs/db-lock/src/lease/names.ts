@@ -29,17 +29,18 @@ export const workerNameSchema = nameSchema.meta({
   examples: ['billing-1:4711'],
 });
 
-/**
- * Whether `lockNameSchema` certainly takes it; a name with characters beyond the first plane may fit although this says no.
- * Nearly every acquire asks only this.
- */
-export function isPlainLockName(name: unknown): name is string {
+/** Whether `workerNameSchema` certainly takes it; a name with characters beyond the first plane may fit although this says no. */
+export function isPlainWorkerName(name: unknown): name is string {
   return (
     typeof name === 'string' &&
     name.length > 0 &&
     name.length <= MAX_NAME_LENGTH &&
     !hasNul(name) &&
-    name.isWellFormed() &&
-    !isDots(name)
+    name.isWellFormed()
   );
+}
+
+/** The same for `lockNameSchema`. Nearly every acquire asks only this. */
+export function isPlainLockName(name: unknown): name is string {
+  return isPlainWorkerName(name) && !isDots(name);
 }

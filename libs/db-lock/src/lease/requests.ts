@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { minHoldSchema, ttlSchema, waitSchema } from './duration.js';
 import { InvalidLockRequestError } from './errors.js';
 import { metadataSchema } from './metadata.js';
+import { plainly } from './plain.js';
 import { isPlainLockName, lockNameSchema, workerNameSchema } from './names.js';
 
 /** The grantId of a lock that was released and stays taken for a while: nobody can ask for it. */
@@ -13,6 +14,12 @@ export const grantIdSchema = z
   .refine((id) => id !== NOBODYS_GRANT, { error: 'must not be the nil UUID' })
   .transform((id) => id.toLowerCase())
   .meta({ description: 'A UUID made by the client for one acquisition' });
+
+const PLAIN_GRANT = /^[\da-f]{8}-(?:[\da-f]{4}-){3}[\da-f]{12}$/;
+
+/** Whether `grantIdSchema` certainly takes it as it is. */
+export const isPlainGrantId = (id: unknown): id is string =>
+  typeof id === 'string' && PLAIN_GRANT.test(id) && id !== NOBODYS_GRANT;
 
 export const acquireRequestSchema = z.strictObject({
   lockName: lockNameSchema,
@@ -119,6 +126,8 @@ export function parseRequest<Schema extends z.ZodType>(
   value: unknown,
   whole = 'request',
 ): z.output<Schema> {
+  const plain = plainly(schema, value);
+  if (plain !== undefined) return plain;
   const result = schema.safeParse(value);
   if (!result.success) throw invalidRequest(result.error.issues, whole);
   return result.data;

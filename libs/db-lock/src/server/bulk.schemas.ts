@@ -1,8 +1,9 @@
 import { z } from 'zod';
-import { minHoldSchema } from '../lease/duration.js';
-import { lockNameSchema } from '../lease/names.js';
-import { grantIdSchema } from '../lease/requests.js';
-import { acquireFields, BODY, leaseJson, problemJson, renewFields } from './schemas.js';
+import { isPlainMinHold, isPlainTtl, minHoldSchema, toMilliseconds } from '../lease/duration.js';
+import { isPlainLockName, lockNameSchema } from '../lease/names.js';
+import { orAbsent, plainObject, withPlain, type Check } from '../lease/plain.js';
+import { grantIdSchema, isPlainGrantId } from '../lease/requests.js';
+import { acquireFields, BODY, leaseJson, plainTry, problemJson, renewFields } from './schemas.js';
 
 /** The most requests of one bulk. */
 export const MAX_BULK = 1_000;
@@ -11,25 +12,56 @@ const ACTION = "must be 'acquire', 'renew' or 'release'";
 
 const { wait: _, ...tryFields } = acquireFields;
 
+const isAction =
+  <Action extends string>(action: Action): Check<Action> =>
+  (value): value is Action =>
+    value === action;
+
+const isAcquire = plainObject({ action: isAction('acquire'), lockName: isPlainLockName, ...plainTry });
+const isRenewal = plainObject({
+  action: isAction('renew'),
+  lockName: isPlainLockName,
+  grantId: isPlainGrantId,
+  ttl: isPlainTtl,
+});
+const isRelease = plainObject({
+  action: isAction('release'),
+  lockName: isPlainLockName,
+  grantId: isPlainGrantId,
+  minHold: orAbsent(isPlainMinHold),
+});
+
 /** One request of a bulk: what a route of its own takes, and which. An acquire never waits here. */
-export const bulkRequestSchema = z.discriminatedUnion(
-  'action',
-  [
-    z.strictObject({ action: z.literal('acquire'), lockName: lockNameSchema, ...tryFields }),
-    z.strictObject({
-      action: z.literal('renew'),
-      lockName: lockNameSchema,
-      grantId: grantIdSchema,
-      ...renewFields,
-    }),
-    z.strictObject({
-      action: z.literal('release'),
-      lockName: lockNameSchema,
-      grantId: grantIdSchema,
-      minHold: minHoldSchema.optional(),
-    }),
-  ],
-  { error: ({ code }) => (code === 'invalid_union' ? ACTION : 'must be a JSON object') },
+export const bulkRequestSchema = withPlain(
+  z.discriminatedUnion(
+    'action',
+    [
+      z.strictObject({ action: z.literal('acquire'), lockName: lockNameSchema, ...tryFields }),
+      z.strictObject({
+        action: z.literal('renew'),
+        lockName: lockNameSchema,
+        grantId: grantIdSchema,
+        ...renewFields,
+      }),
+      z.strictObject({
+        action: z.literal('release'),
+        lockName: lockNameSchema,
+        grantId: grantIdSchema,
+        minHold: minHoldSchema.optional(),
+      }),
+    ],
+    { error: ({ code }) => (code === 'invalid_union' ? ACTION : 'must be a JSON object') },
+  ),
+  (request) => {
+    if (isAcquire(request)) {
+      const { action, lockName, workerName, ttl, grantId } = request;
+      return { action, lockName, workerName, ttl: toMilliseconds(ttl), grantId, metadata: null };
+    }
+    if (isRenewal(request)) return { ...request, ttl: toMilliseconds(request.ttl) };
+    if (!isRelease(request)) return undefined;
+    const { minHold, ...release } = request;
+    return minHold === undefined ? release : { ...release, minHold: toMilliseconds(minHold) };
+  },
 );
 
 export type BulkRequest = z.output<typeof bulkRequestSchema>;

@@ -1,15 +1,4 @@
-import {
-  Body,
-  Controller,
-  Get,
-  Header,
-  HttpCode,
-  HttpStatus,
-  Post,
-  Query,
-  UseFilters,
-  UsePipes,
-} from '@nestjs/common';
+import { Controller, Get, Header, HttpCode, HttpStatus, Post, UseFilters } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
 import type { z } from 'zod';
 import {
@@ -22,7 +11,7 @@ import {
 } from './django-db-lock.schemas.js';
 import { EnvelopeFilter } from './envelope.filter.js';
 import { LockServer } from './lock-server.js';
-import { validationPipe } from './validation.pipe.js';
+import { BodyOf, QueryOf } from './parameters.js';
 
 type AcquireLock = z.output<typeof acquireLockParameters>;
 type ReleaseLock = z.output<typeof releaseLockParameters>;
@@ -38,16 +27,13 @@ const envelope = <Result>(result: Result): Envelope<Result> => ({ success: true,
 
 /** django-db-lock's HTTP contract: what its Python client and programs written for it call. */
 @Controller()
-@UsePipes(validationPipe())
 @UseFilters(EnvelopeFilter)
 export class DjangoDbLockController {
   constructor(private readonly server: LockServer) {}
 
   @Get('acquireLock')
   @Header('Cache-Control', 'no-store')
-  async acquireLock(
-    @Query({ schema: acquireLockParameters }) query: AcquireLock,
-  ): Promise<Envelope<boolean>> {
+  async acquireLock(@QueryOf(acquireLockParameters) query: AcquireLock): Promise<Envelope<boolean>> {
     const { lockName, workerName, timeout } = query;
     const answer = await this.server.tryChecked({
       lockName,
@@ -62,14 +48,14 @@ export class DjangoDbLockController {
   @Post('acquireLock')
   @HttpCode(HttpStatus.OK)
   @Header('Cache-Control', 'no-store')
-  postAcquireLock(@Body({ schema: acquireLockParameters }) body: AcquireLock): Promise<Envelope<boolean>> {
+  postAcquireLock(@BodyOf(acquireLockParameters) body: AcquireLock): Promise<Envelope<boolean>> {
     return this.acquireLock(body);
   }
 
   /** True also when that worker held nothing; then nothing is changed. */
   @Get('releaseLock')
   @Header('Cache-Control', 'no-store')
-  async releaseLock(@Query({ schema: releaseLockParameters }) query: ReleaseLock): Promise<Envelope<true>> {
+  async releaseLock(@QueryOf(releaseLockParameters) query: ReleaseLock): Promise<Envelope<true>> {
     await this.server.releaseChecked(query);
     return envelope(true);
   }
@@ -77,16 +63,14 @@ export class DjangoDbLockController {
   @Post('releaseLock')
   @HttpCode(HttpStatus.OK)
   @Header('Cache-Control', 'no-store')
-  postReleaseLock(@Body({ schema: releaseLockParameters }) body: ReleaseLock): Promise<Envelope<true>> {
+  postReleaseLock(@BodyOf(releaseLockParameters) body: ReleaseLock): Promise<Envelope<true>> {
     return this.releaseLock(body);
   }
 
   /** Null when nobody holds the lock: an expired lock is free. */
   @Get('getLockInfo')
   @Header('Cache-Control', 'no-store')
-  async getLockInfo(
-    @Query({ schema: getLockInfoParameters }) { lockName }: GetLockInfo,
-  ): Promise<Envelope<LockInfo>> {
+  async getLockInfo(@QueryOf(getLockInfoParameters) { lockName }: GetLockInfo): Promise<Envelope<LockInfo>> {
     const lock = await this.server.inspect(lockName);
     if (lock?.state !== 'held') return envelope(null);
     const { workerName, lockTime, expireTime } = lock;
@@ -102,13 +86,13 @@ export class DjangoDbLockController {
   @Post('getLockInfo')
   @HttpCode(HttpStatus.OK)
   @Header('Cache-Control', 'no-store')
-  postGetLockInfo(@Body({ schema: getLockInfoParameters }) body: GetLockInfo): Promise<Envelope<LockInfo>> {
+  postGetLockInfo(@BodyOf(getLockInfoParameters) body: GetLockInfo): Promise<Envelope<LockInfo>> {
     return this.getLockInfo(body);
   }
 
   @Get('clearExpiredLocks')
   @Header('Cache-Control', 'no-store')
-  async clearExpiredLocks(@Query({ schema: noParameters }) _query: object): Promise<Envelope<true>> {
+  async clearExpiredLocks(@QueryOf(noParameters) _query: object): Promise<Envelope<true>> {
     await this.server.desk.clearExpired();
     return envelope(true);
   }
@@ -116,7 +100,7 @@ export class DjangoDbLockController {
   @Post('clearExpiredLocks')
   @HttpCode(HttpStatus.OK)
   @Header('Cache-Control', 'no-store')
-  postClearExpiredLocks(@Body({ schema: noBody }) _body: object): Promise<Envelope<true>> {
+  postClearExpiredLocks(@BodyOf(noBody) _body: object): Promise<Envelope<true>> {
     return this.clearExpiredLocks({});
   }
 }

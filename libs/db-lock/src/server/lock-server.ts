@@ -2,7 +2,8 @@ import { Logger } from '@nestjs/common';
 import type { z } from 'zod';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { monotonicNow } from '../lease/clock.js';
-import { ClientClosedError, InvalidLockRequestError } from '../lease/errors.js';
+import { orAborted } from '../lease/abort-call.js';
+import { ClientClosedError, InvalidLockRequestError, StoreUnavailableError } from '../lease/errors.js';
 import { lockNameSchema } from '../lease/names.js';
 import {
   acquireSetSchema,
@@ -210,19 +211,49 @@ export class LockServer {
     const known = this.#knownBusy.holderOf(checked);
     if (known) return Promise.resolve(this.#settle(checked, { outcome: 'busy', holder: known }, 0, absence));
     const sentAt = monotonicNow();
-    return this.#acquires.submit(checked, absence, sentAt).then((answer) => {
-      const result = askedAt(sentAt, settled(answer));
-      if (result.outcome === 'granted') this.#knownBusy.learn(result.lease, sentAt);
-      else this.#knownBusy.learn(result.holder);
-      return this.#settle(checked, result, 0, absence);
-    });
+    return this.#acquires
+      .submit(checked, absence, sentAt)
+      .then((answer) => this.#settle(checked, this.#learned(answer, sentAt), 0, absence));
   }
 
+  #learned(answer: AcquireAnswer | ErrorAnswer, sentAt: number): AcquireResult {
+    const result = askedAt(sentAt, settled(answer));
+    if (result.outcome === 'granted') this.#knownBusy.learn(result.lease, sentAt);
+    else this.#knownBusy.learn(result.holder);
+    return result;
+  }
+
+  /** Nearly every lock is free, also for those who would wait: where nobody stands in line, a try tells. */
   async #acquireWaiting(checked: WaitingAcquireRequest, signal?: AbortSignal): Promise<AcquireResult> {
     signal?.throwIfAborted();
+    const { lockName, wait } = checked;
+    const end = monotonicNow() + wait;
+    const first = this.#room.line(lockName) ? undefined : await this.#tryFirst(checked, signal);
+    if (first?.outcome === 'granted') return this.#settle(checked, first, 0, signal);
+    const patience = end - monotonicNow();
+    if (first && patience <= 0) return this.#settle(checked, settled(first), 0, signal);
     const waiting = new Stopwatch();
-    const result = await this.#wait(checked, waiting, signal);
+    const found = first?.outcome === 'busy' ? first.holder : undefined;
+    const result = await this.#wait({ ...checked, wait: patience }, waiting, found, signal);
     return this.#settle(checked, result, waiting.elapsed, signal);
+  }
+
+  /** A store that does not answer is an answer to one who has time to ask again. */
+  async #tryFirst(
+    checked: AcquireRequest,
+    signal: AbortSignal | undefined,
+  ): Promise<AcquireResult | ErrorAnswer> {
+    const sentAt = monotonicNow();
+    const trying = this.#acquires.submit(checked, signal, sentAt);
+    try {
+      const answer = await (signal
+        ? orAborted(trying, signal, (late) => late.outcome === 'granted' && this.giveBack(late))
+        : trying);
+      return this.#learned(answer, sentAt);
+    } catch (error) {
+      if (signal?.aborted || !(error instanceof StoreUnavailableError)) throw error;
+      return { outcome: 'error', error };
+    }
   }
 
   /** Takes several locks, all or none: `granted` with the leases in the order of their names, or `busy` with the holder of one. */
@@ -340,13 +371,15 @@ export class LockServer {
   async #wait(
     { wait, ...request }: WaitingAcquireRequest,
     waiting: Stopwatch,
-    signal?: AbortSignal,
+    found: HolderRecord | undefined,
+    signal: AbortSignal | undefined,
   ): Promise<AcquireResult> {
     const { lockName } = request;
     const outcome = await this.#room.wait<Extract<AcquireAnswer, { outcome: 'granted' }>>(lockName, {
       ...request,
       wait,
       signal,
+      found,
       attempt: async (ticket) => {
         const answer = await orError(this.#acquires.submit({ ...request, ticket }));
         return answer.outcome === 'granted'
@@ -390,6 +423,7 @@ export class LockServer {
         ...common,
         wait: patience,
         signal,
+        found: first.holder,
         attempt: async (ticket, lockName) => {
           const answer = await attempt(lockName, ticket);
           if (answer.outcome !== 'granted') return answer;

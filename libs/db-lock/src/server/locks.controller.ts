@@ -1,5 +1,4 @@
 import {
-  Body,
   Controller,
   Delete,
   Get,
@@ -7,13 +6,10 @@ import {
   HttpCode,
   HttpStatus,
   Ip,
-  Param,
   Patch,
   Post,
-  Query,
   Res,
   UseFilters,
-  UsePipes,
 } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
 import type { z } from 'zod';
@@ -40,11 +36,10 @@ import {
   toLeaseJson,
   toLockPageJson,
 } from './schemas.js';
-import { validationPipe } from './validation.pipe.js';
+import { BodyOf, PathOf, QueryOf } from './parameters.js';
 
 /** The REST API of a lock server. Each feature serves a subclass of its own, under its own path. */
 @Controller()
-@UsePipes(validationPipe())
 @UseFilters(ProblemFilter)
 export class LocksController {
   constructor(private readonly server: LockServer) {}
@@ -52,8 +47,8 @@ export class LocksController {
   @Post('locks/:lockName/lease')
   @Header('Cache-Control', 'no-store')
   async acquire(
-    @Param({ schema: lockParams }) { lockName }: z.output<typeof lockParams>,
-    @Body({ schema: acquireBody }) body: z.output<typeof acquireBody>,
+    @PathOf(lockParams) { lockName }: z.output<typeof lockParams>,
+    @BodyOf(acquireBody) body: z.output<typeof acquireBody>,
     @Ip() ip: string,
     @Res({ passthrough: true }) response: Response,
   ): Promise<z.input<typeof leaseJson>> {
@@ -71,7 +66,7 @@ export class LocksController {
   @Post('lease-sets')
   @Header('Cache-Control', 'no-store')
   async acquireSet(
-    @Body({ schema: acquireSetBody }) body: z.output<typeof acquireSetBody>,
+    @BodyOf(acquireSetBody) body: z.output<typeof acquireSetBody>,
     @Ip() ip: string,
     @Res({ passthrough: true }) response: Response,
   ): Promise<z.input<typeof leaseSetJson>> {
@@ -86,7 +81,7 @@ export class LocksController {
   @HttpCode(HttpStatus.OK)
   @Header('Cache-Control', 'no-store')
   async bulk(
-    @Body({ schema: bulkBody }) { requests }: z.output<typeof bulkBody>,
+    @BodyOf(bulkBody) { requests }: z.output<typeof bulkBody>,
     @Ip() ip: string,
     @Res({ passthrough: true }) response: Response,
   ): Promise<z.input<typeof bulkJson>> {
@@ -97,8 +92,8 @@ export class LocksController {
   @Patch('locks/:lockName/lease/:grantId')
   @Header('Cache-Control', 'no-store')
   async renew(
-    @Param({ schema: leaseParams }) { lockName, grantId }: z.output<typeof leaseParams>,
-    @Body({ schema: renewBody }) { ttl }: z.output<typeof renewBody>,
+    @PathOf(leaseParams) { lockName, grantId }: z.output<typeof leaseParams>,
+    @BodyOf(renewBody) { ttl }: z.output<typeof renewBody>,
   ): Promise<z.input<typeof leaseJson>> {
     const { lease } = orLost(lockName, await this.server.renewChecked({ lockName, grantId, ttl }));
     return toLeaseJson(lease);
@@ -108,8 +103,8 @@ export class LocksController {
   @HttpCode(HttpStatus.NO_CONTENT)
   @Header('Cache-Control', 'no-store')
   async release(
-    @Param({ schema: leaseParams }) { lockName, grantId }: z.output<typeof leaseParams>,
-    @Query({ schema: releaseQuery }) { minHold }: z.output<typeof releaseQuery>,
+    @PathOf(leaseParams) { lockName, grantId }: z.output<typeof leaseParams>,
+    @QueryOf(releaseQuery) { minHold }: z.output<typeof releaseQuery>,
   ): Promise<void> {
     orLost(lockName, await this.server.releaseChecked({ lockName, grantId, minHold }));
   }
@@ -117,7 +112,7 @@ export class LocksController {
   @Get('locks/:lockName')
   @Header('Cache-Control', 'no-store')
   async inspect(
-    @Param({ schema: lockParams }) { lockName }: z.output<typeof lockParams>,
+    @PathOf(lockParams) { lockName }: z.output<typeof lockParams>,
   ): Promise<z.input<typeof inspectedLockJson>> {
     const lock = await this.server.inspect(lockName);
     if (!lock) throw new LockNotFoundError(lockName);
@@ -127,7 +122,7 @@ export class LocksController {
   @Get('locks')
   @Header('Cache-Control', 'no-store')
   async list(
-    @Query({ schema: listQuerySchema }) query: z.output<typeof listQuerySchema>,
+    @QueryOf(listQuerySchema) query: z.output<typeof listQuerySchema>,
   ): Promise<z.input<typeof lockPageJson>> {
     return toLockPageJson(await this.server.desk.list(query));
   }

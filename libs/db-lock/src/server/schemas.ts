@@ -1,8 +1,18 @@
 import { z } from 'zod';
-import { MAX_TTL, MAX_WAIT, minHoldSchema, ttlSchema, waitSchema } from '../lease/duration.js';
+import {
+  isPlainTtl,
+  isPlainWait,
+  MAX_TTL,
+  MAX_WAIT,
+  minHoldSchema,
+  toMilliseconds,
+  ttlSchema,
+  waitSchema,
+} from '../lease/duration.js';
 import { metadataSchema } from '../lease/metadata.js';
-import { lockNameSchema, workerNameSchema } from '../lease/names.js';
-import { acquireSetSchema, grantIdSchema } from '../lease/requests.js';
+import { isPlainLockName, isPlainWorkerName, lockNameSchema, workerNameSchema } from '../lease/names.js';
+import { isNothing, orAbsent, plainObject, withPlain } from '../lease/plain.js';
+import { acquireSetSchema, grantIdSchema, isPlainGrantId } from '../lease/requests.js';
 import type { LockPage } from '../store/lock-desk.js';
 import { orDigits } from './list-query.js';
 import {
@@ -14,9 +24,18 @@ import {
 
 export const BODY = { error: 'must be a JSON object' };
 
-export const lockParams = z.strictObject({ lockName: lockNameSchema });
+const isLock = plainObject({ lockName: isPlainLockName });
 
-export const leaseParams = z.strictObject({ lockName: lockNameSchema, grantId: grantIdSchema });
+export const lockParams = withPlain(z.strictObject({ lockName: lockNameSchema }), (path) =>
+  isLock(path) ? { lockName: path.lockName } : undefined,
+);
+
+const isLease = plainObject({ lockName: isPlainLockName, grantId: isPlainGrantId });
+
+export const leaseParams = withPlain(
+  z.strictObject({ lockName: lockNameSchema, grantId: grantIdSchema }),
+  (path) => (isLease(path) ? { lockName: path.lockName, grantId: path.grantId } : undefined),
+);
 
 /** What an acquire takes beside the name. */
 export const acquireFields = {
@@ -29,7 +48,21 @@ export const acquireFields = {
   metadata: metadataSchema.nullish().transform((metadata) => metadata ?? null),
 };
 
-export const acquireBody = z.strictObject(acquireFields, BODY);
+/** What `acquireFields` certainly take as it is, but for `wait`. */
+export const plainTry = {
+  workerName: orAbsent(isPlainWorkerName),
+  ttl: isPlainTtl,
+  grantId: orAbsent(isPlainGrantId),
+  metadata: isNothing,
+};
+
+const isAcquire = plainObject({ ...plainTry, wait: orAbsent(isPlainWait) });
+
+export const acquireBody = withPlain(z.strictObject(acquireFields, BODY), (body) => {
+  if (!isAcquire(body)) return undefined;
+  const { workerName, ttl, wait = 0, grantId } = body;
+  return { workerName, ttl: toMilliseconds(ttl), wait: toMilliseconds(wait), grantId, metadata: null };
+});
 
 export const acquireSetBody = z.strictObject(
   {
@@ -39,18 +72,27 @@ export const acquireSetBody = z.strictObject(
   BODY,
 );
 
-export const releaseQuery = z.strictObject({
-  minHold: orDigits(minHoldSchema)
-    .default(0)
-    .meta({
-      description: `How long the lock stays taken at least, from the start of the lease: milliseconds (0 to ${MAX_TTL}) or a duration such as '10s'`,
-    }),
-});
+const isEmpty = plainObject({});
+
+export const releaseQuery = withPlain(
+  z.strictObject({
+    minHold: orDigits(minHoldSchema)
+      .default(0)
+      .meta({
+        description: `How long the lock stays taken at least, from the start of the lease: milliseconds (0 to ${MAX_TTL}) or a duration such as '10s'`,
+      }),
+  }),
+  (query) => (isEmpty(query) ? { minHold: 0 } : undefined),
+);
 
 /** What a renewal takes beside name and grantId. */
 export const renewFields = { ttl: ttlSchema };
 
-export const renewBody = z.strictObject(renewFields, BODY);
+const isRenewal = plainObject({ ttl: isPlainTtl });
+
+export const renewBody = withPlain(z.strictObject(renewFields, BODY), (body) =>
+  isRenewal(body) ? { ttl: toMilliseconds(body.ttl) } : undefined,
+);
 
 export const time = z.iso
   .datetime({ error: 'must be a time in UTC' })

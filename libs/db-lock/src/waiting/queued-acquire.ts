@@ -1,10 +1,10 @@
+import { ignoreAbort, onAbort, type Abortable } from '../lease/abort-call.js';
 import { monotonicNow } from '../lease/clock.js';
 import { StoreUnavailableError } from '../lease/errors.js';
 import type { AcquireRequest } from '../lease/requests.js';
 import { NOWHERE } from '../lease/roster.js';
 import { Timer } from '../lease/timer.js';
 import type { HolderRecord, LeaseRecord } from '../store/lock-store.js';
-import { ignoreAbort, onAbort, type Abortable } from './abort-call.js';
 
 /** What one attempt of somebody who waits comes to. */
 export type Decision<Granted> =
@@ -24,6 +24,8 @@ export interface QueuedAcquireOptions<Granted> {
   /** Milliseconds to wait at most. */
   wait: number;
   signal?: AbortSignal;
+  /** Who kept the lock busy just now, for one who has tried already. */
+  found?: HolderRecord;
   /** Asks the store, once, for what is waited for, from that place in the lock's queue. */
   attempt(ticket: number | null, lockName: string): Promise<Decision<Granted>>;
   /** Undoes a grant that came when nobody waited for it any more. */

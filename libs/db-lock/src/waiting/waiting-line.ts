@@ -72,7 +72,10 @@ export class WaitingLine implements Line {
     this.#waiters.add(waiter);
     this.#placeless.add(waiter);
     if (this.#holder) void this.#enqueue();
-    if (this.#waiters.size === 1) this.wake();
+    if (this.#waiters.size > 1) return;
+    const { found } = waiter.options;
+    if (found && !this.#contending && found.lockName === this.lockName) this.#refused(found);
+    else this.wake();
   }
 
   leave(waiter: QueuedAcquire): void {

@@ -1,4 +1,4 @@
-import { Roster, type Listed } from '../lease/roster.js';
+import { NOWHERE, Roster, type Listed } from './roster.js';
 
 /** Who gives up when a signal aborts. */
 export interface Abortable extends Listed {
@@ -31,6 +31,29 @@ export function ignoreAbort(signal: AbortSignal, abortable: Abortable): void {
   // Node.js keeps a signal for as long as it has a listener and may abort by itself.
   signal.removeEventListener('abort', listener);
   listenings.delete(signal);
+}
+
+/** Rejects as soon as the signal aborts, however long the answer takes. What is answered after that goes to `onUnheard`. */
+export function orAborted<Answer>(
+  pending: Promise<Answer>,
+  signal: AbortSignal,
+  onUnheard: (answer: Answer) => void,
+): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const abortable: Abortable = { place: NOWHERE, abort: reject };
+    if (signal.aborted) reject(signal.reason as Error);
+    else onAbort(signal, abortable);
+    pending.then(
+      (answer) => {
+        ignoreAbort(signal, abortable);
+        return signal.aborted ? onUnheard(answer) : resolve(answer);
+      },
+      (error: Error) => {
+        ignoreAbort(signal, abortable);
+        reject(error);
+      },
+    );
+  });
 }
 
 function listenTo(signal: AbortSignal): Listening {

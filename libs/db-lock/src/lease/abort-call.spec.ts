@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { getEventListeners } from 'node:events';
-import { NOWHERE } from '../lease/roster.js';
-import { ignoreAbort, onAbort, type Abortable } from './abort-call.js';
+import { NOWHERE } from './roster.js';
+import { ignoreAbort, onAbort, orAborted, type Abortable } from './abort-call.js';
 
 describe('a call when a signal aborts', () => {
   let called: string[];
@@ -57,6 +57,35 @@ describe('a call when a signal aborts', () => {
     expect(called).toEqual(['listener now']);
     other.abort('then');
     expect(called).toEqual(['listener now', 'another then']);
+  });
+});
+
+describe('an answer that is waited for until a signal aborts', () => {
+  it.each([
+    ['before it is asked for', (abort: () => void) => abort(), 'never'],
+    ['while it is on its way', (abort: () => void) => setTimeout(abort), 'never'],
+    ['when it has come', () => {}, 'done'],
+  ])('is heard or not: the signal aborts %s', async (_, when, outcome) => {
+    const { signal, abort } = controllerOf();
+    let answer!: (text: string) => void;
+    const pending = new Promise<string>((resolve) => (answer = resolve));
+    const unheard: string[] = [];
+    when(() => abort('never'));
+    const heard = orAborted(pending, signal, (text) => unheard.push(text));
+    if (outcome === 'done') answer('done');
+    await expect(heard.catch(String)).resolves.toBe(outcome);
+    abort('too late');
+    answer('done');
+    await new Promise(setImmediate);
+    expect(unheard).toEqual(outcome === 'done' ? [] : ['done']);
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
+  });
+
+  it('rejects as the answer does', async () => {
+    const { signal } = controllerOf();
+    const broken = new Error('broken');
+    await expect(orAborted(Promise.reject(broken), signal, () => {})).rejects.toBe(broken);
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
   });
 });
 
