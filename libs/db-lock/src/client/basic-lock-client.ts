@@ -1,4 +1,5 @@
 import { Logger } from '@nestjs/common';
+import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ignoreAbort, onAbort, orAborted, type Abortable } from '../lease/abort-call.js';
 import { monotonicNow } from '../lease/clock.js';
@@ -100,16 +101,19 @@ export abstract class BasicLockClient<
   Lease extends BasicLease,
   Options extends BasicAcquireOptions,
   Confirmation extends BasicConfirmation = BasicConfirmation,
-> {
+> implements AsyncDisposable {
   protected readonly logger = new Logger('DbLock');
   readonly #live = new Roster<BasicLease>();
   readonly #closing = new AbortController();
-  #closed = false;
+  /** Set from the first call of `close` on. */
+  #closed?: Promise<void>;
 
   constructor(
     protected readonly settings: ClientSettings,
     private readonly basicTransport: BasicTransport<Confirmation>,
-  ) {}
+  ) {
+    setMaxListeners(0, this.#closing.signal); // it may end thousands of waits
+  }
 
   /**
    * Runs the work under the lock and releases it, whatever becomes of the work, whose result or error is passed on as it is.
@@ -160,13 +164,21 @@ export abstract class BasicLockClient<
   }
 
   /** Releases every lease that is still held, lets nobody wait any longer, and refuses new ones. The application's shutdown calls it. */
-  async close(): Promise<void> {
-    this.#closed = true;
+  close(): Promise<void> {
+    return (this.#closed ??= this.#close());
+  }
+
+  async #close(): Promise<void> {
     this.#closing.abort(new ClientClosedError());
     const leases = [...this.#live];
     for (const lease of leases) lease.lose('shutdown');
     await Promise.all(leases.map((lease) => lease[Symbol.asyncDispose]()));
     await this.basicTransport.close();
+  }
+
+  /** For `await using`: closes it. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
   }
 
   /** Checks the name and the options, and fills in the defaults. */
@@ -487,6 +499,7 @@ class EitherSignal {
 /** Longer before every retry, and of random length, so that many who failed together don't come back together. */
 async function pauseBefore(retry: number, signal?: AbortSignal): Promise<void> {
   const milliseconds = Math.min(FIRST_PAUSE * 2 ** retry * (1 + Math.random()), LONGEST_PAUSE);
+  if (signal) setMaxListeners(0, signal); // one may give up thousands
   await sleep(milliseconds, undefined, { signal }).catch(() => signal?.throwIfAborted());
 }
 

@@ -2,8 +2,7 @@ import { Logger } from '@nestjs/common';
 import type { z } from 'zod';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { monotonicNow } from '../lease/clock.js';
-import { orAborted } from '../lease/abort-call.js';
-import { ClientClosedError, InvalidLockRequestError, StoreUnavailableError } from '../lease/errors.js';
+import { ClientClosedError, InvalidLockRequestError } from '../lease/errors.js';
 import { lockNameSchema } from '../lease/names.js';
 import {
   acquireSetSchema,
@@ -42,7 +41,10 @@ import { ClockWatch } from './clock-watch.js';
 import { KnownBusy } from './known-busy.js';
 import { OperatorDesk } from './operator-desk.js';
 import { settled, type Settled } from './settled.js';
+import { Stopwatch } from './stopwatch.js';
+import { asDecision, asFailure, WaitingAcquire, type WaitingActs } from './waiting-acquire.js';
 import { StoreClock } from '../lease/store-clock.js';
+import { sharedClasses } from '../lease/copies.js';
 
 export interface LockServerOptions {
   /** Milliseconds that a request may queue before the store takes it; default 5,000. */
@@ -115,6 +117,13 @@ export class LockServer {
   readonly #watch: ClockWatch;
   readonly #events?: LockEventSink;
   readonly #recorder?: HistoryRecorder;
+
+  /** What those who wait need. */
+  readonly #waitingActs: WaitingActs = {
+    acquire: (request) => this.#acquires.submit(request).then(asDecision, asFailure),
+    giveBack: (granted) => this.giveBack(granted),
+    queued: (request, holder) => this.#tellWaiting(request, holder),
+  };
 
   /** What operators see and do. */
   readonly desk: OperatorDesk;
@@ -211,49 +220,21 @@ export class LockServer {
     const known = this.#knownBusy.holderOf(checked);
     if (known) return Promise.resolve(this.#settle(checked, { outcome: 'busy', holder: known }, 0, absence));
     const sentAt = monotonicNow();
-    return this.#acquires
-      .submit(checked, absence, sentAt)
-      .then((answer) => this.#settle(checked, this.#learned(answer, sentAt), 0, absence));
+    return this.#acquires.submit(checked, absence, sentAt).then((answer) => {
+      const result = askedAt(sentAt, settled(answer));
+      if (result.outcome === 'granted') this.#knownBusy.learn(result.lease, sentAt);
+      else this.#knownBusy.learn(result.holder);
+      return this.#settle(checked, result, 0, absence);
+    });
   }
 
-  #learned(answer: AcquireAnswer | ErrorAnswer, sentAt: number): AcquireResult {
-    const result = askedAt(sentAt, settled(answer));
-    if (result.outcome === 'granted') this.#knownBusy.learn(result.lease, sentAt);
-    else this.#knownBusy.learn(result.holder);
-    return result;
-  }
-
-  /** Nearly every lock is free, also for those who would wait: where nobody stands in line, a try tells. */
-  async #acquireWaiting(checked: WaitingAcquireRequest, signal?: AbortSignal): Promise<AcquireResult> {
-    signal?.throwIfAborted();
-    const { lockName, wait } = checked;
-    const end = monotonicNow() + wait;
-    const first = this.#room.line(lockName) ? undefined : await this.#tryFirst(checked, signal);
-    if (first?.outcome === 'granted') return this.#settle(checked, first, 0, signal);
-    const patience = end - monotonicNow();
-    if (first && patience <= 0) return this.#settle(checked, settled(first), 0, signal);
-    const waiting = new Stopwatch();
-    const found = first?.outcome === 'busy' ? first.holder : undefined;
-    const result = await this.#wait({ ...checked, wait: patience }, waiting, found, signal);
-    return this.#settle(checked, result, waiting.elapsed, signal);
-  }
-
-  /** A store that does not answer is an answer to one who has time to ask again. */
-  async #tryFirst(
-    checked: AcquireRequest,
-    signal: AbortSignal | undefined,
-  ): Promise<AcquireResult | ErrorAnswer> {
-    const sentAt = monotonicNow();
-    const trying = this.#acquires.submit(checked, signal, sentAt);
-    try {
-      const answer = await (signal
-        ? orAborted(trying, signal, (late) => late.outcome === 'granted' && this.giveBack(late))
-        : trying);
-      return this.#learned(answer, sentAt);
-    } catch (error) {
-      if (signal?.aborted || !(error instanceof StoreUnavailableError)) throw error;
-      return { outcome: 'error', error };
-    }
+  #acquireWaiting(checked: WaitingAcquireRequest, signal?: AbortSignal): Promise<AcquireResult> {
+    const acquire = new WaitingAcquire(checked, signal, this.#waitingActs);
+    return this.#room.wait(checked.lockName, acquire).then((outcome) => {
+      this.#knownBusy.learn(outcome.outcome === 'granted' ? outcome.granted.lease : outcome.holder);
+      const result = outcome.outcome === 'granted' ? askedAt(outcome.sentAt, outcome.granted) : outcome;
+      return this.#settle(checked, result, acquire.waited, signal);
+    });
   }
 
   /** Takes several locks, all or none: `granted` with the leases in the order of their names, or `busy` with the holder of one. */
@@ -368,35 +349,6 @@ export class LockServer {
     return result;
   }
 
-  async #wait(
-    { wait, ...request }: WaitingAcquireRequest,
-    waiting: Stopwatch,
-    found: HolderRecord | undefined,
-    signal: AbortSignal | undefined,
-  ): Promise<AcquireResult> {
-    const { lockName } = request;
-    const outcome = await this.#room.wait<Extract<AcquireAnswer, { outcome: 'granted' }>>(lockName, {
-      ...request,
-      wait,
-      signal,
-      found,
-      attempt: async (ticket) => {
-        const answer = await orError(this.#acquires.submit({ ...request, ticket }));
-        return answer.outcome === 'granted'
-          ? { outcome: 'granted', granted: answer, lease: answer.lease }
-          : answer;
-      },
-      giveBack: (granted) => this.giveBack(granted),
-      onQueued: (holder) => {
-        waiting.start();
-        this.#tellWaiting(request, holder);
-      },
-      succession: { request, accept: (lease) => ({ outcome: 'granted', lease, repeated: false }) },
-    });
-    this.#knownBusy.learn(outcome.outcome === 'granted' ? outcome.granted.lease : outcome.holder);
-    return outcome.outcome === 'granted' ? { ...outcome.granted, sentAt: outcome.sentAt } : outcome;
-  }
-
   async #acquireSet(
     { wait, lockNames, ...common }: AcquireSetRequest,
     waiting: Stopwatch,
@@ -417,13 +369,12 @@ export class LockServer {
     if (first.outcome === 'granted') return { ...first, sentAt };
     const patience = wait - (monotonicNow() - sentAt);
     if (patience <= 0) return first;
-    const outcome = await this.#room.wait<Extract<AcquireSetAnswer, { outcome: 'granted' }>>(
+    const outcome = await this.#room.lineUp<Extract<AcquireSetAnswer, { outcome: 'granted' }>>(
       first.holder.lockName,
       {
         ...common,
         wait: patience,
         signal,
-        found: first.holder,
         attempt: async (ticket, lockName) => {
           const answer = await attempt(lockName, ticket);
           if (answer.outcome !== 'granted') return answer;
@@ -523,7 +474,7 @@ export class LockServer {
 
   #wake(lockName: string, next: NextInLine | null): void {
     if (next) this.#room.wake({ server: next.server, lockName }, next.isNotified);
-    else this.#room.line(lockName)?.wake();
+    else this.#room.free(lockName);
   }
 
   /**
@@ -556,20 +507,6 @@ export class LockServer {
   }
 }
 
-/** How long something has lasted that may not have begun, in milliseconds. */
-class Stopwatch {
-  #started?: number;
-
-  start(): void {
-    this.#started ??= monotonicNow();
-  }
-
-  /** 0 where it has not begun. */
-  get elapsed(): number {
-    return this.#started === undefined ? 0 : monotonicNow() - this.#started;
-  }
-}
-
 /** The answer; what was thrown instead of one is an answer, too. */
 async function orError<Answer extends { outcome: string }>(
   pending: Promise<Answer | ErrorAnswer>,
@@ -587,3 +524,5 @@ function askedAt(sentAt: number, answer: Settled<AcquireAnswer>): AcquireResult 
   const { lease, repeated, expired } = answer;
   return { outcome: 'granted', lease, repeated, expired, sentAt };
 }
+
+sharedClasses({ LockServer });

@@ -24,10 +24,11 @@ export interface QueuedAcquireOptions<Granted> {
   /** Milliseconds to wait at most. */
   wait: number;
   signal?: AbortSignal;
-  /** Who kept the lock busy just now, for one who has tried already. */
-  found?: HolderRecord;
-  /** Asks the store, once, for what is waited for, from that place in the lock's queue. */
-  attempt(ticket: number | null, lockName: string): Promise<Decision<Granted>>;
+  /**
+   * Asks the store, once, for what is waited for, from that place in the lock's queue; null without one, undefined for who stands in
+   * no line. Never rejects.
+   */
+  attempt(ticket: number | null | undefined, lockName: string): Promise<Decision<Granted>>;
   /** Undoes a grant that came when nobody waited for it any more. */
   giveBack(granted: Granted): void;
   /** Told when it stands in line for a lock that is known to be busy. */
@@ -57,17 +58,18 @@ export class QueuedAcquire<Granted = unknown> implements Abortable {
   readonly #timer = new Timer(() => this.#giveUp(), true);
   #resolve!: (outcome: WaitOutcome<Granted>) => void;
   #reject!: (reason: unknown) => void;
-  readonly #deadline: number;
 
-  constructor(readonly options: QueuedAcquireOptions<Granted>) {
+  /** @param deadline on this process's monotonic clock */
+  constructor(
+    readonly options: QueuedAcquireOptions<Granted>,
+    private readonly deadline = monotonicNow() + options.wait,
+  ) {
     this.result = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    this.#deadline = monotonicNow() + options.wait;
     if (options.signal) onAbort(options.signal, this);
-    if (options.wait > 0) this.#timer.set(this.#deadline);
-    else this.#giveUp();
+    this.#timer.set(deadline);
   }
 
   get isWaiting(): boolean {
@@ -90,7 +92,7 @@ export class QueuedAcquire<Granted = unknown> implements Abortable {
 
   /** The line has heard from the store: whose time is over has its answer now. */
   heard(): void {
-    if (this.#deadline <= monotonicNow()) this.#giveUp();
+    if (this.deadline <= monotonicNow()) this.#giveUp();
   }
 
   /**

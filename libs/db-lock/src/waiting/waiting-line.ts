@@ -15,6 +15,13 @@ const FIRST_LOOK = 20;
  */
 const OTHERS_FIRST = 4;
 
+/** What the store was asked for. */
+interface Attempt {
+  decision: Promise<Decision<unknown>>;
+  /** On this process's monotonic clock. */
+  sentAt: number;
+}
+
 /** What a line needs of the room that it is in. */
 export interface LineKeeper {
   /** The longest pause between two looks, in milliseconds. */
@@ -68,14 +75,35 @@ export class WaitingLine implements Line {
   }
 
   join(waiter: QueuedAcquire): void {
+    this.#place(waiter);
+    if (this.#holder) void this.#enqueue();
+    if (this.#waiters.size === 1) this.wake();
+  }
+
+  /** Begins with one whose try is under way. */
+  beginWithin(first: QueuedAcquire, decision: Promise<Decision<unknown>>, sentAt: number): void {
+    this.#place(first);
+    void this.#contend({ decision, sentAt });
+  }
+
+  /** Begins with one whose try was refused. @param isStale the lock has come free meanwhile */
+  beginRefused(first: QueuedAcquire, holder: HolderRecord, isStale: boolean): void {
+    this.#place(first);
+    if (isStale) this.wake();
+    else this.#refused(holder);
+  }
+
+  /** Begins with one whose try the store did not answer. */
+  beginFailed(first: QueuedAcquire, failure: Error): void {
+    this.#place(first);
+    this.failure = failure;
+    this.#lookLater();
+  }
+
+  #place(waiter: QueuedAcquire): void {
     waiter.line = this;
     this.#waiters.add(waiter);
     this.#placeless.add(waiter);
-    if (this.#holder) void this.#enqueue();
-    if (this.#waiters.size > 1) return;
-    const { found } = waiter.options;
-    if (found && !this.#contending && found.lockName === this.lockName) this.#refused(found);
-    else this.wake();
   }
 
   leave(waiter: QueuedAcquire): void {
@@ -129,13 +157,15 @@ export class WaitingLine implements Line {
     else void this.#heldBy(outcome.holder);
   }
 
-  async #contend(): Promise<void> {
+  /** @param begun the first one's attempt, which is under way */
+  async #contend(begun?: Attempt): Promise<void> {
     this.#contending = true;
     this.#timer.stop();
     try {
       do {
         this.#again = false;
-        await this.#attempt();
+        await this.#attempt(begun);
+        begun = undefined;
       } while (this.#again && this.size > 0);
     } finally {
       this.#contending = false;
@@ -145,13 +175,16 @@ export class WaitingLine implements Line {
   }
 
   /** Lets the first ask the store. */
-  async #attempt(): Promise<void> {
+  async #attempt(begun?: Attempt): Promise<void> {
     const head = this.#waiters.first;
     if (!head) return;
-    const sentAt = monotonicNow();
     const { ticket } = head;
     const isFirstAnswer = !this.#holder && !this.failure;
-    const decision = await head.options.attempt(ticket, this.lockName).catch(failed);
+    const { sentAt, decision: pending } = begun ?? {
+      sentAt: monotonicNow(),
+      decision: head.options.attempt(ticket, this.lockName),
+    };
+    const decision = await pending;
     this.failure = undefined;
     switch (decision.outcome) {
       case 'granted':
@@ -228,8 +261,4 @@ export class WaitingLine implements Line {
 /** Many who lost together must not come back together. */
 function jittered(milliseconds: number): number {
   return milliseconds * (0.75 + Math.random() / 2);
-}
-
-function failed(error: unknown): Decision<never> {
-  return { outcome: 'error', error: error as Error };
 }

@@ -1,9 +1,11 @@
 import { Logger } from '@nestjs/common';
 import { monotonicNow } from '../lease/clock.js';
+import { StoreUnavailableError } from '../lease/errors.js';
 import { Timer } from '../lease/timer.js';
 import { randomUUID } from 'node:crypto';
 import { Coalescer } from '../store/coalescer.js';
 import type { QueuePlace, Waiter, WaitQueue, WakeUp, WakeUpMode } from '../store/wait-queue.js';
+import { FirstTry, type TryKeeper } from './first-try.js';
 import { QueuedAcquire, type QueuedAcquireOptions, type WaitOutcome } from './queued-acquire.js';
 import { rollCall, type Standing } from './roll-call.js';
 import { WaitingLine, type LineKeeper } from './waiting-line.js';
@@ -23,10 +25,12 @@ const MODES: Record<WakeUpMode, string> = {
 };
 
 /** All who wait on one server, in a line for each lock; those lines meet with other servers' in the store's queues. */
-export class WaitingRoom implements LineKeeper {
+export class WaitingRoom implements LineKeeper, TryKeeper {
   /** Names this server in the queues of its locks. */
   readonly server = randomUUID();
   readonly #lines = new Map<string, WaitingLine>();
+  /** The tries of those who came where nobody stood in line. */
+  readonly #tries = new Map<string, FirstTry>();
   /** Those whose place in the queue is asked for just now. */
   readonly #joining = new Set<QueuedAcquire>();
   readonly #logger = new Logger('DbLock');
@@ -63,16 +67,38 @@ export class WaitingRoom implements LineKeeper {
     return HEARTBEAT[this.#mode];
   }
 
-  /** Waits in the lock's line until the lock is granted, or the time is over. Rejects with the signal's reason. */
-  async wait<Granted>(
+  /**
+   * Waits until the lock is granted, or the time is over: in the lock's line, where there is one or a try of the caller's own is refused.
+   * Rejects with the signal's reason.
+   */
+  wait<Granted>(lockName: string, options: QueuedAcquireOptions<Granted>): Promise<WaitOutcome<Granted>> {
+    if (this.#lines.has(lockName) || this.#tries.has(lockName)) return this.lineUp(lockName, options);
+    const obstacle = this.#obstacle(options);
+    if (obstacle) return Promise.reject(obstacle);
+    const first = new FirstTry(lockName, options, this);
+    this.#tries.set(lockName, first as FirstTry);
+    return first.result;
+  }
+
+  /** Waits in the lock's line, in any case. */
+  async lineUp<Granted>(
     lockName: string,
     options: QueuedAcquireOptions<Granted>,
   ): Promise<WaitOutcome<Granted>> {
-    if (this.#closed) throw this.#closed;
-    options.signal?.throwIfAborted();
+    const obstacle = this.#obstacle(options);
+    if (obstacle) throw obstacle;
     const waiter = new QueuedAcquire(options);
     this.move(waiter as QueuedAcquire, lockName);
     return waiter.result;
+  }
+
+  /** Why somebody can't even begin to wait. */
+  #obstacle({ signal, wait }: { signal?: AbortSignal; wait: number }): Error | undefined {
+    if (this.#closed) return this.#closed;
+    if (signal?.aborted) return signal.reason as Error;
+    return wait > 0
+      ? undefined
+      : new StoreUnavailableError('The time was over before the lock store could be asked.');
   }
 
   line(lockName: string): WaitingLine | undefined {
@@ -90,6 +116,7 @@ export class WaitingRoom implements LineKeeper {
   close(reason: Error): void {
     this.#closed = reason;
     this.#rest();
+    for (const first of this.#tries.values()) first.abort(reason);
     for (const line of this.#lines.values()) for (const waiter of line.waiters) waiter.fail(reason);
   }
 
@@ -113,10 +140,18 @@ export class WaitingRoom implements LineKeeper {
     if (this.#lines.get(line.lockName) === line) this.#lines.delete(line.lockName);
   }
 
-  #lineOf(lockName: string): WaitingLine {
-    let line = this.#lines.get(lockName);
-    if (!line) this.#lines.set(lockName, (line = new WaitingLine(lockName, this)));
+  newLine(lockName: string): WaitingLine {
+    const line = new WaitingLine(lockName, this);
+    this.#lines.set(lockName, line);
     return line;
+  }
+
+  tried(first: FirstTry): void {
+    this.#tries.delete(first.lockName);
+  }
+
+  #lineOf(lockName: string): WaitingLine {
+    return this.#lines.get(lockName) ?? this.#tries.get(lockName)?.lineUp() ?? this.newLine(lockName);
   }
 
   async #join(lockName: string, acquire: QueuedAcquire): Promise<void> {
@@ -165,10 +200,15 @@ export class WaitingRoom implements LineKeeper {
     this.#stay.stop();
   }
 
+  /** The lock came free, for whoever waits here. */
+  free(lockName: string): void {
+    const waiting = this.#lines.get(lockName) ?? this.#tries.get(lockName);
+    waiting?.wake();
+  }
+
   #hear({ server, lockName }: WakeUp): void {
-    const line = this.#lines.get(lockName);
-    if (server === this.server) line?.wake();
-    else line?.letOthersFirst();
+    if (server === this.server) this.free(lockName);
+    else this.#lines.get(lockName)?.letOthersFirst();
   }
 
   /** Those who wait for locks that are known to be busy: they should stand in a queue. */
