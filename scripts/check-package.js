@@ -8,6 +8,8 @@ import { join } from 'node:path';
 import { checkApplication } from './check-package/application.js';
 import { checkClientOnly } from './check-package/client-only.js';
 import { check } from './check-package/check.js';
+import { checkSamples } from './check-package/samples.js';
+import { surroundings } from './check-package/surroundings.js';
 import { buildTarball, checkContents, checkManifest } from './check-package/tarball.js';
 
 const workshop = await mkdtemp(join(tmpdir(), 'check-package-'));
@@ -19,6 +21,12 @@ try {
   await checkManifest(tarball);
   await checkApplication(tarball, workshop);
   await checkClientOnly(tarball, workshop);
+  const place = await surroundings(workshop);
+  try {
+    await checkSamples(tarball, workshop, place);
+  } finally {
+    await place.close();
+  }
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
   process.exitCode = 1;

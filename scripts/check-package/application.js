@@ -18,7 +18,7 @@ export async function checkApplication(tarball, workshop) {
   const peers = Object.keys(tarball.manifest.peerDependencies);
   const entryPoints = entryPointsOf(tarball.manifest);
   await check('installs beside NestJS and every optional package', () =>
-    install(directory, tarball, [...peers, '@nestjs/platform-express', '@types/node']),
+    install(directory, tarball, [...peers, '@nestjs/platform-express', '@nestjs/testing', '@types/node']),
   );
 
   for (const [type, name] of /** @type {const} */ ([
@@ -33,6 +33,11 @@ export async function checkApplication(tarball, workshop) {
       run(application, process.execPath, 'dist/main.js'),
     );
   }
+  const copies = join(directory, 'two-copies');
+  await check('knows what another copy of it has made', async () => {
+    await compile(copies, { sources: 'two-copies', type: 'module', entryPoints: [] });
+    await run(copies, process.execPath, 'dist/main.js');
+  });
   await check('is loaded by require(), every entry point', () =>
     run(join(directory, 'commonjs'), process.execPath, '-e', REQUIRE_ALL, ...entryPoints),
   );

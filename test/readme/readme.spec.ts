@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { spawn } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -92,8 +92,8 @@ describe('the README', () => {
       'application',
       'application',
       'application',
+      'script',
       'curl',
-      'admin',
     ]);
   });
 
@@ -101,7 +101,7 @@ describe('the README', () => {
     const folder = fileURLToPath(new URL('.cache/readme/', ROOT));
     await mkdir(folder, { recursive: true });
     const files = [
-      ...example('application').map((block) => [fileNameOf(block), block.text]),
+      ...[...example('application'), ...example('script')].map((block) => [fileNameOf(block), block.text]),
       ['main.ts', MAIN],
     ];
     for (const [name, text] of files) await writeFile(join(folder, name!), text!);
@@ -110,14 +110,17 @@ describe('the README', () => {
 
     const database = await createTestDatabase();
     const redis = await startRedis();
-    const output = await run(process.execPath, ['--import', LOADER, join(folder, 'main.ts')], '', {
-      DATABASE_URL: database.url,
-      REDIS_URL: redis.url,
-      NODE_OPTIONS: '',
-    });
+    const runFile = (name: string) =>
+      run(process.execPath, ['--import', LOADER, join(folder, name)], '', {
+        DATABASE_URL: database.url,
+        REDIS_URL: redis.url,
+        NODE_OPTIONS: '',
+      });
+    const output = await runFile('main.ts');
     expect(output).toMatch(
       /^invoice 42 sent under token \d{16}\ntrue\ninvoice 7 sent under token \d{16}\nreport sent under token \d{16}\n$/,
     );
+    expect(await runFile('nightly.ts')).toBe('no other copy of this script runs now\n');
     await redis.stop();
     await database.drop();
     await rm(folder, { recursive: true });
@@ -199,12 +202,14 @@ describe('the README', () => {
       'docs/http.md',
       'docs/operations.md',
       'docs/testing.md',
+      'docs/applications.md',
+      'samples/README.md',
       'docs/extending.md',
       'docs/benchmarks.md',
     ]) {
       const from = new URL(page, ROOT);
       for (const [, link] of (await readFile(from, 'utf8')).matchAll(/\]\((?!https?:)([^)#]+)/g))
-        await expect(readFile(new URL(link!, from))).resolves.toBeDefined();
+        await expect(stat(new URL(link!, from))).resolves.toBeDefined();
     }
   });
 });

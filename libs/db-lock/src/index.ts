@@ -1,4 +1,5 @@
 export { DbLockModule, type DbLockModuleAsyncOptions } from './db-lock.module.js';
+export { createLockClient, type LockClientOptions } from './create-lock-client.js';
 export type {
   DbLockModuleOptions,
   DbLockOptions,
@@ -7,6 +8,7 @@ export type {
   Guard,
   LockStoreFactory,
 } from './module/options.js';
+export type { LockDatabase, LockDatabaseFactory } from './module/database-options.js';
 export type { AdminAccess, AdminRequest, ResolvedAccess } from './admin/access.js';
 export type { ResolvedActor } from './admin/actor.js';
 export { LockTableMissingError } from './module/table-columns.js';

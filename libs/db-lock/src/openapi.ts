@@ -16,6 +16,7 @@ import {
 } from '@nestjs/swagger';
 import type { INestApplicationContext, Type } from '@nestjs/common';
 import type { z } from 'zod';
+import { checkVersions, MANIFEST } from './lease/versions.js';
 import { LocksAdminController } from './admin/locks-admin.controller.js';
 import {
   clearedJson,
@@ -33,7 +34,15 @@ import { bulkJson } from './server/bulk.schemas.js';
 import { DjangoDbLockController } from './server/django-db-lock.controller.js';
 import { doneJson, failureJson, grantedJson, lockInfoEnvelopeJson } from './server/django-db-lock.schemas.js';
 import { LocksController } from './server/locks.controller.js';
-import { inspectedLockJson, leaseJson, leaseSetJson, lockJson, lockPageJson } from './server/schemas.js';
+import {
+  inspectedLockJson,
+  leaseJson,
+  leaseSetJson,
+  lockJson,
+  lockPageJson,
+  problemJson,
+} from './server/schemas.js';
+import { parametersOf, takesSchemas, writtenOut } from './openapi/by-hand.js';
 import { convertNamed, reference } from './openapi/components.js';
 import { nameOperation, operationIds } from './openapi/operation-ids.js';
 
@@ -41,7 +50,11 @@ type ResponseDecorator = typeof ApiConflictResponse;
 type Decorators = MethodDecorator[];
 
 /** Swagger puts a schema of ours under `application/json`; problem documents have a media type of their own. */
-const problemContent = { 'application/problem+json': { schema: reference('Problem') } };
+const problemContent = {
+  'application/problem+json': {
+    schema: takesSchemas ? reference('Problem') : writtenOut(problemJson, 'output'),
+  },
+};
 
 const problem = (decorator: ResponseDecorator, description: string) =>
   decorator({ description, content: problemContent });
@@ -60,7 +73,13 @@ const LOST = problem(
 );
 const UNKNOWN = problem(ApiNotFoundResponse, 'There is no lock of this name.');
 
-const ok = (description: string, standardSchema: z.ZodType) => ApiOkResponse({ description, standardSchema });
+const answer = (decorator: ResponseDecorator, description: string, schema: z.ZodType) =>
+  decorator({
+    description,
+    ...(takesSchemas ? { standardSchema: schema } : { schema: writtenOut(schema, 'output') }),
+  });
+
+const ok = (description: string, schema: z.ZodType) => answer(ApiOkResponse, description, schema);
 
 /** Describes a method of a base controller; every feature's subclass inherits it. */
 function describe<Controller>(
@@ -72,7 +91,7 @@ function describe<Controller>(
 ): void {
   nameOperation(controller, method, operationId);
   const descriptor = Object.getOwnPropertyDescriptor(controller.prototype as object, method)!;
-  for (const decorate of [ApiOperation({ summary }), ...decorators])
+  for (const decorate of [ApiOperation({ summary }), ...parametersOf(controller, method), ...decorators])
     decorate(controller.prototype as object, method, descriptor);
 }
 
@@ -83,7 +102,7 @@ function describeLocks(): void {
     'acquire',
     'acquireLease',
     'Acquire a lock; with `wait`, the answer comes when it is granted or the time is over',
-    ApiCreatedResponse({ description: 'Granted.', standardSchema: leaseJson }),
+    answer(ApiCreatedResponse, 'Granted.', leaseJson),
     ok('Granted before, to the same grantId: the same lease.', leaseJson),
     BAD_REQUEST,
     problem(ApiConflictResponse, 'Busy: `holder` has it, for `retryAfter` ms unless it is renewed.'),
@@ -94,7 +113,7 @@ function describeLocks(): void {
     'acquireSet',
     'acquireLeaseSet',
     'Acquire several locks at once, all or none',
-    ApiCreatedResponse({ description: 'Granted, all of them.', standardSchema: leaseSetJson }),
+    answer(ApiCreatedResponse, 'Granted, all of them.', leaseSetJson),
     ok('Granted before, to the same grantId: the same leases.', leaseSetJson),
     BAD_REQUEST,
     problem(ApiConflictResponse, 'Busy: `holder` has the lock `lockName`. None is granted.'),
@@ -216,7 +235,7 @@ function describeAdmin(): void {
     'hold',
     'adminHoldLock',
     'Take a lock by hand, past all who wait',
-    ApiCreatedResponse({ description: 'Held.', standardSchema: lockJson }),
+    answer(ApiCreatedResponse, 'Held.', lockJson),
     BAD_REQUEST,
     problem(ApiConflictResponse, 'Busy: `holder` has it.'),
   );
@@ -279,7 +298,7 @@ function describeAdmin(): void {
 
 function describeDjangoDbLock(): void {
   const failure = (decorator: ResponseDecorator, description: string) =>
-    decorator({ description, standardSchema: failureJson });
+    answer(decorator, description, failureJson);
   const answers = (schema: z.ZodType): Decorators => [
     ok('In the envelope.', schema),
     failure(ApiBadRequestResponse, 'A rule is broken. There is no `result`.'),
@@ -313,6 +332,7 @@ export function describeDbLock(
   options: SwaggerDocumentOptions = {},
 ): SwaggerDocumentOptions {
   if (!described) {
+    checkVersions(MANIFEST, '@nestjs/swagger');
     described = true;
     describeLocks();
     describeAdmin();

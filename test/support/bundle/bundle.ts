@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { copyFileSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { fileURLToPath } from 'node:url';
 import { isModuleNamespaceObject } from 'node:util/types';
@@ -69,7 +69,7 @@ export async function bundle(): Promise<void> {
     transform: { target: 'es2022', define: { 'import.meta.resolve': 'require.resolve' } },
     external: APART,
     treeshake: false,
-    plugins: [facades, imports],
+    plugins: [facades, imports, packageRoot],
     // Packages that are loaded only where they are installed.
     checks: { unresolvedImport: false },
   });
@@ -154,6 +154,15 @@ const imports: Plugin = {
       code,
     );
   },
+};
+
+/** A script of the bundle does not lie where the library's file would look around itself. */
+const packageRoot: Plugin = {
+  name: 'package root',
+  load: (id) =>
+    id.endsWith('/package-root.cjs')
+      ? { code: `exports.PACKAGE_ROOT = ${JSON.stringify(dirname(id))};`, moduleType: 'js' }
+      : null,
 };
 
 /** The paths of all that is in a folder, from there. */

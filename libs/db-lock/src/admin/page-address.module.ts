@@ -1,13 +1,14 @@
 import { Inject, Module, type DynamicModule, type NestModule, type Type } from '@nestjs/common';
 import { PATH_METADATA } from '@nestjs/common/constants.js';
 import { HttpAdapterHost } from '@nestjs/core';
+import { sharedSymbol } from '../lease/copies.js';
 
 interface PageAddress {
   page: Type;
   path: string;
 }
 
-const ADDRESS = Symbol('DbLock page address');
+const ADDRESS = sharedSymbol('page address');
 
 /**
  * Makes `…/admin/` as good as `…/admin`. Express takes both for one; Fastify doesn't, unless it is told to, and then

@@ -1,9 +1,12 @@
 import { ServiceUnavailableException } from '@nestjs/common';
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
-import { extname } from 'node:path';
+import { extname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
+import { PACKAGE_ROOT } from '../../package-root.cjs';
+import { withCode } from '../server/problem.js';
 
 /** A file as it is sent. */
 export interface Asset {
@@ -71,7 +74,7 @@ export class PageFiles {
 }
 
 /** The page that comes with the library, beside `src` and `dist`. */
-export const shippedPage = new PageFiles(new URL('../../admin-page/', import.meta.url));
+export const shippedPage = new PageFiles(pathToFileURL(join(PACKAGE_ROOT, 'admin-page/')));
 
 async function readFiles(directory: URL) {
   const folder = new URL('assets/', directory);
@@ -98,6 +101,7 @@ async function readAsset(folder: URL, name: string): Promise<Asset> {
 }
 
 const notBuilt = () =>
-  new ServiceUnavailableException('The admin page is not built. In the repository: npm run build:admin', {
-    errorCode: 'ADMIN_PAGE_NOT_BUILT',
-  });
+  withCode(
+    new ServiceUnavailableException('The admin page is not built. In the repository: npm run build:admin'),
+    'ADMIN_PAGE_NOT_BUILT',
+  );

@@ -1,5 +1,6 @@
 import { ForbiddenException, Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import type { IncomingHttpHeaders } from 'node:http';
+import { withCode } from '../server/problem.js';
 
 /** What it takes to tell from where a request comes, on every platform. */
 interface Sender {
@@ -19,9 +20,7 @@ export class SameSiteGuard implements CanActivate {
   canActivate(context: ExecutionContext): boolean {
     const { method, headers } = context.switchToHttp().getRequest<Sender>();
     if (SAFE_METHODS.includes(method) || !isFromElsewhere(headers)) return true;
-    throw new ForbiddenException('Pages of other sites may change nothing here.', {
-      errorCode: 'CROSS_SITE',
-    });
+    throw withCode(new ForbiddenException('Pages of other sites may change nothing here.'), 'CROSS_SITE');
   }
 }
 

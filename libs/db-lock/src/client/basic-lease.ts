@@ -5,6 +5,7 @@ import { LeaseLostError, type LostReason } from '../lease/errors.js';
 import { NOWHERE, type Listed } from '../lease/roster.js';
 import type { LeaseKey, ReleaseOutcome } from './lock-transport.js';
 import { promised } from './promised.js';
+import { sharedClasses } from '../lease/copies.js';
 
 /** What a lease reports to the client that granted it. */
 export interface LeaseObserver {
@@ -173,3 +174,5 @@ export class BasicLease implements Listed {
     return this.#lostError ?? new LeaseLostError(this.lockName, 'refused');
   }
 }
+
+sharedClasses({ BasicLease });

@@ -5,6 +5,7 @@ import { basicAcquireSchema, type BasicAcquireOptions } from './acquire-options.
 import { BasicLease } from './basic-lease.js';
 import { BasicLockClient, definedOnly, type Acquisition } from './basic-lock-client.js';
 import type { BasicConfirmation } from './lock-transport.js';
+import { sharedClasses } from '../lease/copies.js';
 
 /**
  * Takes locks from any server that speaks django-db-lock's contract (`protocol: 'django-db-lock'`). That contract knows
@@ -48,3 +49,5 @@ export class DjangoDbLockClient extends BasicLockClient<BasicLease, BasicAcquire
     return new BasicLease(request, this.observer, trustedUntil(sentAt, timeLeft));
   }
 }
+
+sharedClasses({ DjangoDbLockClient });

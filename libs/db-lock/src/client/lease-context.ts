@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { sharedValue } from '../lease/copies.js';
 import type { BasicLease } from './basic-lease.js';
 import type { Lease } from './lease.js';
 
@@ -37,7 +38,7 @@ interface Frame {
   outer?: Frame;
 }
 
-const frames = new AsyncLocalStorage<Frame>();
+const frames = sharedValue('frames', () => new AsyncLocalStorage<Frame>());
 
 /** All holds that are not over, the innermost first. */
 function* holdsHere(): Generator<Hold> {

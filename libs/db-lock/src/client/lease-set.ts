@@ -1,5 +1,6 @@
 import { inspect, type InspectOptions } from 'node:util';
 import type { Lease } from './lease.js';
+import { sharedClasses } from '../lease/copies.js';
 
 /** The leases of several locks that were acquired together, all or none. Lost as a whole when one of them is. */
 export class LeaseSet {
@@ -49,3 +50,5 @@ export class LeaseSet {
     await Promise.all(this.leases.map((lease) => lease[Symbol.asyncDispose]()));
   }
 }
+
+sharedClasses({ LeaseSet });

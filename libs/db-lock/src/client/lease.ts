@@ -6,6 +6,7 @@ import { parseRequest, type HeldLease } from '../lease/requests.js';
 import { BasicLease, type LeaseObserver } from './basic-lease.js';
 import { KeepAlive } from './keep-alive.js';
 import type { LeaseConfirmation, LeaseKey, RenewOutcome } from './lock-transport.js';
+import { sharedClasses } from '../lease/copies.js';
 
 export interface RenewableLeaseObserver extends LeaseObserver {
   /** Sends one renewal, once. */
@@ -103,3 +104,5 @@ export class Lease extends BasicLease {
     }
   }
 }
+
+sharedClasses({ Lease });

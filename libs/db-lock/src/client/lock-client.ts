@@ -18,6 +18,7 @@ import type { LeaseConfirmation, LockInfo, LockTransport, SetConfirmation } from
 import { promised } from './promised.js';
 import { orNull, orThrow, type Refusal } from './refusal.js';
 import { splitOptions, workUnder, type OptionalOptions, type Work } from './work.js';
+import { sharedClasses } from '../lease/copies.js';
 
 /** One acquisition of several locks. */
 interface SetAcquisition extends Omit<Acquisition, 'request'> {
@@ -210,3 +211,5 @@ export class LockClient extends BasicLockClient<Lease, AcquireOptions, LeaseConf
     return new Lease(request, this.#observer, confirmation, sentAt, request.ttl, keepAlive, minHold);
   }
 }
+
+sharedClasses({ LockClient });

@@ -4,6 +4,7 @@ import type { BasicLease } from '../client/basic-lease.js';
 import type { WorkRunner } from '../client/basic-lock-client.js';
 import type { LockWorkOptions } from '../client/acquire-options.js';
 import { getDjangoDbLockClientToken, getLockClientToken } from '../module/tokens.js';
+import { sharedSymbol } from '../lease/copies.js';
 
 /** What all lock clients can do for a work. */
 export interface WorkClient {
@@ -15,7 +16,7 @@ export interface Application {
   get(token: InjectionToken, options: { strict: false }): unknown;
 }
 
-const APPLICATION = Symbol('DbLock application');
+const APPLICATION = sharedSymbol('application');
 
 /**
  * Lets Nest itself note, on each object of the class that it makes, in which application it did: also on the
@@ -38,7 +39,7 @@ export function noteApplication(object: object, application: Application): void 
 
 /** The application to which an object belongs. */
 export function applicationOf(object: unknown): Application | undefined {
-  return (object as { [APPLICATION]?: Application } | null | undefined)?.[APPLICATION];
+  return (object as Record<symbol, Application | undefined> | null | undefined)?.[APPLICATION];
 }
 
 /** Clients that were found, by feature: Nest goes through all modules to find one. */

@@ -1,6 +1,7 @@
 import { DbLockConfigurationError } from '../lease/errors.js';
+import { sharedSymbol } from '../lease/copies.js';
 
-const LEASE_PARAMETERS = Symbol('DbLock lease parameters');
+const LEASE_PARAMETERS = sharedSymbol('lease parameters');
 
 /** By the method's name: at which places of its arguments the lease goes. */
 type Places = Map<string | symbol, number[]>;

@@ -3,8 +3,9 @@ import { injectApplication } from './application.js';
 import { leasePlaces } from './current-lease.js';
 import { LockedMethod, type Method } from './locked-method.js';
 import type { LockKey, UseLockOptions } from './use-lock-options.js';
+import { sharedSymbol } from '../lease/copies.js';
 
-const LOCKED_METHODS = Symbol('DbLock locked methods');
+const LOCKED_METHODS = sharedSymbol('locked methods');
 
 /**
  * Runs a method of a provider or controller under a lock, however the method is reached: by Nest's router, `@Cron()`,

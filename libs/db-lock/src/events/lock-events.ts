@@ -1,6 +1,7 @@
 import { Subject, filter, type Observable } from 'rxjs';
 import type { LockHolder, LostReason } from '../lease/errors.js';
 import { guarded } from './guarded-observable.js';
+import { sharedClasses } from '../lease/copies.js';
 
 /** What all events of locks tell, where it is known. Never the grantId, which is the key to the lease. */
 interface Told {
@@ -135,3 +136,5 @@ function only(fact: LockFact, fields: readonly string[]): object {
 function holderOf({ workerName, lockTime, expireTime }: LockHolder): LockHolder {
   return { workerName, lockTime, expireTime };
 }
+
+sharedClasses({ LockEvents });

@@ -1,4 +1,5 @@
 import { DbLockConfigurationError } from '../lease/errors.js';
+import { checkVersions, MANIFEST } from '../lease/versions.js';
 import { inTime } from '../lease/in-time.js';
 import type { LockStore } from '../store/lock-store.js';
 import { GatedLockStore } from './gated-lock-store.js';
@@ -74,10 +75,12 @@ async function connect(url: string, timeout: number): Promise<Line> {
 }
 
 async function loadRedis() {
+  checkVersions(MANIFEST, 'ioredis');
   try {
     return await import('ioredis');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw error;
+    // CommonJS calls it MODULE_NOT_FOUND.
+    if (!(error as NodeJS.ErrnoException).code?.endsWith('MODULE_NOT_FOUND')) throw error;
     throw new DbLockConfigurationError('redis', 'needs the package ioredis: npm install ioredis.');
   }
 }

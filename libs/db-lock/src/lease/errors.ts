@@ -1,3 +1,4 @@
+import { sharedClasses } from './copies.js';
 import type { LockMetadata } from './metadata.js';
 
 /** Every error of this library is a `DbLockError` with a `code` that stays the same between versions. */
@@ -201,3 +202,18 @@ export class DbLockConfigurationError extends DbLockError {
     super(`${option}: ${message}`);
   }
 }
+
+sharedClasses({
+  DbLockError,
+  InvalidLockRequestError,
+  LockBusyError,
+  LockChangedError,
+  LeaseLostError,
+  LockNotFoundError,
+  StoreUnavailableError,
+  OverloadedError,
+  AccessDeniedError,
+  UnexpectedAnswerError,
+  ClientClosedError,
+  DbLockConfigurationError,
+});

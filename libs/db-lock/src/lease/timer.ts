@@ -1,8 +1,9 @@
 import { MAX_TIMER, monotonicNow, moveClock } from './clock.js';
+import { sharedValue } from './copies.js';
 import { NOWHERE, Roster, type Listed } from './roster.js';
 
 /** All that are set. */
-const timers = new Roster<Timer>();
+const timers = sharedValue('timers', () => new Roster<Timer>());
 
 /**
  * Rings once at a moment on the monotonic clock, unless it is stopped or set again before. A timer of Node.js may be early, and takes no

@@ -1,6 +1,7 @@
 import { Column, PrimaryColumn } from 'typeorm';
 import type { LockMetadata } from '../lease/metadata.js';
 import { MAX_NAME_LENGTH } from '../lease/names.js';
+import { sharedClasses } from '../lease/copies.js';
 
 /**
  * A lock: one permanent row a name, kept after release, so that its token never falls.
@@ -35,3 +36,5 @@ export abstract class LockBase {
   @Column({ name: 'metadata', type: 'jsonb', nullable: true })
   metadata!: LockMetadata | null;
 }
+
+sharedClasses({ LockBase });

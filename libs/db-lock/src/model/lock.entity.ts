@@ -8,6 +8,7 @@ import {
   statisticsTableName,
   waiterTableName,
 } from './feature.js';
+import { sharedValue } from '../lease/copies.js';
 import { LockBase } from './lock-base.js';
 import { LockHistoryBase } from './lock-history-base.js';
 import { LockStatisticsBase } from './lock-statistics-base.js';
@@ -37,9 +38,13 @@ export interface FeatureEntities {
   statistics: Type<LockStatisticsBase>;
 }
 
-const entitiesByFeature = new Map<string, FeatureEntities>([
-  [DEFAULT_FEATURE, { lock: Lock, history: LockHistory, waiter: LockWaiter, statistics: LockStatistics }],
-]);
+const entitiesByFeature = sharedValue(
+  'entities',
+  () =>
+    new Map<string, FeatureEntities>([
+      [DEFAULT_FEATURE, { lock: Lock, history: LockHistory, waiter: LockWaiter, statistics: LockStatistics }],
+    ]),
+);
 
 /** A feature's entity classes, the same ones for every caller: TypeORM knows an entity by its class. */
 export function featureEntities(feature: string = DEFAULT_FEATURE): FeatureEntities {

@@ -1,4 +1,5 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
+import { dataSourceOf } from './query-runner.js';
 import {
   checkFeature,
   DEFAULT_FEATURE,
@@ -89,7 +90,7 @@ function migration(
     const {
       options: { entityPrefix },
       namingStrategy,
-    } = queryRunner.dataSource;
+    } = dataSourceOf(queryRunner);
     for (const statement of of(tableNames({ entityPrefix, ...options }), namingStrategy))
       await queryRunner.query(statement);
   }

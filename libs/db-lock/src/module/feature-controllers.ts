@@ -3,6 +3,7 @@ import { AccessGuard } from '../admin/access.guard.js';
 import { LocksAdminController } from '../admin/locks-admin.controller.js';
 import { AdminAssetsController, AdminPageController } from '../admin/page.controller.js';
 import { SameSiteGuard } from '../admin/same-site.guard.js';
+import { sharedClasses, sharedValue } from '../lease/copies.js';
 import { DjangoDbLockController } from '../server/django-db-lock.controller.js';
 import { LocksController } from '../server/locks.controller.js';
 import type { FeatureSetUp } from './feature-set-up.js';
@@ -13,6 +14,14 @@ import { getLockServerToken } from './tokens.js';
 const SERVER_CONTROLLERS: Type[] = [LocksController, DjangoDbLockController, LocksAdminController];
 
 const CONTROLLERS = [...SERVER_CONTROLLERS, AdminPageController, AdminAssetsController];
+
+sharedClasses({
+  LocksController,
+  DjangoDbLockController,
+  LocksAdminController,
+  AdminPageController,
+  AdminAssetsController,
+});
 
 /**
  * The controllers of one feature: a subclass each, because Nest keeps path, guards and dependencies per class, and
@@ -40,7 +49,7 @@ export function isFeatureController(controller: Type): boolean {
   return CONTROLLERS.some((base) => controller.prototype instanceof base);
 }
 
-const features = new WeakMap<Type, string>();
+const features = sharedValue('features', () => new WeakMap<Type, string>());
 
 /** The feature that a controller of ours serves. */
 export const featureOf = (controller: Type): string | undefined => features.get(controller);

@@ -5,23 +5,15 @@ import type { DataSource } from 'typeorm';
 import { CachedReads } from '../admin/cached-reads.js';
 import { DjangoDbLockClient } from '../client/django-db-lock-client.js';
 import { DjangoDbLockTransport } from '../client/django-db-lock-transport.js';
-import { HttpTransport } from '../client/http-transport.js';
-import { LocalTransport } from '../client/local-transport.js';
-import { LockClient } from '../client/lock-client.js';
 import { LockExplorer } from '../decorators/lock-explorer.js';
 import { EventEmitterBridge } from '../events/event-emitter-bridge.js';
 import { LockEvents } from '../events/lock-events.js';
-import { openGate } from '../gate/gate.js';
-import { defaultWorkerName } from '../lease/worker.js';
-import { HistoryRecorder } from '../history/history-recorder.js';
-import { LockServer } from '../server/lock-server.js';
 import { StoreClock } from '../lease/store-clock.js';
 import type { LockStore } from '../store/lock-store.js';
-import { SqlLockStore } from '../store/sql-lock-store.js';
+import { checkDatabase } from './database-options.js';
 import { featureControllers } from './feature-controllers.js';
 import { featurePage } from './feature-page.js';
 import { featureSetUp, type FeatureSetUp } from './feature-set-up.js';
-import { featureTables } from './feature-tables.js';
 import { Lifecycle } from './lifecycle.js';
 import {
   checkOptions,
@@ -39,9 +31,21 @@ import {
   MODULE_OPTIONS,
   OPENED_STORE,
 } from './private-tokens.js';
+import {
+  behindGate,
+  checkPeers,
+  clientSettings,
+  localClient,
+  openSqlStore,
+  recorderOf,
+  remoteClient,
+  serverOf,
+} from './parts.js';
+import { openInDatabase, PATIENTLY } from './own-database.js';
 import { checkRemote } from './remote-options.js';
 import { StartUpCheck } from './start-up-check.js';
 import {
+  forOtherCopies,
   getDjangoDbLockClientToken,
   getLockClientToken,
   getLockEventsToken,
@@ -54,9 +58,13 @@ const PRIVATE = new Set<unknown>([OPENED_STORE, LOCK_STORE, HISTORY_RECORDER, St
 /** The module of one feature: what its static options ask for, on top of the options' provider. */
 export function withFeature(definition: DynamicModule, options: DbLockStaticOptions): DynamicModule {
   const setUp = featureSetUp(options);
-  const { local, model, entities, dataSource } = setUp;
+  checkPeers(setUp);
+  const { local, model, database, entities, dataSource } = setUp;
+  /** The tables are in a DataSource of the application. */
+  const application = model && !database;
   const imports = [DiscoveryModule, ...(definition.imports ?? []), ...(options.imports ?? [])];
-  const shared = [eventsProvider(setUp), ...(local ? localProviders(setUp) : [remoteClient(setUp)])];
+  const made = [eventsProvider(setUp), ...(local ? localProviders(setUp) : [remoteProvider(setUp)])];
+  const shared = [...made, ...forOtherCopies(made.map(tokenOf))];
   const controllers = featureControllers(setUp);
   const page = featurePage(setUp, controllers);
   return {
@@ -64,7 +72,7 @@ export function withFeature(definition: DynamicModule, options: DbLockStaticOpti
     global: options.isGlobal ?? false,
     imports: [
       ...imports,
-      ...(model ? [TypeOrmModule.forFeature(Object.values(entities), dataSource)] : []),
+      ...(application ? [TypeOrmModule.forFeature(Object.values(entities), dataSource)] : []),
       ...page.imports,
     ],
     controllers,
@@ -88,7 +96,7 @@ export function withFeature(definition: DynamicModule, options: DbLockStaticOpti
     ],
     exports: [
       ...shared.map(tokenOf).filter((token) => !PRIVATE.has(token)),
-      ...(model ? [TypeOrmModule] : []),
+      ...(application ? [TypeOrmModule] : []),
     ],
   };
 }
@@ -106,51 +114,29 @@ function localProviders(setUp: FeatureSetUp): Provider[] {
     {
       provide: LOCK_STORE,
       inject: [OPENED_STORE, CHECKED_OPTIONS],
-      useFactory: async (store: LockStore, { redis }: CheckedOptions): Promise<LockStore> => {
-        if (!redis) return store;
-        const isKept = store === setUp.store;
-        return openGate(store, redis, feature, isKept).catch(async (error: unknown) => {
-          if (!isKept) await store.close();
-          throw error;
-        });
-      },
+      useFactory: (store: LockStore, options: CheckedOptions) => behindGate(store, setUp, options),
     },
     {
       provide: HISTORY_RECORDER,
       inject: [LOCK_STORE, CHECKED_OPTIONS, StoreClock],
-      useFactory: (store: LockStore, { history }: CheckedOptions, clock: StoreClock) =>
-        history ? new HistoryRecorder(store.history, history, clock) : undefined,
+      useFactory: recorderOf,
     },
     {
       provide: getLockServerToken(feature),
       inject: [LOCK_STORE, CHECKED_OPTIONS, LOCK_EVENTS, HISTORY_RECORDER, StoreClock],
-      useFactory: (
-        store: LockStore,
-        { statementTimeout, knownBusy, maxQueued }: CheckedOptions,
-        events: LockEvents,
-        recorder: HistoryRecorder | undefined,
-        clock: StoreClock,
-      ) =>
-        new LockServer(store, {
-          queueTimeout: statementTimeout,
-          knownBusy,
-          maxQueued,
-          events,
-          recorder,
-          clock,
-        }),
+      useFactory: serverOf,
     },
     {
       provide: getLockClientToken(feature),
       inject: [CHECKED_OPTIONS, LOCK_EVENTS, getLockServerToken(feature)],
-      useFactory: (options: CheckedOptions, events: LockEvents, server: LockServer) =>
-        new LockClient(clientSettings(options, events), new LocalTransport(server)),
+      useFactory: localClient,
     },
   ];
 }
 
 /** The store that was given or is to be made, or the one in the application's database. */
-function storeProvider({ feature, entities, dataSource, store }: FeatureSetUp): Provider {
+function storeProvider(setUp: FeatureSetUp): Provider {
+  const { dataSource, store, database } = setUp;
   if (store && !('useFactory' in store)) return { provide: OPENED_STORE, useValue: store };
   if (store) {
     const { useFactory, inject = [] } = store;
@@ -160,44 +146,34 @@ function storeProvider({ feature, entities, dataSource, store }: FeatureSetUp): 
       useFactory: (_options: CheckedOptions, ...injected: unknown[]) => useFactory(...injected),
     };
   }
+  if (database) {
+    const { useFactory, inject = [] } = 'useFactory' in database ? database : { useFactory: () => database };
+    return {
+      provide: OPENED_STORE,
+      inject: [CHECKED_OPTIONS, ...inject],
+      useFactory: async (options: CheckedOptions, ...injected: unknown[]) =>
+        openInDatabase(checkDatabase(await useFactory(...injected)), setUp, options, PATIENTLY),
+    };
+  }
   return {
     provide: OPENED_STORE,
     inject: [CHECKED_OPTIONS, getDataSourceToken(dataSource)],
-    useFactory: async (
-      { createTables, statementTimeout, clockTolerance, pooler }: CheckedOptions,
-      source: DataSource,
-    ): Promise<LockStore> => {
-      const tables = await featureTables(source, feature, entities, createTables);
-      return SqlLockStore.open(source, { tables, statementTimeout, clockTolerance, pooler });
-    },
+    useFactory: (options: CheckedOptions, source: DataSource) => openSqlStore(source, setUp, options),
   };
 }
 
-/** The client of a remote server. */
-function remoteClient({ feature, protocol }: FeatureSetUp): Provider {
-  if (protocol === 'django-db-lock')
-    return {
-      provide: getDjangoDbLockClientToken(feature),
-      inject: [CHECKED_OPTIONS, LOCK_EVENTS],
-      useFactory: (options: CheckedOptions, events: LockEvents) =>
-        new DjangoDbLockClient(
-          clientSettings(options, events),
-          new DjangoDbLockTransport({ ...options, apiServer: options.apiServer! }),
-        ),
-    };
+function remoteProvider({ feature, protocol }: FeatureSetUp): Provider {
+  const inject = [CHECKED_OPTIONS, LOCK_EVENTS];
+  if (protocol === 'rest') return { provide: getLockClientToken(feature), inject, useFactory: remoteClient };
   return {
-    provide: getLockClientToken(feature),
-    inject: [CHECKED_OPTIONS, LOCK_EVENTS],
+    provide: getDjangoDbLockClientToken(feature),
+    inject,
     useFactory: (options: CheckedOptions, events: LockEvents) =>
-      new LockClient(
+      new DjangoDbLockClient(
         clientSettings(options, events),
-        new HttpTransport({ ...options, apiServer: options.apiServer! }),
+        new DjangoDbLockTransport({ ...options, apiServer: options.apiServer! }),
       ),
   };
-}
-
-function clientSettings({ ttl, workerName, retries }: CheckedOptions, events: LockEvents) {
-  return { ttl, workerName: workerName ?? defaultWorkerName(), retries, events };
 }
 
 function tokenOf(provider: Provider) {

@@ -2,6 +2,12 @@ import type { Type } from '@nestjs/common';
 import type { ResolvedAccess } from '../admin/access.js';
 import type { ResolvedActor } from '../admin/actor.js';
 import type { LockStore } from '../store/lock-store.js';
+import {
+  checkDatabase,
+  checkFactory,
+  type LockDatabase,
+  type LockDatabaseFactory,
+} from './database-options.js';
 import type { DbLockStaticOptions, Guard, LockStoreFactory } from './options.js';
 import { DbLockConfigurationError } from '../lease/errors.js';
 import { checkFeature, DEFAULT_FEATURE } from '../model/feature.js';
@@ -17,6 +23,8 @@ export interface FeatureSetUp {
   local: boolean;
   /** Its locks are in tables of the application's database. */
   model: boolean;
+  /** The database of these tables, where it is not one of the application's DataSources. */
+  database?: LockDatabase | LockDatabaseFactory;
   /** Where its locks are instead. */
   store?: LockStore | LockStoreFactory;
   admin: boolean;
@@ -41,11 +49,13 @@ export function featureSetUp(options: DbLockStaticOptions): FeatureSetUp {
   if (model && store)
     throw new DbLockConfigurationError('store', 'stands where the model would: drop autoRegisterModel.');
   const local = model || store !== undefined;
+  const database = checkOwnDatabase(options, model);
   return {
     feature,
     path: checkPath(options.path ?? feature),
     local,
     model,
+    database,
     store,
     admin: needsLocks(options, 'autoRegisterAdmin', local),
     services: needsLocks(options, 'autoRegisterServices', local),
@@ -96,6 +106,25 @@ function checkStore({ store, entity, dataSource }: DbLockStaticOptions): DbLockS
       'is about tables, but store keeps the locks: drop one of the two.',
     );
   return store;
+}
+
+function checkOwnDatabase(
+  { database, store, dataSource }: DbLockStaticOptions,
+  model: boolean,
+): FeatureSetUp['database'] {
+  if (database === undefined) return undefined;
+  const other = store === undefined ? (dataSource === undefined ? undefined : 'dataSource') : 'store';
+  if (other)
+    throw new DbLockConfigurationError(
+      other,
+      'says where locks are, and so does database: drop one of the two.',
+    );
+  if (!model)
+    throw new DbLockConfigurationError('database', 'needs the model: set autoRegisterModel to true.');
+  if (typeof (database as Partial<LockDatabaseFactory> | null)?.useFactory === 'function')
+    checkFactory(database);
+  else checkDatabase(database);
+  return database;
 }
 
 function checkPath(path: string): string {

@@ -32,8 +32,12 @@ export async function featureTables(
   Object.values(tables).forEach(checkNameLength);
   if (createTables) await createMissing(dataSource, { lock, history, statistics, waiter }, tables, custom);
 
-  const { entityPrefix } = dataSource.options;
-  const command = `npx db-lock-sql --feature ${feature}${entityPrefix ? ` --entity-prefix ${entityPrefix}` : ''}`;
+  const { entityPrefix, schema } = dataSource.options as { entityPrefix?: string; schema?: string };
+  const command = [
+    `npx db-lock-sql --feature ${feature}`,
+    ...(schema ? [`--schema ${schema}`] : []),
+    ...(entityPrefix ? [`--entity-prefix ${entityPrefix}`] : []),
+  ].join(' ');
   const migration = {
     feature,
     mend:

@@ -12,6 +12,7 @@ export const STATIC_OPTIONS: Record<keyof DbLockStaticOptions, undefined> = {
   autoRegisterAdmin: undefined,
   autoRegisterServices: undefined,
   store: undefined,
+  database: undefined,
   entity: undefined,
   dataSource: undefined,
   guards: undefined,

@@ -10,6 +10,7 @@ import { workerNameSchema } from '../lease/names.js';
 import { invalidRequest } from '../lease/requests.js';
 import type { LockBase } from '../model/lock-base.js';
 import { MIN_IDLE, type LockStore } from '../store/lock-store.js';
+import type { LockDatabase, LockDatabaseFactory } from './database-options.js';
 import type { Pooler } from '../store/session-kind.js';
 
 /** A guard class, or an instance of one. */
@@ -35,6 +36,12 @@ export interface DbLockStaticOptions {
    * `{ inject: [Settings], useFactory: (settings: Settings) => MyStore.open(settings) }`.
    */
   store?: LockStore | LockStoreFactory;
+  /**
+   * For applications without TypeORM: the database to keep locks in, `{ type: 'postgres', url }`, or how to get to know it:
+   * `{ inject: [ConfigService], useFactory: (config: ConfigService) => ({ … }) }`. It is opened at the start, as TypeOrmModule would, and
+   * closed with the application.
+   */
+  database?: LockDatabase | LockDatabaseFactory;
   /** An entity of your own that extends `LockBase`, instead of the feature's. */
   entity?: Type<LockBase>;
   /** The name of the TypeORM DataSource that holds the tables. Default: the default one. */

@@ -13,6 +13,7 @@ const REMOTE_ONLY = [
 const LOCAL_ONLY = [
   'createTables',
   'retention',
+  'history',
   'statementTimeout',
   'clockTolerance',
   'redis',
@@ -42,8 +43,8 @@ export function checkRemote(
     throw new DbLockConfigurationError(
       stray,
       local
-        ? `is about a remote lock server, but ${store ? 'store keeps locks here' : 'autoRegisterModel keeps locks in this database'}: drop one of the two.`
-        : 'is about locks in this database, but autoRegisterModel is false: drop one of the two.',
+        ? `is about a remote lock server, but ${store ? 'store keeps locks here' : 'locks are kept in this database'}: drop one of the two.`
+        : 'is about locks in this database, but they are on a remote server: drop one of the two.',
     );
   const tablesOption = store && given(TABLES_ONLY);
   if (tablesOption)

@@ -2,6 +2,7 @@ import type { DataSource, EntityMetadata } from 'typeorm';
 import { DbLockError } from '../lease/errors.js';
 import { quoteTable } from '../model/schema-sql.js';
 import { TABLE_COLUMNS } from '../store/postgres.dialect.js';
+import { sharedClasses } from '../lease/copies.js';
 
 /** A table is missing or lacks a column. Says how it is made or mended. */
 export class LockTableMissingError extends DbLockError {
@@ -45,3 +46,5 @@ export function missingColumns(entity: EntityMetadata, columns: readonly TableCo
     .map(({ databaseName }) => databaseName)
     .filter((column) => !columns.some(({ column_name }) => column_name === column));
 }
+
+sharedClasses({ LockTableMissingError });

@@ -1,4 +1,5 @@
 import { QueryFailedError, Table, type DataSource, type EntityMetadata, type QueryRunner } from 'typeorm';
+import { dataSourceOf } from '../model/query-runner.js';
 import { pageRoomSql, renovationSql, tableSql, type TableNames } from '../model/schema-sql.js';
 import { sqlState } from '../store/lane.js';
 import { CREATION_PATIENCE, CREATION_TURN } from '../store/postgres.dialect.js';
@@ -77,7 +78,7 @@ async function createCustom(
   entity: EntityMetadata,
   tables: TableNames,
 ): Promise<void> {
-  await queryRunner.createTable(Table.create(entity, queryRunner.dataSource.driver), true);
+  await queryRunner.createTable(Table.create(entity, dataSourceOf(queryRunner).driver), true);
   await queryRunner.query(pageRoomSql(tables));
 }
 

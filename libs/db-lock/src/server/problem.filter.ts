@@ -17,7 +17,8 @@ export function reply(
     return;
   }
   for (const [name, value] of Object.entries(headers)) httpAdapter.setHeader(response, name, value);
-  httpAdapter.reply(response, instead ?? body, body.status);
+  // As text: Express under Nest 11 would make `application/json` of a problem's media type.
+  httpAdapter.reply(response, JSON.stringify(instead ?? body), body.status);
 }
 
 /** Milliseconds between two warnings of an overload, which befalls thousands at once. */

@@ -61,7 +61,15 @@ export function problemOf(error: unknown): Problem {
     return problem;
   }
   if (error instanceof HttpException) return httpProblem(error);
+  if (isRefusal(error))
+    return httpProblem(new HttpException(error.message, error.statusCode, { cause: error }));
   return newProblem(HttpStatus.INTERNAL_SERVER_ERROR, 'INTERNAL_ERROR', 'Something went wrong here.');
+}
+
+/** What Nest 11 passes on as a body parser has thrown it: an error that says which status it is. */
+function isRefusal(error: unknown): error is Error & { statusCode: number } {
+  const status = error instanceof Error ? (error as { statusCode?: unknown }).statusCode : undefined;
+  return typeof status === 'number' && status >= 400 && status < 500;
 }
 
 /** Bad bodies are refused by the application's body parser, before any route of ours. */
@@ -73,6 +81,12 @@ function httpProblem(error: HttpException): Problem {
   return problemOf(new InvalidLockRequestError([{ field: 'body', rule: bodyRule }]));
 }
 
+/** Gives an exception a code of ours. Nest 11 takes none. */
+export const withCode = <Exception extends HttpException>(
+  exception: Exception,
+  errorCode: string,
+): Exception => Object.assign(exception, { errorCode });
+
 /** `404` → `NOT_FOUND` */
 function codeOf(status: number): string {
   return STATUS_CODES[status]?.toUpperCase().replaceAll(/\W+/g, '_') ?? 'ERROR';
@@ -81,7 +95,7 @@ function codeOf(status: number): string {
 function isParserError({ cause, message }: HttpException): boolean {
   if (cause instanceof SyntaxError) return true;
   const code = (cause as { code?: unknown; type?: unknown } | undefined)?.code;
-  return (typeof code === 'string' && code.startsWith('FST_ERR_CTP_')) || /JSON/.test(message);
+  return (typeof code === 'string' && code.startsWith('FST_ERR_CTP_')) || /JSON/i.test(message);
 }
 
 function newProblem(status: number, code: string, detail: string): Problem {

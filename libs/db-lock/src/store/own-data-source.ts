@@ -1,5 +1,5 @@
 import type { EventEmitter } from 'node:events';
-import { DataSource } from 'typeorm';
+import { DataSource, type DataSourceOptions } from 'typeorm';
 import type { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js';
 import { DbLockConfigurationError } from '../lease/errors.js';
 import type { Purpose } from './postgres.dialect.js';
@@ -13,29 +13,42 @@ export const CONNECTIONS: Record<Purpose, number> = { acquire: 4, release: 2, qu
 /** And one that listens. */
 const ALL_CONNECTIONS = Object.values(CONNECTIONS).reduce((sum, most) => sum + most, 1);
 
+/** What TypeORM has to know of a PostgreSQL. */
+export type PostgresOptions = Extract<DataSourceOptions, { type: 'postgres' }>;
+
+/** @throws DbLockConfigurationError when the database is not PostgreSQL. */
+export function checkType({ options: { type } }: DataSource): void {
+  if (type === 'postgres') return;
+  throw new DbLockConfigurationError(
+    'dataSource',
+    `a DataSource of type "${type}" can't hold locks; PostgreSQL and PGlite (type "postgres") can.`,
+  );
+}
+
+/** How to reach the same database, without what else the application does there. */
+export const bareOptions = <Options extends DataSourceOptions>(options: Options) => ({
+  ...options,
+  entities: [],
+  migrations: [],
+  subscribers: [],
+  synchronize: false,
+  migrationsRun: false,
+  dropSchema: false,
+  installExtensions: false,
+  cache: false,
+  logging: false,
+});
+
 /**
  * A DataSource like the application's, with a few connections of its own: the application's pool may be empty or its
  * connection in a transaction, and a lock must not wait for either.
  * @throws DbLockConfigurationError when the database is not PostgreSQL.
  */
 export async function ownDataSource(dataSource: DataSource, connectTimeout: number): Promise<DataSource> {
-  if (dataSource.options.type !== 'postgres')
-    throw new DbLockConfigurationError(
-      'dataSource',
-      `a DataSource of type "${dataSource.options.type}" can't hold locks; PostgreSQL and PGlite (type "postgres") can.`,
-    );
-  const { options } = dataSource;
+  checkType(dataSource);
+  const options = dataSource.options as PostgresOptions;
   const own = new DataSource({
-    ...options,
-    entities: [],
-    migrations: [],
-    subscribers: [],
-    synchronize: false,
-    migrationsRun: false,
-    dropSchema: false,
-    installExtensions: false,
-    cache: false,
-    logging: false,
+    ...bareOptions(options),
     applicationName: `${options.applicationName ?? 'nestjs'} db-lock`,
     connectTimeoutMS: options.connectTimeoutMS ?? connectTimeout,
     extra: { ...(options.extra as object), max: ALL_CONNECTIONS },

@@ -16,6 +16,7 @@ export type DbLockTestingOptions = Omit<
   | 'redis'
   | 'entity'
   | 'dataSource'
+  | 'database'
   | 'autoRegisterModel'
   | 'createTables'
   | 'clockTolerance'

@@ -1,4 +1,5 @@
 import { DbLockError } from '../../lease/errors.js';
+import { sharedClasses } from '../../lease/copies.js';
 
 /** Somebody else has the data directory open; a second user would corrupt it. Nothing was opened. */
 export class DataDirectoryInUseError extends DbLockError {
@@ -19,3 +20,5 @@ export class DataDirectoryInUseError extends DbLockError {
     );
   }
 }
+
+sharedClasses({ DataDirectoryInUseError });

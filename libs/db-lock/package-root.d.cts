@@ -1,0 +1,2 @@
+/** The absolute path of this package's directory. */
+export const PACKAGE_ROOT: string;

@@ -1,0 +1,96 @@
+import type { DataSource } from 'typeorm';
+import type { ClientSettings } from '../client/basic-lock-client.js';
+import { HttpTransport } from '../client/http-transport.js';
+import { LocalTransport } from '../client/local-transport.js';
+import { LockClient } from '../client/lock-client.js';
+import type { LockEvents } from '../events/lock-events.js';
+import { openGate } from '../gate/gate.js';
+import { HistoryRecorder } from '../history/history-recorder.js';
+import type { StoreClock } from '../lease/store-clock.js';
+import { checkVersions, MANIFEST } from '../lease/versions.js';
+import { defaultWorkerName } from '../lease/worker.js';
+import { LockServer } from '../server/lock-server.js';
+import type { LockStore } from '../store/lock-store.js';
+import { SqlLockStore } from '../store/sql-lock-store.js';
+import type { FeatureSetUp } from './feature-set-up.js';
+import { featureTables } from './feature-tables.js';
+import type { CheckedOptions } from './options.js';
+
+/** What a feature is put together of: by Nest, or by `createLockClient`. */
+
+/** @throws DbLockConfigurationError naming a package whose version does not fit */
+export function checkPeers({ model }: FeatureSetUp): void {
+  checkVersions(
+    MANIFEST,
+    '@nestjs/common',
+    '@nestjs/core',
+    ...(model ? ['@nestjs/typeorm', 'typeorm', 'pg'] : []),
+  );
+}
+
+/** @throws DbLockConfigurationError, LockTableMissingError */
+export async function openSqlStore(
+  source: DataSource,
+  { feature, entities }: FeatureSetUp,
+  { createTables, statementTimeout, clockTolerance, pooler }: CheckedOptions,
+): Promise<LockStore> {
+  const tables = await featureTables(source, feature, entities, createTables);
+  return SqlLockStore.open(source, { tables, statementTimeout, clockTolerance, pooler });
+}
+
+/** The store behind a gate, if there is to be one. A gate that can't be opened closes the store, unless that was given as it is. */
+export async function behindGate(
+  store: LockStore,
+  setUp: FeatureSetUp,
+  { redis }: CheckedOptions,
+): Promise<LockStore> {
+  if (!redis) return store;
+  const isKept = store === setUp.store;
+  return openGate(store, redis, setUp.feature, isKept).catch(async (error: unknown) => {
+    if (!isKept) await store.close();
+    throw error;
+  });
+}
+
+export function recorderOf(
+  store: LockStore,
+  { history }: CheckedOptions,
+  clock: StoreClock,
+): HistoryRecorder | undefined {
+  return history ? new HistoryRecorder(store.history, history, clock) : undefined;
+}
+
+export function serverOf(
+  store: LockStore,
+  { statementTimeout, knownBusy, maxQueued }: CheckedOptions,
+  events: LockEvents,
+  recorder: HistoryRecorder | undefined,
+  clock: StoreClock,
+): LockServer {
+  return new LockServer(store, {
+    queueTimeout: statementTimeout,
+    knownBusy,
+    maxQueued,
+    events,
+    recorder,
+    clock,
+  });
+}
+
+/** The client of the server in this process. */
+export const localClient = (options: CheckedOptions, events: LockEvents, server: LockServer) =>
+  new LockClient(clientSettings(options, events), new LocalTransport(server));
+
+/** The client of a remote server. */
+export const remoteClient = (options: CheckedOptions, events: LockEvents) =>
+  new LockClient(
+    clientSettings(options, events),
+    new HttpTransport({ ...options, apiServer: options.apiServer! }),
+  );
+
+export function clientSettings(
+  { ttl, workerName, retries }: CheckedOptions,
+  events: LockEvents,
+): ClientSettings {
+  return { ttl, workerName: workerName ?? defaultWorkerName(), retries, events };
+}

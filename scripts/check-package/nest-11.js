@@ -1,0 +1,115 @@
+import { cp, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { check } from './check.js';
+import { run } from './command.js';
+
+const INSTALL = ['install', '--no-save', '--prefer-offline', '--no-audit', '--no-fund'];
+
+/** What the other builders and runners need. */
+const TOOLS = ['@nestjs/cli@11', '@nestjs/schematics@11', '@swc/cli', '@swc/core@1', '@swc/jest@0.2'];
+
+const SWC = {
+  jsc: {
+    parser: { syntax: 'typescript', decorators: true },
+    transform: { legacyDecorator: true, decoratorMetadata: true },
+  },
+};
+
+/**
+ * An application of Nest 11, built and tested as the Nest CLI and jest would, beside `tsc` and ts-jest.
+ * @param {string} directory of the sample, installed
+ * @param {string} url of the database
+ */
+export async function checkBuilders(directory, url) {
+  const copy = `${directory}-builders`;
+  await cp(directory, copy, { recursive: true, verbatimSymlinks: true });
+  await run(copy, 'npm', ...INSTALL, ...TOOLS);
+  await edit(join(copy, 'package.json'), (manifest) => {
+    manifest.jest.transform = { '^.+\\.ts$': ['@swc/jest', SWC] };
+  });
+  await writeFile(join(copy, '.swcrc'), JSON.stringify({ ...SWC, module: { type: 'commonjs' } }));
+  const inDatabase = (/** @type {string} */ command) =>
+    run(copy, 'bash', '-c', `export DATABASE_URL='${url}' PATH="$PWD/node_modules/.bin:$PATH"; ${command}`);
+  await check('is tested with @swc/jest', () => inDatabase('jest'));
+  for (const [builder, options] of Object.entries({ webpack: '--webpack', SWC: '--builder swc' })) {
+    await check(`is built and run by the Nest CLI with ${builder}`, async () => {
+      await inDatabase(`rm -rf dist && nest build ${options} -p tsconfig.build.json && node dist/main.js`);
+    });
+  }
+}
+
+/** The oldest versions that the library says it works with. */
+const OLDEST = [
+  ...['common', 'core', 'platform-express', 'testing'].map((name) => `@nestjs/${name}@11.1.0`),
+  '@nestjs/typeorm@11.0.0',
+  'typeorm@0.3.20',
+  'pg@8.11.0',
+];
+
+/**
+ * @param {string} directory of the sample, installed
+ * @param {string} url of the database
+ */
+export async function checkOldest(directory, url) {
+  const copy = `${directory}-oldest`;
+  await cp(directory, copy, { recursive: true, verbatimSymlinks: true });
+  await check(`is tested with ${OLDEST.join(', ')}`, async () => {
+    await run(copy, 'npm', ...INSTALL, ...OLDEST);
+    await run(copy, 'bash', '-c', `export DATABASE_URL='${url}'; npm test`);
+  });
+}
+
+const CONFORMANCE = `
+const { describe, it, before, after } = require('node:test');
+require('reflect-metadata');
+const { Test } = require('@nestjs/testing');
+const { TypeOrmModule } = require('@nestjs/typeorm');
+const { DbLockModule, LockServer } = require('nestjs-db-lock');
+const { lockConformance, subjectOfStore } = require('nestjs-db-lock/testing');
+
+const within = (hook) => (work, timeout) => hook(work, { timeout });
+const runner = {
+  describe,
+  it: (name, work, timeout) => it(name, { timeout }, work),
+  beforeAll: within(before),
+  afterAll: within(after),
+};
+
+lockConformance(runner, 'Nest ' + require('@nestjs/core/package.json').version + ', TypeORM ' + require('typeorm/package.json').version, async () => {
+  const module = await Test.createTestingModule({
+    imports: [
+      TypeOrmModule.forRoot({ type: 'postgres', url: process.env.DATABASE_URL, autoLoadEntities: true }),
+      DbLockModule.forRoot({ createTables: true, public: true }),
+    ],
+  }).compile();
+  const app = module.createNestApplication({ logger: ['error'] });
+  await app.init();
+  const subject = subjectOfStore(app.get(LockServer).store);
+  return {
+    ...subject,
+    close: async () => {
+      subject.server.stopWaiting();
+      await app.close();
+    },
+  };
+}, { grants: 1_000 });
+`;
+
+/**
+ * The conformance suite, by a runner that comes with Node.js.
+ * @param {string} directory of the sample, installed
+ * @param {string} url of the database
+ */
+export async function checkConformance(directory, url) {
+  await writeFile(join(directory, 'conformance.cjs'), CONFORMANCE);
+  await check('shows the behaviours of the conformance suite on Nest 11 and TypeORM 0.3', () =>
+    run(directory, 'bash', '-c', `export DATABASE_URL='${url}'; node --test conformance.cjs`),
+  );
+}
+
+/** @param {string} path @param {(content: any) => void} change */
+async function edit(path, change) {
+  const content = JSON.parse(await readFile(path, 'utf8'));
+  change(content);
+  await writeFile(path, JSON.stringify(content, undefined, 2));
+}
