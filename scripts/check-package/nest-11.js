@@ -6,7 +6,14 @@ import { run } from './command.js';
 const INSTALL = ['install', '--no-save', '--prefer-offline', '--no-audit', '--no-fund'];
 
 /** What the other builders and runners need. */
-const TOOLS = ['@nestjs/cli@11', '@nestjs/schematics@11', '@swc/cli', '@swc/core@1', '@swc/jest@0.2'];
+const TOOLS = [
+  '@nestjs/cli@11',
+  '@nestjs/schematics@11',
+  '@swc/cli',
+  '@swc/core@1',
+  '@swc/jest@0.2',
+  'ts-loader@9',
+];
 
 const SWC = {
   jsc: {
@@ -33,7 +40,9 @@ export async function checkBuilders(directory, url) {
   await check('is tested with @swc/jest', () => inDatabase('jest'));
   for (const [builder, options] of Object.entries({ webpack: '--webpack', SWC: '--builder swc' })) {
     await check(`is built and run by the Nest CLI with ${builder}`, async () => {
-      await inDatabase(`rm -rf dist && nest build ${options} -p tsconfig.build.json && node dist/main.js`);
+      await inDatabase(
+        `rm -rf dist && nest build ${options} -p tsconfig.build.json && node $(find dist -name main.js)`,
+      );
     });
   }
 }
@@ -75,7 +84,7 @@ const runner = {
   afterAll: within(after),
 };
 
-lockConformance(runner, 'Nest ' + require('@nestjs/core/package.json').version + ', TypeORM ' + require('typeorm/package.json').version, async () => {
+lockConformance(runner, 'Nest 11, TypeORM 0.3', async () => {
   const module = await Test.createTestingModule({
     imports: [
       TypeOrmModule.forRoot({ type: 'postgres', url: process.env.DATABASE_URL, autoLoadEntities: true }),
