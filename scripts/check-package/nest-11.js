@@ -68,6 +68,30 @@ export async function checkOldest(directory, url) {
   });
 }
 
+/** The optional packages in the majors that go with Nest 11. */
+const OPTIONAL = [
+  '@nestjs/cache-manager@3',
+  'cache-manager@7',
+  '@nestjs/event-emitter@3',
+  '@nestjs/schedule@6',
+  '@nestjs/swagger@11',
+  '@nestjs/terminus@11',
+];
+
+/**
+ * @param {string} directory of the sample, installed
+ * @param {string} url of the database
+ */
+export async function checkOptional(directory, url) {
+  const copy = `${directory}-optional`;
+  await cp(directory, copy, { recursive: true, verbatimSymlinks: true });
+  await cp(new URL('projects/nest-11/peers.cjs', import.meta.url), join(copy, 'peers.cjs'));
+  await check(`works with ${OPTIONAL.join(', ')}`, async () => {
+    await run(copy, 'npm', ...INSTALL, ...OPTIONAL);
+    await run(copy, 'bash', '-c', `export DATABASE_URL='${url}'; node peers.cjs`);
+  });
+}
+
 const CONFORMANCE = `
 const { describe, it, before, after } = require('node:test');
 require('reflect-metadata');

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { check } from './check.js';
 import { run } from './command.js';
-import { checkBuilders, checkConformance, checkOldest } from './nest-11.js';
+import { checkBuilders, checkConformance, checkOldest, checkOptional } from './nest-11.js';
 
 /** @import { Tarball } from './tarball.js' */
 /** @import { Surroundings } from './surroundings.js' */
@@ -44,6 +44,7 @@ export async function checkSamples(tarball, workshop, { createDatabase, nodes })
         );
     if (name === OLDEST) {
       await checkOldest(directory, url);
+      await checkOptional(directory, url);
       await checkBuilders(directory, url);
       await checkConformance(directory, url);
     }

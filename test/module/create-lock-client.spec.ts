@@ -113,6 +113,26 @@ describe('a lock client without an application', () => {
     expect(timersSet()).toBe(before);
   });
 
+  it('leaves no lock behind that is granted while it closes', async () => {
+    const client = await create({
+      database: { type: 'postgres', url: database.url },
+      createTables: true,
+      history: false,
+    });
+    const acquiring = [0, '1m'].map((wait) =>
+      client.acquire(`closing-${wait}`, { ttl: '1h', wait }).catch((error: unknown) => error),
+    );
+    await new Promise(setImmediate); // until they are on their way
+    await client.close();
+    expect(await Promise.all(acquiring)).toMatchObject([
+      { code: 'CLIENT_CLOSED' },
+      { code: 'CLIENT_CLOSED' },
+    ]);
+    const held =
+      "SELECT lock_name FROM dblock_lock WHERE lock_name LIKE 'closing-%' AND grant_id IS NOT NULL";
+    await expect(query(held)).resolves.toEqual([]);
+  });
+
   it('may be closed again and again', async () => {
     const client = await create({ database: { type: 'postgres', url: database.url }, createTables: true });
     await Promise.all([client.close(), client.close()]);

@@ -98,6 +98,7 @@ async function openClient(
   const end = async () => {
     server.stopWaiting();
     sweeps.stop();
+    await server.rest();
     await recorder?.close();
     await store.close();
   };

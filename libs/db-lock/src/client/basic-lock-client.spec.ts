@@ -151,3 +151,32 @@ describe('an acquire that is given up', () => {
     expect(released).toEqual(expected);
   });
 });
+
+describe('a client that is closed', () => {
+  it('is closed before anybody hears of it, and once', async () => {
+    const now = new Date();
+    const lease = { fencingToken: 1, lockTime: now, expireTime: now, metadata: null, timeLeft: 60_000 };
+    let closed = 0;
+    const transport: LockTransport = {
+      repeatable: true,
+      cancels: true,
+      acquire: () => Promise.resolve({ outcome: 'granted', lease }),
+      acquireSet: unavailable,
+      renew: unavailable,
+      release: () => Promise.resolve({ outcome: 'released' }),
+      inspect: unavailable,
+      close: async () => void closed++,
+    };
+    const client = new LockClient({ ttl: 1_000, workerName: 'ann', retries: 0 }, transport);
+    const held = await client.acquire('job');
+    const told = new Promise((resolve) => {
+      held.signal.addEventListener('abort', () => {
+        void client.close();
+        resolve(client.acquire('job').catch((error: Error) => error.constructor.name));
+      });
+    });
+    await client.close();
+    await expect(told).resolves.toBe('ClientClosedError');
+    expect(closed).toBe(1);
+  });
+});

@@ -165,7 +165,12 @@ export abstract class BasicLockClient<
 
   /** Releases every lease that is still held, lets nobody wait any longer, and refuses new ones. The application's shutdown calls it. */
   close(): Promise<void> {
-    return (this.#closed ??= this.#close());
+    if (this.#closed) return this.#closed;
+    // Whom it tells may close it, too, or ask for more: it is closed before anybody hears of it.
+    let end!: (closing: Promise<void>) => void;
+    this.#closed = new Promise((resolve) => (end = resolve));
+    end(this.#close());
+    return this.#closed;
   }
 
   async #close(): Promise<void> {

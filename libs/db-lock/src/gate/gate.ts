@@ -27,7 +27,7 @@ interface Line {
  * Puts a gate before the store. It opens with or without a Redis that answers.
  *
  * @param isInnerKept the store is somebody else's to close; default false
- * @throws DbLockConfigurationError when there is a url, but no ioredis
+ * @throws DbLockConfigurationError when there is a url, but no ioredis, or when that is too old
  */
 export async function openGate(
   inner: LockStore,
@@ -35,6 +35,7 @@ export async function openGate(
   feature: string,
   isInnerKept = false,
 ): Promise<LockStore> {
+  checkVersions(MANIFEST, 'ioredis');
   const { hangUp, ...line }: Line = client ? { client } : await connect(url!, timeout);
   const connection = new RedisConnection({ ...line, prefix: prefix ?? `db-lock:${feature}:`, timeout });
   const gate = new RedisGate(connection);
@@ -75,7 +76,6 @@ async function connect(url: string, timeout: number): Promise<Line> {
 }
 
 async function loadRedis() {
-  checkVersions(MANIFEST, 'ioredis');
   try {
     return await import('ioredis');
   } catch (error) {

@@ -26,7 +26,7 @@ export function sharedClasses(classes: Record<string, AbstractClass>): void {
     Object.defineProperty(type, Symbol.hasInstance, {
       value(this: unknown, value: unknown) {
         if (this !== type) return Function.prototype[Symbol.hasInstance].call(this as () => void, value);
-        return typeof value === 'object' && value !== null && mark in value;
+        return typeof value === 'object' && value !== null && mark in value && !Object.hasOwn(value, mark);
       },
     });
   }

@@ -31,7 +31,7 @@ export function checkVersions(manifest: string, ...packages: string[]): void {
     if (satisfies(version, range, { includePrerelease: true })) continue;
     throw new DbLockConfigurationError(
       name,
-      `version ${version} is installed, but this library works with ${range}: npm install ${name}@latest, or one of these.`,
+      `version ${version} is installed, but this library works with ${range}.`,
     );
   }
 }

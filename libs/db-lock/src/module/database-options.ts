@@ -90,7 +90,7 @@ const databaseSchema = z
     };
     for (const [field, isSaid] of Object.entries(said))
       if (isSaid && database[field as keyof typeof database] !== undefined)
-        refuse(field, 'is part of the url: drop one of the two');
+        refuse(field, 'is part of the url, and must not stand beside it');
   });
 
 /** @throws DbLockConfigurationError naming the first field that breaks a rule. */
@@ -98,7 +98,10 @@ export function checkDatabase(database: unknown): PostgresOptions {
   const result = databaseSchema.safeParse(database);
   if (!result.success) {
     const { field, rule } = invalidRequest(result.error.issues, '').issues[0]!;
-    throw new DbLockConfigurationError(field ? `database.${field}` : 'database', `${rule}.`);
+    throw new DbLockConfigurationError(
+      field ? `database.${field}` : 'database',
+      rule.endsWith('?') ? rule : `${rule}.`,
+    );
   }
   const { url, schema = schemaOf(url), ...rest } = result.data;
   return {

@@ -42,6 +42,7 @@ export class Lifecycle implements OnApplicationBootstrap, BeforeApplicationShutd
     this.#sweeps?.stop();
     await this.#own<{ close(): Promise<void> }>(this.#clientToken()).close();
     if (!this.setUp.local) return;
+    await this.#server.rest();
     await this.#own<HistoryRecorder | undefined>(HISTORY_RECORDER)?.close();
     // A store that was given as it is stays its owner's.
     const store = this.#own<LockStore>(LOCK_STORE);

@@ -29,7 +29,7 @@ export async function openInDatabase(
   try {
     return await openSqlStore(source, setUp, options);
   } finally {
-    await source.destroy();
+    await source.destroy().catch(() => undefined); // whatever comes of it, the store has connections of its own
   }
 }
 

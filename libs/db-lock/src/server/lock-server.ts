@@ -95,6 +95,9 @@ const MAX_RENEWALS = 1_000;
 /** The most statements of one kind under way. One is enough for hundreds of callers, unless it is slow: that one must not hold up those behind it. */
 const MAX_UNDER_WAY = { acquires: 3, renewals: 2, releases: 2 };
 
+/** The pause between two looks whether all is done, in milliseconds. */
+const REST_LOOK = 5;
+
 /** How often it is tried to give back what a caller got who had gone, and the pause before the second try in milliseconds. */
 const GIVE_BACK_TRIES = 5;
 const GIVE_BACK_PAUSE = 200;
@@ -114,13 +117,15 @@ export class LockServer {
   readonly #sets: Coalescer<readonly AcquireRequest[], AcquireSetAnswer>;
   readonly #room: WaitingRoom;
   readonly #knownBusy: KnownBusy;
+  /** How many leases are being given back. */
+  #givingBack = 0;
   readonly #watch: ClockWatch;
   readonly #events?: LockEventSink;
   readonly #recorder?: HistoryRecorder;
 
   /** What those who wait need. */
   readonly #waitingActs: WaitingActs = {
-    acquire: (request) => this.#acquires.submit(request).then(asDecision, asFailure),
+    acquire: (request, absence) => this.#acquires.submit(request, absence).then(asDecision, asFailure),
     giveBack: (granted) => this.giveBack(granted),
     queued: (request, holder) => this.#tellWaiting(request, holder),
   };
@@ -231,8 +236,9 @@ export class LockServer {
   #acquireWaiting(checked: WaitingAcquireRequest, signal?: AbortSignal): Promise<AcquireResult> {
     const acquire = new WaitingAcquire(checked, signal, this.#waitingActs);
     return this.#room.wait(checked.lockName, acquire).then((outcome) => {
-      this.#knownBusy.learn(outcome.outcome === 'granted' ? outcome.granted.lease : outcome.holder);
       const result = outcome.outcome === 'granted' ? askedAt(outcome.sentAt, outcome.granted) : outcome;
+      if (result.outcome === 'granted') this.#knownBusy.learn(result.lease, result.sentAt);
+      else this.#knownBusy.learn(result.holder);
       return this.#settle(checked, result, acquire.waited, signal);
     });
   }
@@ -330,6 +336,17 @@ export class LockServer {
   /** Lets nobody wait any longer: each waiting acquire rejects with `ClientClosedError`. The application's shutdown calls it. */
   stopWaiting(): void {
     this.#room.close(new ClientClosedError());
+  }
+
+  /**
+   * @internal Resolves when nothing is on its way to the store any more, or back: what was granted to those who have gone is given back
+   * then. At the latest after the time that a request may queue.
+   */
+  async rest(): Promise<void> {
+    const end = monotonicNow() + this.queueTimeout;
+    const ways = [this.#acquires, this.#sets, this.#passes, this.#releases];
+    while ((this.#givingBack > 0 || ways.some(({ isBusy }) => isBusy)) && monotonicNow() < end)
+      await sleep(REST_LOOK);
   }
 
   /** Tells of the result, which nobody may be there to hear any more. */
@@ -489,7 +506,13 @@ export class LockServer {
     for (const lease of leases) this.giveBack({ lease, repeated });
   }
 
-  async #releaseVersion({ lockName, grantId, version }: LeaseRecord): Promise<void> {
+  async #releaseVersion(lease: LeaseRecord): Promise<void> {
+    this.#givingBack++;
+    await this.#tryReleaseVersion(lease);
+    this.#givingBack--;
+  }
+
+  async #tryReleaseVersion({ lockName, grantId, version }: LeaseRecord): Promise<void> {
     for (let tries = 1; ; tries++) {
       try {
         this.#released(lockName, await this.#releases.submit({ lockName, grantId, version }));

@@ -66,10 +66,12 @@ export function problemOf(error: unknown): Problem {
   return newProblem(HttpStatus.INTERNAL_SERVER_ERROR, 'INTERNAL_ERROR', 'Something went wrong here.');
 }
 
-/** What Nest 11 passes on as a body parser has thrown it: an error that says which status it is. */
+/** What Nest 11 passes on as a body parser has thrown it: an error that says which status it is, and that callers may know it. */
 function isRefusal(error: unknown): error is Error & { statusCode: number } {
-  const status = error instanceof Error ? (error as { statusCode?: unknown }).statusCode : undefined;
-  return typeof status === 'number' && status >= 400 && status < 500;
+  if (!(error instanceof Error)) return false;
+  const { statusCode, expose, code } = error as { statusCode?: unknown; expose?: unknown; code?: unknown };
+  const isForCallers = expose === true || (typeof code === 'string' && code.startsWith('FST_ERR_'));
+  return typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500 && isForCallers;
 }
 
 /** Bad bodies are refused by the application's body parser, before any route of ours. */
@@ -92,10 +94,14 @@ function codeOf(status: number): string {
   return STATUS_CODES[status]?.toUpperCase().replaceAll(/\W+/g, '_') ?? 'ERROR';
 }
 
-function isParserError({ cause, message }: HttpException): boolean {
+function isParserError(error: HttpException): boolean {
+  const { cause, message } = error;
   if (cause instanceof SyntaxError) return true;
   const code = (cause as { code?: unknown; type?: unknown } | undefined)?.code;
-  return (typeof code === 'string' && code.startsWith('FST_ERR_CTP_')) || /JSON/i.test(message);
+  return (
+    (typeof code === 'string' && code.startsWith('FST_ERR_CTP_')) ||
+    (error.getStatus() === 400 && /JSON/i.test(message))
+  );
 }
 
 function newProblem(status: number, code: string, detail: string): Problem {

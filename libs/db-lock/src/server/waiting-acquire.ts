@@ -1,5 +1,6 @@
 import type { AcquireRequest, WaitingAcquireRequest } from '../lease/requests.js';
 import type { AcquireAnswer, ErrorAnswer, HolderRecord, LeaseRecord } from '../store/lock-store.js';
+import type { Absence } from '../store/coalescer.js';
 import type { Decision, QueuedAcquireOptions } from '../waiting/queued-acquire.js';
 import { monotonicNow } from '../lease/clock.js';
 
@@ -9,7 +10,7 @@ export type Grant = Extract<AcquireAnswer, { outcome: 'granted' }>;
 /** What a server does for all who wait there. */
 export interface WaitingActs {
   /** Asks the store, once. Never rejects. */
-  acquire(request: AcquireRequest): Promise<Decision<Grant>>;
+  acquire(request: AcquireRequest, absence?: Absence): Promise<Decision<Grant>>;
   giveBack(granted: Grant): void;
   /** It stands in line now. */
   queued(request: AcquireRequest, holder: HolderRecord): void;
@@ -48,9 +49,9 @@ export class WaitingAcquire implements QueuedAcquireOptions<Grant> {
     return this.#since === undefined ? 0 : monotonicNow() - this.#since;
   }
 
-  attempt(ticket: number | null | undefined): Promise<Decision<Grant>> {
+  attempt(ticket: number | null | undefined, _lockName: string, absence?: Absence): Promise<Decision<Grant>> {
     const { request } = this;
-    return this.acts.acquire(ticket === undefined ? request : { ...request, ticket });
+    return this.acts.acquire(ticket === undefined ? request : { ...request, ticket }, absence);
   }
 
   accept(lease: LeaseRecord): Grant {
@@ -67,9 +68,11 @@ export class WaitingAcquire implements QueuedAcquireOptions<Grant> {
   }
 }
 
-/** An answer of the store as the waiting room has it. */
-export const asDecision = (answer: AcquireAnswer | ErrorAnswer): Decision<Grant> =>
-  answer.outcome === 'granted' ? { outcome: 'granted', granted: answer, lease: answer.lease } : answer;
+/** An answer of the store as the waiting room has it; a store that gives none is at fault. */
+export function asDecision(answer: AcquireAnswer | ErrorAnswer | undefined): Decision<Grant> {
+  if (!answer) return asFailure(new TypeError('The lock store has left a request without an answer.'));
+  return answer.outcome === 'granted' ? { outcome: 'granted', granted: answer, lease: answer.lease } : answer;
+}
 
 /** What was thrown instead of an answer is an answer, too. */
 export const asFailure = (error: unknown): ErrorAnswer => ({ outcome: 'error', error: error as Error });

@@ -80,6 +80,11 @@ export class Coalescer<Request, Answer> {
     });
   }
 
+  /** Whether any request is queued or under way. */
+  get isBusy(): boolean {
+    return this.#queue.length > 0 || this.#underWay.length > 0;
+  }
+
   /** Sends the next batch as soon as there may be one. */
   #next(): void {
     if (this.#scheduled || this.#queue.length === 0) return;

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ClientClosedError, StoreUnavailableError } from '../lease/errors.js';
+import { ClientClosedError, OverloadedError, StoreUnavailableError } from '../lease/errors.js';
 import type { HolderRecord, LeaseRecord } from '../store/lock-store.js';
 import type { Decision } from './queued-acquire.js';
 import { WaitingRoom } from './waiting-room.js';
@@ -110,6 +110,16 @@ describe('the try of the first who would wait for a lock', () => {
     await expect(ann).resolves.toBe('granted');
   });
 
+  it('looks again also when another has come behind it meanwhile', async () => {
+    const ann = wait('ann');
+    room.free('job');
+    const bob = wait('bob');
+    await answer('ann', BUSY);
+    expect(asked).toEqual(['ann', 'ann']);
+    room.close(new ClientClosedError());
+    await Promise.all([ann, bob]);
+  });
+
   it.each([
     ['alone', []],
     ['with another behind it', ['bob']],
@@ -153,6 +163,14 @@ describe('the try of the first who would wait for a lock', () => {
     await sleep(60);
     await answer('cat', DOWN);
     await expect(cat).resolves.toBe('StoreUnavailableError');
+  });
+
+  it('lets nobody behind it wait beyond their time when the store is overloaded', async () => {
+    const waits = ['ann', 'bob', 'cat'].map((name) => wait(name, { wait: 50 }));
+    await sleep(80);
+    await answer('ann', { outcome: 'error', error: new OverloadedError(1) });
+    await expect(Promise.all(waits)).resolves.toEqual(Array(3).fill('OverloadedError'));
+    expect(asked).toEqual(['ann']);
   });
 
   it('fails with any other error', async () => {

@@ -2,6 +2,7 @@ import { ignoreAbort, onAbort, type Abortable } from '../lease/abort-call.js';
 import { monotonicNow } from '../lease/clock.js';
 import { StoreUnavailableError } from '../lease/errors.js';
 import { NOWHERE } from '../lease/roster.js';
+import type { Absence } from '../store/coalescer.js';
 import {
   QueuedAcquire,
   type Decision,
@@ -22,7 +23,7 @@ export interface TryKeeper {
  * The try of one who would wait, where nobody stands in line: nearly every lock is free, and a line costs three times as much. Its maker
  * becomes the first in a line when somebody else comes before it is answered, and when it is refused.
  */
-export class FirstTry<Granted = unknown> implements Abortable {
+export class FirstTry<Granted = unknown> implements Abortable, Absence {
   place = NOWHERE;
   readonly result: Promise<WaitOutcome<Granted>>;
   readonly #sentAt = monotonicNow();
@@ -45,12 +46,25 @@ export class FirstTry<Granted = unknown> implements Abortable {
     });
     this.#deadline = this.#sentAt + options.wait;
     if (options.signal) onAbort(options.signal, this);
-    this.#decision = options.attempt(undefined, lockName);
+    this.#decision = options.attempt(undefined, lockName, this);
     void this.#decision.then((decision) => this.#decided(decision));
   }
 
   abort(reason: unknown): void {
     if (this.#end()) this.#reject(reason);
+  }
+
+  /** Whether nobody waits for the answer any more. */
+  get aborted(): boolean {
+    return this.#isOver && !this.#isInLine;
+  }
+
+  get reason(): unknown {
+    return this.options.signal?.reason as unknown;
+  }
+
+  throwIfAborted(): void {
+    if (this.aborted) throw this.reason;
   }
 
   /** The lock has come free, perhaps after the store has looked. */
@@ -62,6 +76,7 @@ export class FirstTry<Granted = unknown> implements Abortable {
   lineUp(): WaitingLine {
     const line = this.keeper.newLine(this.lockName);
     line.beginWithin(this.#queued(), this.#decision, this.#sentAt);
+    if (this.#again) line.wake();
     return line;
   }
 

@@ -4,6 +4,7 @@ import { StoreUnavailableError } from '../lease/errors.js';
 import type { AcquireRequest } from '../lease/requests.js';
 import { NOWHERE } from '../lease/roster.js';
 import { Timer } from '../lease/timer.js';
+import type { Absence } from '../store/coalescer.js';
 import type { HolderRecord, LeaseRecord } from '../store/lock-store.js';
 
 /** What one attempt of somebody who waits comes to. */
@@ -27,8 +28,9 @@ export interface QueuedAcquireOptions<Granted> {
   /**
    * Asks the store, once, for what is waited for, from that place in the lock's queue; null without one, undefined for who stands in
    * no line. Never rejects.
+   * @param absence tells whether the answer still matters
    */
-  attempt(ticket: number | null | undefined, lockName: string): Promise<Decision<Granted>>;
+  attempt(ticket: number | null | undefined, lockName: string, absence?: Absence): Promise<Decision<Granted>>;
   /** Undoes a grant that came when nobody waited for it any more. */
   giveBack(granted: Granted): void;
   /** Told when it stands in line for a lock that is known to be busy. */

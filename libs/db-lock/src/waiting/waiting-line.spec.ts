@@ -41,6 +41,30 @@ describe('a line of those who wait', () => {
     expect(await waiter.result).toEqual({ outcome: 'busy', holder: { ...HOLDER, timeLeft: 59_000 } });
   });
 
+  it('lets nobody wait who comes from another line when the time is over', async () => {
+    const line = lineFor('job');
+    const waiter = (deadline?: number) =>
+      new QueuedAcquire(
+        {
+          workerName: 'bob',
+          grantId: 'bob',
+          wait: 60_000,
+          attempt: () => Promise.resolve({ outcome: 'busy', holder: { ...HOLDER, timeLeft: 60_000 } }),
+          giveBack: () => undefined,
+        },
+        deadline,
+      );
+    const first = waiter();
+    line.join(first as QueuedAcquire);
+    await new Promise(setImmediate);
+    const late = waiter(performance.now() - 1);
+    line.join(late as QueuedAcquire);
+    await expect(late.result).resolves.toMatchObject({ outcome: 'busy' });
+    expect(line.size).toBe(1);
+    first.fail('enough');
+    await expect(first.result).rejects.toBe('enough');
+  });
+
   describe('that had to let others first', () => {
     let line: WaitingLine;
 

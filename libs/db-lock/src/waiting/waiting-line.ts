@@ -76,6 +76,10 @@ export class WaitingLine implements Line {
 
   join(waiter: QueuedAcquire): void {
     this.#place(waiter);
+    if (this.#holder || this.failure) {
+      waiter.heard(); // who comes from another line may have no time left
+      if (!waiter.isWaiting) return;
+    }
     if (this.#holder) void this.#enqueue();
     if (this.#waiters.size === 1) this.wake();
   }
@@ -197,8 +201,8 @@ export class WaitingLine implements Line {
         else this.#movesOn(head, decision.holder);
         break;
       case 'error':
-        if (decision.error instanceof StoreUnavailableError) this.failure = decision.error;
-        else head.fail(decision.error);
+        this.failure = decision.error;
+        if (!(decision.error instanceof StoreUnavailableError)) head.fail(decision.error);
     }
     if (isFirstAnswer) for (const waiter of this.#waiters) waiter.heard();
   }
