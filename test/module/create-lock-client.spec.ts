@@ -6,12 +6,11 @@ import {
   LockTableMissingError,
   type LockClientOptions,
 } from 'nestjs-db-lock';
-import pg from 'pg';
 import { DataSource } from 'typeorm';
 import { sharedSymbol } from '../../libs/db-lock/src/lease/copies.js';
 import { createLockApplication, listen } from '../support/lock-application.js';
 import { until } from '../support/patience.js';
-import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+import { createTestDatabase, queryDatabase, type TestDatabase } from '../support/test-database.js';
 
 /** How many timers of the library are set in this process. */
 const timersSet = () =>
@@ -19,7 +18,6 @@ const timersSet = () =>
 
 describe('a lock client without an application', () => {
   let database: TestDatabase;
-  let session: pg.Client;
   const clients: LockClient[] = [];
 
   const create = async (options: LockClientOptions) => {
@@ -28,7 +26,7 @@ describe('a lock client without an application', () => {
     return client;
   };
 
-  const query = async <Row extends object>(sql: string) => (await session.query<Row>(sql)).rows;
+  const query = <Row extends object>(sql: string) => queryDatabase<Row>(database.url, sql);
 
   const sessions = async () => {
     const [row] = await query<{ count: string }>(
@@ -39,16 +37,11 @@ describe('a lock client without an application', () => {
 
   beforeAll(async () => {
     database = await createTestDatabase();
-    session = new pg.Client({ connectionString: database.url });
-    await session.connect();
   });
   afterEach(async () => {
     await Promise.all(clients.splice(0).map((client) => client.close()));
   });
-  afterAll(async () => {
-    await session.end();
-    await database.drop();
-  });
+  afterAll(() => database.drop());
 
   it('lacks tables until it may make them', async () => {
     const place = { database: { type: 'postgres', url: database.url } } as const;

@@ -2,13 +2,11 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import type { INestApplication } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { DbLockConfigurationError, DbLockModule, LockClient, type DbLockModuleOptions } from 'nestjs-db-lock';
-import pg from 'pg';
 import { listen } from '../support/lock-application.js';
-import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+import { createTestDatabase, queryDatabase, type TestDatabase } from '../support/test-database.js';
 
 describe('a database of which the application has no DataSource', () => {
   let database: TestDatabase;
-  let session: pg.Client;
   let app: INestApplication | undefined;
 
   const start = async (options: DbLockModuleOptions, ...features: DbLockModuleOptions[]) => {
@@ -22,7 +20,7 @@ describe('a database of which the application has no DataSource', () => {
     return app;
   };
 
-  const query = async <Row extends object>(sql: string) => (await session.query<Row>(sql)).rows;
+  const query = <Row extends object>(sql: string) => queryDatabase<Row>(database.url, sql);
 
   const sessions = async () => {
     const [row] = await query<{ count: string }>(
@@ -33,17 +31,12 @@ describe('a database of which the application has no DataSource', () => {
 
   beforeAll(async () => {
     database = await createTestDatabase();
-    session = new pg.Client({ connectionString: database.url });
-    await session.connect();
   });
   afterEach(async () => {
     await app?.close();
     app = undefined;
   });
-  afterAll(async () => {
-    await session.end();
-    await database.drop();
-  });
+  afterAll(() => database.drop());
 
   it('keeps the locks, serves them, and is closed with the application', async () => {
     const origin = await listen(await start({ database: { type: 'postgres', url: database.url } }));

@@ -40,6 +40,10 @@ export async function removeTestDatabases(): Promise<void> {
   for (const { name } of rows) await remove(name);
 }
 
+/** The rows of one statement, on a session of its own. */
+export const queryDatabase = <Row extends object>(url: string, sql: string): Promise<Row[]> =>
+  on(url, async (session) => (await session.query<Row>(sql)).rows);
+
 async function create(): Promise<string> {
   const name = prefix() + randomUUID().replaceAll('-', '').slice(0, 12);
   await on(adminUrl(), (session) => session.query(`CREATE DATABASE ${name} TEMPLATE template0`));

@@ -30,13 +30,10 @@ export interface LockDatabase {
 }
 
 /** How to get to know the database: `{ inject: [ConfigService], useFactory: (config: ConfigService) => ({ … }) }`. */
-export interface LockDatabaseFactory {
-  inject?: FactoryProvider['inject'];
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- what is injected is known to the caller only
-  useFactory(this: void, ...injected: any[]): LockDatabase | Promise<LockDatabase>;
-}
+export type LockDatabaseFactory = Pick<FactoryProvider<LockDatabase>, 'useFactory' | 'inject'>;
 
-const text = z.string({ error: 'must be a string' }).min(1, { error: 'must not be empty' });
+/** An option that is a text. */
+export const text = z.string({ error: 'must be a string' }).min(1, { error: 'must not be empty' });
 
 const PORT = { error: 'must be a whole number from 1 to 65535' };
 

@@ -10,7 +10,7 @@ import { workerNameSchema } from '../lease/names.js';
 import { invalidRequest } from '../lease/requests.js';
 import type { LockBase } from '../model/lock-base.js';
 import { MIN_IDLE, type LockStore } from '../store/lock-store.js';
-import type { LockDatabase, LockDatabaseFactory } from './database-options.js';
+import { text, type LockDatabase, type LockDatabaseFactory } from './database-options.js';
 import type { Pooler } from '../store/session-kind.js';
 
 /** A guard class, or an instance of one. */
@@ -143,8 +143,6 @@ export interface DbLockOptionsFactory {
 }
 
 const DAY = 24 * 60 * 60 * 1000;
-
-const text = z.string({ error: 'must be a string' }).min(1, { error: 'must not be empty' });
 
 const MAX_QUEUED = 'must be a whole number from 1 to 1000000';
 

@@ -24,7 +24,6 @@ import {
   MIN_IDLE,
   type AcquireAnswer,
   type AcquireSetAnswer,
-  type ErrorAnswer,
   type ExpiredLease,
   type HolderRecord,
   type InspectedLock,
@@ -372,15 +371,15 @@ export class LockServer {
     signal?: AbortSignal,
   ): Promise<AcquireSetResult> {
     const attempt = (waitingFor?: string, ticket?: number | null) =>
-      orError(
-        this.#sets.submit(
+      this.#sets
+        .submit(
           lockNames.map((lockName) => ({
             ...common,
             lockName,
             ticket: lockName === waitingFor ? ticket : null,
           })),
-        ),
-      );
+        )
+        .catch(asFailure);
     const sentAt = monotonicNow();
     const first = settled(await attempt());
     if (first.outcome === 'granted') return { ...first, sentAt };
@@ -432,13 +431,13 @@ export class LockServer {
     const { ticket, options } = successor;
     const succession = options.succession!;
     const sentAt = monotonicNow();
-    const answer = await orError(
-      this.#passes.submit({
+    const answer = await this.#passes
+      .submit({
         lockName,
         grantId,
         successor: { ...succession.request, ticket },
-      }),
-    );
+      })
+      .catch(asFailure);
     switch (answer.outcome) {
       case 'passed':
         line.granted(successor, ticket);
@@ -527,17 +526,6 @@ export class LockServer {
         await sleep(GIVE_BACK_PAUSE * tries);
       }
     }
-  }
-}
-
-/** The answer; what was thrown instead of one is an answer, too. */
-async function orError<Answer extends { outcome: string }>(
-  pending: Promise<Answer | ErrorAnswer>,
-): Promise<Answer | ErrorAnswer> {
-  try {
-    return await pending;
-  } catch (error) {
-    return { outcome: 'error', error: error as Error };
   }
 }
 
