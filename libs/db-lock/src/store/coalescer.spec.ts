@@ -225,6 +225,25 @@ describe('the coalescer', () => {
     await answers;
   });
 
+  it('sends many that have queued before it tells the answers of those before them', async () => {
+    const told: number[] = [];
+    const { coalescer, batches, gates } = manual();
+    const submit = async (count: number) => {
+      const asked = Array.from({ length: count }, (_, request) => coalescer.submit(request));
+      for (const answer of asked) void answer.then(() => told.push(batches.length));
+      await turn();
+    };
+    await submit(1);
+    await submit(63); // too few to hurry: those who are told may ask again
+    gates[0]!.open();
+    await turn();
+    await submit(64);
+    gates[1]!.open();
+    await turn();
+    expect(told).toEqual([1, ...new Array<number>(63).fill(3)]);
+    expect(batches.map(({ length }) => length)).toEqual([1, 63, 64]);
+  });
+
   it('lets the event loop turn, though each answer is there at once and asked for again', async () => {
     const coalescer = new Coalescer<number, number>({
       maxBatch: 10,

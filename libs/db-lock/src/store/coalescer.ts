@@ -44,6 +44,12 @@ const OUTLIER = 4;
  */
 const MOST_WITHOUT_TURN = 100;
 
+/**
+ * So many requests that queue when a batch has been answered leave before its answers are told: the store has work while this process
+ * tells them. Fewer gain more from those who ask again as soon as they are told.
+ */
+const WORTH_HURRYING = 64;
+
 /** The request never left the queue, so it certainly had no effect. */
 export class QueuedTooLongError extends StoreUnavailableError {}
 
@@ -127,17 +133,27 @@ export class Coalescer<Request, Answer> {
     const sent = monotonicNow();
     this.#underWay.push(sent);
     this.#next();
+    let tell: () => void;
     try {
       const answers = await this.options.answer(batch.map(({ request }) => request));
-      batch.forEach(({ resolve }, index) => resolve(answers[index]!));
+      tell = () => batch.forEach(({ resolve }, index) => resolve(answers[index]!));
     } catch (error) {
-      for (const { reject } of batch) reject(error as Error);
+      tell = () => batch.forEach(({ reject }) => reject(error as Error));
     }
+    this.#ended(sent);
+    tell();
+    this.#next();
+  }
+
+  /** A batch has been answered; nobody has been told yet. */
+  #ended(sent: number): void {
     this.#underWay.splice(this.#underWay.indexOf(sent), 1);
     this.#learn(monotonicNow() - sent);
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    this.#next();
+    const hurries =
+      this.#queue.length >= WORTH_HURRYING && !this.#scheduled && this.#withoutTurn++ < MOST_WITHOUT_TURN;
+    if (hurries && this.#patience() === 0) void this.#send();
   }
 
   #takeBatch(): Array<Queued<Request, Answer>> {
