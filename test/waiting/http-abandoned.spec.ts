@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { throwError, timeout } from 'rxjs';
 import { LOCK_STORE } from '../../libs/db-lock/src/module/private-tokens.js';
 import { leaseJson } from '../../libs/db-lock/src/server/schemas.js';
-import type { SqlLockStore } from '../../libs/db-lock/src/store/sql-lock-store.js';
+import type { PostgresStore } from '../../libs/db-lock/src/store/postgres/postgres-store.js';
 import { PATIENT } from '../faults/scene.js';
 import { BlockingSession } from '../support/blocking-session.js';
 import { listen } from '../support/lock-application.js';
@@ -168,7 +168,7 @@ describe('a long poll', () => {
     const scene = await WaitingScene.open(1);
     const { app, server } = scene.hosts[0]!;
     try {
-      const store = app.get<SqlLockStore>(LOCK_STORE);
+      const store = app.get<PostgresStore>(LOCK_STORE);
       const [acquire, join] = [store.acquire.bind(store), store.queue.join.bind(store.queue)];
       let tellPlaces = () => {};
       const places = new Promise<void>((resolve) => (tellPlaces = resolve));

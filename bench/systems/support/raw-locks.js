@@ -1,7 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { dbLockSchemaSql } from 'nestjs-db-lock';
-import { postgresStatements, sessionSettings } from '../../../libs/db-lock/dist/store/postgres.dialect.js';
-import { acquireValues, releaseValues, renewValues } from '../../../libs/db-lock/dist/store/values.js';
+import { postgresStatements, sessionSettings } from '../../../libs/db-lock/dist/store/postgres/locks.sql.js';
+import {
+  acquireValues,
+  releaseValues,
+  renewValues,
+} from '../../../libs/db-lock/dist/store/postgres/values.js';
 import { theOnlyRow } from './pool.js';
 
 const STATEMENTS = postgresStatements({ lock: 'raw_lock', history: 'raw_history', waiter: 'raw_waiter' }, 0);

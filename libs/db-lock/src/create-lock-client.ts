@@ -24,7 +24,8 @@ import { openInDatabase } from './module/own-database.js';
 import { checkRemote } from './module/remote-options.js';
 import { Sweeps } from './module/sweeps.js';
 import type { LockServer } from './server/lock-server.js';
-import { bareOptions, checkType } from './store/own-data-source.js';
+import { bareOptions } from './store/bare-options.js';
+import { databaseOf } from './store/databases.js';
 
 /** Where the locks of a client are, exactly one of `database`, `dataSource` and `apiServer`, and the options of `DbLockModule.forRoot()`. */
 export interface LockClientOptions
@@ -81,7 +82,7 @@ function checkPlace(places: Pick<LockClientOptions, 'database' | 'dataSource' | 
   const { dataSource } = places;
   if (dataSource !== undefined && !(dataSource as Partial<DataSource> | null)?.options)
     throw new DbLockConfigurationError('dataSource', 'must be a DataSource of TypeORM.');
-  if (dataSource) checkType(dataSource);
+  if (dataSource) databaseOf(dataSource);
 }
 
 async function openClient(

@@ -1,7 +1,6 @@
-import { Column, PrimaryColumn } from 'typeorm';
 import type { LockMetadata } from '../lease/metadata.js';
-import { MAX_NAME_LENGTH } from '../lease/names.js';
 import { sharedClasses } from '../lease/copies.js';
+import { FittedColumn } from './fitted-column.js';
 
 /**
  * A lock: one permanent row a name, kept after release, so that its token never falls.
@@ -10,30 +9,30 @@ import { sharedClasses } from '../lease/copies.js';
  */
 export abstract class LockBase {
   /** Compared byte by byte, hence the collation. */
-  @PrimaryColumn({ name: 'lock_name', type: 'varchar', length: MAX_NAME_LENGTH, collation: 'C' })
+  @FittedColumn('lockName', { name: 'lock_name', primary: true })
   lockName!: string;
 
   /** The holder's human-readable name; null when released. */
-  @Column({ name: 'worker_name', type: 'varchar', length: MAX_NAME_LENGTH, nullable: true })
+  @FittedColumn('person', { name: 'worker_name', nullable: true })
   workerName!: string | null;
 
   /** The key to the lease: whoever knows it can renew and release. Null when released. */
-  @Column({ name: 'grant_id', type: 'uuid', nullable: true, select: false })
+  @FittedColumn('uuid', { name: 'grant_id', nullable: true, select: false })
   grantId!: string | null;
 
   /** The fencing token of the last grant. A string in TypeORM, as bigint columns are; below 2^53. */
-  @Column({ name: 'token', type: 'bigint' })
+  @FittedColumn('number', { name: 'token' })
   fencingToken!: string;
 
   /** Start of the last lease. */
-  @Column({ name: 'lock_time', type: 'timestamptz' })
+  @FittedColumn('time', { name: 'lock_time' })
   lockTime!: Date;
 
   /** End of the last lease; in the past when released. */
-  @Column({ name: 'expire_time', type: 'timestamptz' })
+  @FittedColumn('time', { name: 'expire_time' })
   expireTime!: Date;
 
-  @Column({ name: 'metadata', type: 'jsonb', nullable: true })
+  @FittedColumn('json', { name: 'metadata', nullable: true })
   metadata!: LockMetadata | null;
 }
 

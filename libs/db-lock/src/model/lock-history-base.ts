@@ -1,41 +1,41 @@
-import { Column, Index, PrimaryGeneratedColumn } from 'typeorm';
-import { MAX_NAME_LENGTH } from '../lease/names.js';
+import { Index } from 'typeorm';
+import { FittedColumn } from './fitted-column.js';
 
 /** Something that happened to a lock. Append-only, trimmed from its old end. */
 @Index(['lockName', 'eventTime', 'id'])
 export abstract class LockHistoryBase {
-  @PrimaryGeneratedColumn('identity', { name: 'id', type: 'bigint', generatedIdentity: 'ALWAYS' })
+  @FittedColumn('id', { name: 'id', primary: true })
   id!: string;
 
-  @Column({ name: 'lock_name', type: 'varchar', length: MAX_NAME_LENGTH, collation: 'C' })
+  @FittedColumn('lockName', { name: 'lock_name' })
   lockName!: string;
 
   /** What happened: `acquired`, `forced`, …; see `HistoryEvent`. */
-  @Column({ name: 'event', type: 'varchar', length: 16 })
+  @FittedColumn('event', { name: 'event' })
   event!: string;
 
   /** Whose lease it is or was, or who waits. */
-  @Column({ name: 'worker_name', type: 'varchar', length: MAX_NAME_LENGTH, nullable: true })
+  @FittedColumn('person', { name: 'worker_name', nullable: true })
   workerName!: string | null;
 
   /** The key to the lease. */
-  @Column({ name: 'grant_id', type: 'uuid', nullable: true, select: false })
+  @FittedColumn('uuid', { name: 'grant_id', nullable: true, select: false })
   grantId!: string | null;
 
   /** The token of the lease. */
-  @Column({ name: 'token', type: 'bigint', nullable: true })
+  @FittedColumn('number', { name: 'token', nullable: true })
   fencingToken!: string | null;
 
   /** The operator who did it; null where it was the holder, or time. */
-  @Column({ name: 'actor', type: 'varchar', length: MAX_NAME_LENGTH, nullable: true })
+  @FittedColumn('person', { name: 'actor', nullable: true })
   actor!: string | null;
 
-  @Column({ name: 'reason', type: 'text', nullable: true })
+  @FittedColumn('text', { name: 'reason', nullable: true })
   reason!: string | null;
 
-  @Column({ name: 'details', type: 'jsonb', nullable: true })
+  @FittedColumn('json', { name: 'details', nullable: true })
   details!: Record<string, unknown> | null;
 
-  @Column({ name: 'event_time', type: 'timestamptz' })
+  @FittedColumn('time', { name: 'event_time' })
   eventTime!: Date;
 }

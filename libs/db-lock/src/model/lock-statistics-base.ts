@@ -1,11 +1,11 @@
-import { Column, PrimaryColumn } from 'typeorm';
+import { FittedColumn } from './fitted-column.js';
 
-const count = (name: string) => Column({ name, type: 'bigint', default: 0 });
+const count = (name: string) => FittedColumn('number', { name, default: 0 });
 
-/** How often things happened to the locks of a feature within one minute, on all its servers. bigint columns are strings in TypeORM. */
+/** How often things happened to the locks of a feature within one minute, on all its servers. whole numbers are strings in TypeORM. */
 export abstract class LockStatisticsBase {
   /** The minute. */
-  @PrimaryColumn({ name: 'period', type: 'timestamptz' })
+  @FittedColumn('time', { name: 'period', primary: true })
   period!: Date;
 
   @count('acquired')
@@ -30,14 +30,14 @@ export abstract class LockStatisticsBase {
   forced!: string;
 
   /** How long leases lasted: a histogram, see `Histogram`. */
-  @Column({ name: 'hold_times', type: 'jsonb' })
+  @FittedColumn('json', { name: 'hold_times' })
   holdTimes!: number[];
 
   /** How long grants were waited for, likewise. */
-  @Column({ name: 'wait_times', type: 'jsonb' })
+  @FittedColumn('json', { name: 'wait_times' })
   waitTimes!: number[];
 
   /** The names that were refused or waited for most: `{ [lockName]: [refused, waited] }`. */
-  @Column({ name: 'contended', type: 'jsonb' })
+  @FittedColumn('json', { name: 'contended' })
   contended!: Record<string, [number, number]>;
 }

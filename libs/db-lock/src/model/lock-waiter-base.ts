@@ -1,28 +1,27 @@
-import { Column, PrimaryColumn } from 'typeorm';
-import { MAX_NAME_LENGTH } from '../lease/names.js';
+import { FittedColumn } from './fitted-column.js';
 
 /** Somebody who waits for a lock. Kept by lock servers; the row goes when the wait is over. */
 export abstract class LockWaiterBase {
-  @PrimaryColumn({ name: 'lock_name', type: 'varchar', length: MAX_NAME_LENGTH, collation: 'C' })
+  @FittedColumn('lockName', { name: 'lock_name', primary: true })
   lockName!: string;
 
   /** The place in the lock's queue: when the waiter joined, in µs since 1970. A string in TypeORM, as bigint columns are. */
-  @PrimaryColumn({ name: 'ticket', type: 'bigint' })
+  @FittedColumn('number', { name: 'ticket', primary: true })
   ticket!: string;
 
   /** The key to the lease that it will get. */
-  @PrimaryColumn({ name: 'grant_id', type: 'uuid', select: false })
+  @FittedColumn('uuid', { name: 'grant_id', primary: true, select: false })
   grantId!: string;
 
   /** The waiter's human-readable name. */
-  @Column({ name: 'worker_name', type: 'varchar', length: MAX_NAME_LENGTH })
+  @FittedColumn('person', { name: 'worker_name' })
   workerName!: string;
 
   /** The lock server that it waits on. */
-  @Column({ name: 'server', type: 'uuid' })
+  @FittedColumn('uuid', { name: 'server' })
   server!: string;
 
   /** Passed over when that time has come: its server has not been heard of. */
-  @Column({ name: 'alive_until', type: 'timestamptz' })
+  @FittedColumn('time', { name: 'alive_until' })
   aliveUntil!: Date;
 }

@@ -1,4 +1,4 @@
-import type { MigrationInterface, QueryRunner } from 'typeorm';
+import type { DataSourceOptions, MigrationInterface, QueryRunner } from 'typeorm';
 import { dataSourceOf } from './query-runner.js';
 import {
   checkFeature,
@@ -8,16 +8,9 @@ import {
   statisticsTableName,
   waiterTableName,
 } from './feature.js';
-import {
-  addHistorySql,
-  createTablesSql,
-  dropHistorySql,
-  dropTablesSql,
-  revertTablesSql,
-  updateTablesSql,
-  type IndexNaming,
-  type TableNames,
-} from './schema-sql.js';
+import type { Schema } from '../store/database.js';
+import { databaseOf } from '../store/databases.js';
+import type { TableNames } from '../store/table-names.js';
 
 export interface MigrationOptions {
   /** Default `dblock`. */
@@ -28,6 +21,11 @@ export interface MigrationOptions {
   lockTable?: string;
   /** What the names of the application's tables begin with; default: the `entityPrefix` of the DataSource that runs a migration. */
   entityPrefix?: string;
+}
+
+export interface SchemaSqlOptions extends MigrationOptions {
+  /** For which database, as TypeORM calls it. Default `postgres`. */
+  database?: DataSourceOptions['type'];
 }
 
 function tableNames({
@@ -67,31 +65,20 @@ export const migrationNames = (feature: string): string[] => [
 /**
  * The migrations of a feature, oldest first:
  * `new DataSource({ migrations: [...dbLockMigrations({ feature: 'billing' })] })`.
+ * The later ones bring tables up to date that the first made before them.
  */
 export function dbLockMigrations(options: MigrationOptions = {}): Array<new () => MigrationInterface> {
   const { feature = DEFAULT_FEATURE } = options;
-  const [first, history, update] = migrationNames(checkFeature(feature)) as [string, string, string];
-  return [
-    migration(first, options, { up: createTablesSql, down: dropTablesSql }),
-    // What the first one makes by now, where it was run before that.
-    migration(history, options, { up: addHistorySql, down: dropHistorySql }),
-    migration(update, options, { up: updateTablesSql, down: revertTablesSql }),
-  ];
+  return migrationNames(checkFeature(feature)).map((name, step) => migration(name, step, options));
 }
 
-type Statements = (tables: TableNames, naming: IndexNaming) => string[];
-
-function migration(
-  name: string,
-  options: MigrationOptions,
-  statements: Record<'up' | 'down', Statements>,
-): new () => MigrationInterface {
-  async function run(of: Statements, queryRunner: QueryRunner): Promise<void> {
-    const {
-      options: { entityPrefix },
-      namingStrategy,
-    } = dataSourceOf(queryRunner);
-    for (const statement of of(tableNames({ entityPrefix, ...options }), namingStrategy))
+function migration(name: string, step: number, options: MigrationOptions): new () => MigrationInterface {
+  async function run(direction: keyof Schema['migrations'][number], queryRunner: QueryRunner): Promise<void> {
+    const dataSource = dataSourceOf(queryRunner);
+    const { entityPrefix } = dataSource.options;
+    const statements = databaseOf(dataSource).schema.migrations[step]?.[direction];
+    const tables = tableNames({ entityPrefix, ...options });
+    for (const statement of statements?.(tables, dataSource.namingStrategy) ?? [])
       await queryRunner.query(statement);
   }
 
@@ -99,19 +86,21 @@ function migration(
     readonly name = name;
 
     up(queryRunner: QueryRunner): Promise<void> {
-      return run(statements.up, queryRunner);
+      return run('up', queryRunner);
     }
 
     down(queryRunner: QueryRunner): Promise<void> {
-      return run(statements.down, queryRunner);
+      return run('down', queryRunner);
     }
   }
   return Object.defineProperty(Migration, 'name', { value: name });
 }
 
 /** The same as plain SQL, for a DBA to read and run. Also printed by `npx db-lock-sql`. */
-export function dbLockSchemaSql(options: MigrationOptions = {}): string {
-  return createTablesSql(tableNames(options))
+export function dbLockSchemaSql({ database = 'postgres', ...options }: SchemaSqlOptions = {}): string {
+  const { schema } = databaseOf({ options: { type: database } as DataSourceOptions });
+  return Object.values(schema.create(tableNames(options)))
+    .flat()
     .map((statement) => `${statement};\n`)
     .join('\n');
 }

@@ -3,7 +3,7 @@ import type { ConnectionOptions } from 'node:tls';
 import { z } from 'zod';
 import { DbLockConfigurationError } from '../lease/errors.js';
 import { invalidRequest } from '../lease/requests.js';
-import type { PostgresOptions } from '../store/own-data-source.js';
+import type { PostgresOptions } from '../store/postgres/own-data-source.js';
 
 /** A database that this library connects to by itself, for applications without TypeORM. */
 export interface LockDatabase {

@@ -36,7 +36,7 @@ import {
   checkPeers,
   clientSettings,
   localClient,
-  openSqlStore,
+  openStore,
   recorderOf,
   remoteClient,
   serverOf,
@@ -158,7 +158,7 @@ function storeProvider(setUp: FeatureSetUp): Provider {
   return {
     provide: OPENED_STORE,
     inject: [CHECKED_OPTIONS, getDataSourceToken(dataSource)],
-    useFactory: (options: CheckedOptions, source: DataSource) => openSqlStore(source, setUp, options),
+    useFactory: (options: CheckedOptions, source: DataSource) => openStore(source, setUp, options),
   };
 }
 

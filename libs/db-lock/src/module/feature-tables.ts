@@ -3,8 +3,10 @@ import { DbLockConfigurationError } from '../lease/errors.js';
 import { LockBase } from '../model/lock-base.js';
 import { featureEntities, type FeatureEntities } from '../model/lock.entity.js';
 import { migrationNames } from '../model/migrations.js';
-import { bareName, type TableNames } from '../model/schema-sql.js';
-import { LockTableMissingError, missingColumns, tableColumns, type TableColumn } from './table-columns.js';
+import type { Database, TableColumn } from '../store/database.js';
+import { databaseOf } from '../store/databases.js';
+import type { TableNames } from '../store/table-names.js';
+import { LockTableMissingError, missingColumns } from './table-columns.js';
 import { createMissing } from './table-creation.js';
 
 /**
@@ -29,7 +31,9 @@ export async function featureTables(
     statistics: statistics.tablePath,
   };
   const custom = entities.lock !== featureEntities(feature).lock;
-  Object.values(tables).forEach(checkNameLength);
+  const database = databaseOf(dataSource);
+  await database.check(dataSource);
+  for (const table of Object.values(tables)) checkName(table, database);
   if (createTables) await createMissing(dataSource, { lock, history, statistics, waiter }, tables, custom);
 
   const { entityPrefix, schema } = dataSource.options as { entityPrefix?: string; schema?: string };
@@ -55,15 +59,12 @@ export async function featureTables(
   return tables;
 }
 
-/** PostgreSQL cuts longer names, in bytes, and would not find what it has made. */
-const MAX_TABLE_NAME = 63;
-
-function checkNameLength(table: string): void {
-  const length = Buffer.byteLength(bareName(table));
-  if (length > MAX_TABLE_NAME)
+function checkName(table: string, { schema }: Database): void {
+  const fault = schema.nameFault(table);
+  if (fault !== undefined)
     throw new DbLockConfigurationError(
       'feature',
-      `the table name "${table}" has ${length} bytes, PostgreSQL takes ${MAX_TABLE_NAME}: shorten the feature or the entityPrefix.`,
+      `the table name "${table}" ${fault}: shorten the feature or the entityPrefix.`,
     );
 }
 
@@ -87,7 +88,7 @@ async function checkColumns(
   mending: { mend: string; feature?: string },
 ): Promise<TableColumn[]> {
   const { tablePath: table } = entity;
-  const rows = await tableColumns(dataSource, entity);
+  const rows = await databaseOf(dataSource).schema.columns(dataSource, table);
   if (rows.length === 0) throw new LockTableMissingError(`The table "${table}" does not exist.`, mending);
   const missing = missingColumns(entity, rows);
   if (missing.length > 0)
@@ -97,28 +98,22 @@ async function checkColumns(
 
 /** What the statements rely on, and what only a look into the database can tell. */
 function checkKey(table: string, columns: TableColumn[]): void {
-  const { encoding } = columns[0]!;
-  if (encoding !== 'UTF8')
-    throw new DbLockConfigurationError(
-      'dataSource',
-      `the database's encoding is ${encoding}; locks need UTF8.`,
-    );
-  const name = columns.find(({ column_name }) => column_name === 'lock_name')!;
-  if (!name.is_unique)
+  const lockName = columns.find(({ name }) => name === 'lock_name')!;
+  if (!lockName.isUnique)
     throw new LockTableMissingError(`The table "${table}" has no primary key on lock_name alone.`);
-  if (!name.deterministic)
+  if (lockName.collationFault !== undefined)
     throw new LockTableMissingError(
-      `The column lock_name of "${table}" must compare byte by byte: COLLATE "C".`,
+      `The column lock_name of "${table}" must compare byte by byte: ${lockName.collationFault}.`,
     );
   const ours = new Set(
     getMetadataArgsStorage()
       .filterColumns(LockBase)
       .map(({ options }) => options.name),
   );
-  const required = columns.find(({ column_name, is_required }) => is_required && !ours.has(column_name));
+  const required = columns.find(({ name, isRequired }) => isRequired && !ours.has(name));
   if (required)
     throw new DbLockConfigurationError(
       'entity',
-      `the column ${required.column_name} of "${table}" must be nullable or have a default: no grant fills it.`,
+      `the column ${required.name} of "${table}" must be nullable or have a default: no grant fills it.`,
     );
 }

@@ -11,7 +11,7 @@ import { invalidRequest } from '../lease/requests.js';
 import type { LockBase } from '../model/lock-base.js';
 import { MIN_IDLE, type LockStore } from '../store/lock-store.js';
 import { text, type LockDatabase, type LockDatabaseFactory } from './database-options.js';
-import type { Pooler } from '../store/session-kind.js';
+import type { Pooler } from '../store/database.js';
 
 /** A guard class, or an instance of one. */
 export type Guard = Type<CanActivate> | CanActivate;

@@ -4,7 +4,7 @@ import { DataSource, type DataSourceOptions } from 'typeorm';
 import type { LockStore } from '../store/lock-store.js';
 import type { FeatureSetUp } from './feature-set-up.js';
 import type { CheckedOptions } from './options.js';
-import { openSqlStore } from './parts.js';
+import { openStore } from './parts.js';
 
 /** How often an application tries to reach its database, and the pause between, in milliseconds: as TypeOrmModule does. */
 export const PATIENTLY = { attempts: 10, pause: 3_000 };
@@ -27,7 +27,7 @@ export async function openInDatabase(
   const source = new DataSource({ connectTimeoutMS, ...place, entities } as DataSourceOptions);
   await connect(source, patience);
   try {
-    return await openSqlStore(source, setUp, options);
+    return await openStore(source, setUp, options);
   } finally {
     await source.destroy().catch(() => undefined); // whatever comes of it, the store has connections of its own
   }

@@ -11,7 +11,7 @@ import { checkVersions, MANIFEST } from '../lease/versions.js';
 import { defaultWorkerName } from '../lease/worker.js';
 import { LockServer } from '../server/lock-server.js';
 import type { LockStore } from '../store/lock-store.js';
-import { SqlLockStore } from '../store/sql-lock-store.js';
+import { databaseOf } from '../store/databases.js';
 import type { FeatureSetUp } from './feature-set-up.js';
 import { featureTables } from './feature-tables.js';
 import type { CheckedOptions } from './options.js';
@@ -29,13 +29,13 @@ export function checkPeers({ model }: FeatureSetUp): void {
 }
 
 /** @throws DbLockConfigurationError, LockTableMissingError */
-export async function openSqlStore(
+export async function openStore(
   source: DataSource,
   { feature, entities }: FeatureSetUp,
   { createTables, statementTimeout, clockTolerance, pooler }: CheckedOptions,
 ): Promise<LockStore> {
   const tables = await featureTables(source, feature, entities, createTables);
-  return SqlLockStore.open(source, { tables, statementTimeout, clockTolerance, pooler });
+  return databaseOf(source).open(source, { tables, statementTimeout, clockTolerance, pooler });
 }
 
 /** The store behind a gate, if there is to be one. A gate that can't be opened closes the store, unless that was given as it is. */

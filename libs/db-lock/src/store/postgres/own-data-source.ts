@@ -1,8 +1,8 @@
 import type { EventEmitter } from 'node:events';
 import { DataSource, type DataSourceOptions } from 'typeorm';
 import type { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js';
-import { DbLockConfigurationError } from '../lease/errors.js';
-import type { Purpose } from './postgres.dialect.js';
+import { bareOptions } from '../bare-options.js';
+import type { Purpose } from './sessions.sql.js';
 
 /**
  * The most connections of each purpose. One is kept each, once it was needed; more are there only while statements of
@@ -16,36 +16,11 @@ const ALL_CONNECTIONS = Object.values(CONNECTIONS).reduce((sum, most) => sum + m
 /** What TypeORM has to know of a PostgreSQL. */
 export type PostgresOptions = Extract<DataSourceOptions, { type: 'postgres' }>;
 
-/** @throws DbLockConfigurationError when the database is not PostgreSQL. */
-export function checkType({ options: { type } }: DataSource): void {
-  if (type === 'postgres') return;
-  throw new DbLockConfigurationError(
-    'dataSource',
-    `a DataSource of type "${type}" can't hold locks; PostgreSQL and PGlite (type "postgres") can.`,
-  );
-}
-
-/** How to reach the same database, without what else the application does there. */
-export const bareOptions = <Options extends DataSourceOptions>(options: Options) => ({
-  ...options,
-  entities: [],
-  migrations: [],
-  subscribers: [],
-  synchronize: false,
-  migrationsRun: false,
-  dropSchema: false,
-  installExtensions: false,
-  cache: false,
-  logging: false,
-});
-
 /**
  * A DataSource like the application's, with a few connections of its own: the application's pool may be empty or its
  * connection in a transaction, and a lock must not wait for either.
- * @throws DbLockConfigurationError when the database is not PostgreSQL.
  */
 export async function ownDataSource(dataSource: DataSource, connectTimeout: number): Promise<DataSource> {
-  checkType(dataSource);
   const options = dataSource.options as PostgresOptions;
   const own = new DataSource({
     ...bareOptions(options),

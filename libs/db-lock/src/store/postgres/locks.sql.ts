@@ -1,4 +1,5 @@
-import { quoteTable, type TableNames } from '../model/schema-sql.js';
+import type { TableNames } from '../table-names.js';
+import { quoteTable } from './tables.sql.js';
 import {
   ALIVE_TIME,
   aliveWaiters as aliveWaitersIn,
@@ -13,36 +14,15 @@ import {
   rowOf as rowOfIn,
   timeColumn,
   tokenAt,
-  type Statement,
-} from './postgres.fragments.js';
+} from './fragments.sql.js';
 import { channelOf } from './notifications.js';
-import { TURN } from './wait-queue.js';
-
-/** What a connection is for. Each purpose has its own connection, with its own settings. */
-export type Purpose =
-  /** Grants and renewals: commit durably before they answer. */
-  | 'acquire'
-  /** Releases: losing one in a crash only means that the lease runs to its end. */
-  | 'release'
-  /** Lining waiters up and waking them: losing that in a crash costs them some time. */
-  | 'queue'
-  /** Acts of operators, and signs of life: they must not wait for those who read. */
-  | 'act'
-  /** Reading, recording, clean-up. */
-  | 'desk';
-
-export interface SessionTimeouts {
-  /** Milliseconds after which the server gives a statement up. */
-  statement: number;
-  /** Milliseconds that a statement waits for a row lock. */
-  rowLock: number;
-}
+import { TURN } from '../wait-queue.js';
 
 /** How full the database's queue of notifications may be, from 0 to 1, for a release to add to it. From 0.5 on PostgreSQL warns. */
 const QUEUE_LIMIT = 0.25;
 
 /** Every statement of a store, each written once. */
-export type LockStatements = ReturnType<typeof postgresStatements>;
+export type LockStatements = ReturnType<typeof lockStatements>;
 
 /**
  * PostgreSQL 14 and later, and PGlite. What all statements keep to:
@@ -52,7 +32,7 @@ export type LockStatements = ReturnType<typeof postgresStatements>;
  *   lie in the past.
  * @param clockTolerance for how many milliseconds a lease that was not released keeps others out after its end
  */
-export function postgresStatements(tables: TableNames, clockTolerance: number) {
+export function lockStatements(tables: TableNames, clockTolerance: number) {
   const channel = channelOf(tables);
   const locks = quoteTable(tables.lock);
   const waiters = quoteTable(tables.waiter);
@@ -773,89 +753,4 @@ RETURNING 1 AS removed`,
 
     ping: { name: 'db_lock_ping', text: 'SELECT 1 AS pong' },
   } as const;
-}
-
-/** The process that serves the session, as the server itself knows it. */
-export const BACKEND_PID: Statement = {
-  name: 'db_lock_backend_pid',
-  text: 'SELECT pg_backend_pid() AS pid',
-};
-
-/** $1 the table. Waits until nobody else is creating it; held until the transaction ends. */
-export const CREATION_TURN: Statement = {
-  name: 'db_lock_creation_turn',
-  text: `SELECT pg_advisory_xact_lock(hashtextextended('nestjs-db-lock ' || $1, 0))`,
-};
-
-/** $1 milliseconds that a statement waits for a table that somebody else uses, until the transaction ends. */
-export const CREATION_PATIENCE: Statement = {
-  name: 'db_lock_creation_patience',
-  text: `SELECT set_config('lock_timeout', $1, true)`,
-};
-
-/** What a start-up must know: $1 the table, quoted. One row a column, none when there is no such table. */
-export const TABLE_COLUMNS: Statement = {
-  name: 'db_lock_table_columns',
-  text: `
-SELECT
-  attribute.attname AS column_name,
-  coalesce(collation_.collisdeterministic, true) AS deterministic,
-  EXISTS (
-    SELECT FROM pg_index
-    WHERE indrelid = attribute.attrelid AND indisunique AND indpred IS NULL
-      AND indnkeyatts = 1 AND indkey[0] = attribute.attnum
-  ) AS is_unique,
-  attribute.attnotnull AND NOT attribute.atthasdef AND attribute.attidentity = '' AS is_required,
-  current_setting('server_encoding') AS encoding
-FROM pg_attribute AS attribute
-LEFT JOIN pg_collation AS collation_ ON collation_.oid = attribute.attcollation
-WHERE attribute.attrelid = to_regclass($1) AND attribute.attnum > 0 AND NOT attribute.attisdropped`,
-};
-
-/** Prepares a connection of its own, which another purpose may have had before. */
-export function sessionSettings(purpose: Purpose, timeouts: SessionTimeouts): string {
-  return `RESET ALL; ${applied(settingsOf(purpose, timeouts), { forTransaction: false })}`;
-}
-
-/**
- * Begins the transaction of one statement, where a pooler gives each transaction another session: with settings that end with it.
- * Should this process stop in its midst, the server does not keep the rows locked for longer than a statement may take.
- */
-export function transactionStart(purpose: Purpose, timeouts: SessionTimeouts): string {
-  const settings = {
-    ...settingsOf(purpose, timeouts),
-    idle_in_transaction_session_timeout: `'${timeouts.statement}'`,
-  };
-  return `BEGIN ISOLATION LEVEL READ COMMITTED; ${applied(settings, { forTransaction: true })}`;
-}
-
-function applied(settings: Record<string, string>, { forTransaction }: { forTransaction: boolean }): string {
-  const calls = Object.entries(settings).map(
-    ([name, value]) => `set_config('${name}', ${value}, ${forTransaction})`,
-  );
-  return `SELECT ${calls.join(', ')}`;
-}
-
-/**
- * Plans are pinned to nested loops by primary key: a plan made while the table was empty, or for a batch of another size,
- * would scan the table. What is read for operators depends on what they ask for: a plan for all would scan it, too.
- */
-function settingsOf(purpose: Purpose, timeouts: SessionTimeouts): Record<string, string> {
-  const settings: Record<string, string> = {
-    default_transaction_isolation: `'read committed'`,
-    statement_timeout: `'${timeouts.statement}'`,
-    lock_timeout: `'${timeouts.rowLock}'`,
-    jit: `'off'`,
-  };
-  if (purpose === 'acquire' || purpose === 'release') {
-    settings['plan_cache_mode'] = `'force_generic_plan'`;
-    for (const detour of ['enable_seqscan', 'enable_hashjoin', 'enable_mergejoin', 'enable_bitmapscan'])
-      settings[detour] = `'off'`;
-  }
-  if (purpose === 'desk') settings['plan_cache_mode'] = `'force_custom_plan'`;
-  settings['synchronous_commit'] =
-    purpose === 'release' || purpose === 'queue'
-      ? `'off'`
-      : `CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END`;
-  return settings;
 }

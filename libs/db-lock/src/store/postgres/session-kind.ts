@@ -1,7 +1,8 @@
 import type { DataSource } from 'typeorm';
 import type { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js';
 import { sharesOneSession } from './own-data-source.js';
-import { BACKEND_PID } from './postgres.dialect.js';
+import type { Pooler } from '../database.js';
+import { BACKEND_PID } from './sessions.sql.js';
 
 /**
  * What a connection is connected to:
@@ -11,9 +12,6 @@ import { BACKEND_PID } from './postgres.dialect.js';
  * - `shared`: the one session that there is (PGlite), leased for a statement only, whose settings are not ours to change.
  */
 export type SessionKind = 'own' | 'pooled' | 'shared';
-
-/** What stands between us and the database: a pooler that gives each transaction another session, or none such. */
-export type Pooler = 'transaction' | 'none';
 
 /** What we use of a node-pg client. */
 interface Client {

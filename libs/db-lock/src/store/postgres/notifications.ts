@@ -1,9 +1,9 @@
 import { createHash, randomUUID } from 'node:crypto';
 import type { DataSource } from 'typeorm';
 import type { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js';
-import type { TableNames } from '../model/schema-sql.js';
+import type { TableNames } from '../table-names.js';
 import type { SessionKind } from './session-kind.js';
-import type { WakeUpMode } from './wait-queue.js';
+import type { WakeUpMode } from '../wait-queue.js';
 
 /** What we use of a node-pg client. */
 interface Client {

@@ -1,8 +1,9 @@
-import { answerEach } from './batch.js';
+import { answerEach, type BatchOptions } from '../batch.js';
 import type { Lanes } from './lanes.js';
 import type { Notifications } from './notifications.js';
-import type { LockStatements, Purpose } from './postgres.dialect.js';
-import { toLease, toNext, toTime, type LockRow } from './rows.js';
+import type { LockStatements } from './locks.sql.js';
+import type { Purpose } from './sessions.sql.js';
+import { toLease, toNext, toTime, type LockRow } from '../rows.js';
 import { passValues } from './values.js';
 import type {
   PassAnswer,
@@ -12,7 +13,7 @@ import type {
   WaitQueue,
   WakeUp,
   WakeUpListener,
-} from './wait-queue.js';
+} from '../wait-queue.js';
 
 interface PlaceRow {
   lock_name: string;
@@ -21,14 +22,14 @@ interface PlaceRow {
 }
 
 /** Queues in a table beside the locks', and wake-ups by LISTEN and NOTIFY. */
-export class SqlWaitQueue implements WaitQueue {
+export class PostgresWaitQueue implements WaitQueue {
   /** The one that listens: it needs no notifications of its own acts. Empty while nobody has waited there. */
   server = '';
 
   constructor(
     private readonly sql: LockStatements,
     private readonly lanes: Record<Purpose, Lanes>,
-    private readonly patience: number,
+    private readonly batches: BatchOptions,
     private readonly notifications: Notifications,
   ) {}
 
@@ -62,7 +63,7 @@ export class SqlWaitQueue implements WaitQueue {
   }
 
   pass(server: string, requests: readonly PassRequest[]): Promise<PassAnswer[]> {
-    return answerEach(requests, this.patience, async (batch) => {
+    return answerEach(requests, this.batches, async (batch) => {
       const rows = await this.lanes.acquire.run<LockRow & { passes: boolean; next: string | null }>(
         this.sql.pass,
         passValues(server, batch),

@@ -1,5 +1,5 @@
-import { NOBODYS_GRANT } from '../lease/requests.js';
-import { ALIVE } from './wait-queue.js';
+import { NOBODYS_GRANT } from '../../lease/requests.js';
+import { ALIVE } from '../wait-queue.js';
 
 /** A statement with the name under which a connection keeps it prepared. */
 export interface Statement {

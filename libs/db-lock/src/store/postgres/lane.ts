@@ -1,8 +1,9 @@
 import type { DataSource } from 'typeorm';
 import type { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js';
-import { monotonicNow } from '../lease/clock.js';
-import { sessionSettings, transactionStart, type Purpose, type SessionTimeouts } from './postgres.dialect.js';
-import type { Statement } from './postgres.fragments.js';
+import { monotonicNow } from '../../lease/clock.js';
+import { isRefusal } from './errors.js';
+import { sessionSettings, transactionStart, type Purpose, type SessionTimeouts } from './sessions.sql.js';
+import type { Statement } from './fragments.sql.js';
 import type { SessionKind } from './session-kind.js';
 
 interface Result<Row> {
@@ -202,20 +203,8 @@ function watch(connection: Connection): void {
  */
 export class UnconfirmedCommitError extends Error {}
 
-/** The server itself answered, and the connection is usable: the statement had no effect. */
-export function isRefusal(error: unknown): boolean {
-  const code = sqlState(error);
-  return code !== undefined && !/^(08|57P|53|25006|XX)/.test(code);
-}
-
 /** PostgreSQL repeats the row that a constraint refuses, and with it the key to a lease, which no log may show. */
 function withoutRow(error: unknown): unknown {
   if (error instanceof Error && 'detail' in error) error.detail = undefined;
   return error;
-}
-
-/** The five characters by which SQL names an error; undefined for errors that don't come from the server. */
-export function sqlState(error: unknown): string | undefined {
-  const { code, severity } = (error ?? {}) as { code?: unknown; severity?: unknown };
-  return typeof code === 'string' && typeof severity === 'string' ? code : undefined;
 }

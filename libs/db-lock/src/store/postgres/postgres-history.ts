@@ -10,11 +10,11 @@ import {
   type Statistics,
   type Tally,
   type Waiting,
-} from './history-store.js';
-import { TRIM_CHUNK, type HistoryStatements } from './postgres.history.js';
-import { toHistory, toLock, toTime, type HistoryRow, type LookRow } from './rows.js';
-import type { SqlReader } from './sql-reader.js';
-import { broughtUpToDate } from './waiting-counts.js';
+} from '../history-store.js';
+import { TRIM_CHUNK, type HistoryStatements } from './history.sql.js';
+import { toHistory, toLock, toTime, type HistoryRow, type LookRow } from '../rows.js';
+import type { Reader } from './reader.js';
+import { broughtUpToDate } from '../waiting-counts.js';
 
 /** How many of the most contended names are told. */
 const MOST_CONTENDED = 10;
@@ -30,10 +30,10 @@ type ChangeRow = Omit<LookRow, 'state'> & {
 };
 
 /** The history in tables beside the locks'. */
-export class SqlHistory implements HistoryStore {
+export class PostgresHistory implements HistoryStore {
   constructor(
     private readonly sql: HistoryStatements,
-    private readonly reader: SqlReader,
+    private readonly reader: Reader,
   ) {}
 
   async of(lockName: string, { limit, before }: HistoryQuery): Promise<HistoryRecord[]> {

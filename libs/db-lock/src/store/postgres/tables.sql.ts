@@ -1,12 +1,7 @@
-import { DefaultNamingStrategy, type NamingStrategyInterface } from 'typeorm';
-
-/** The tables of one feature, as they are written in SQL (with their schema, when they have one). */
-export interface TableNames {
-  lock: string;
-  history: string;
-  waiter: string;
-  statistics: string;
-}
+import { DefaultNamingStrategy } from 'typeorm';
+import type { IndexNaming } from '../database.js';
+import { bareName, type TableNames } from '../table-names.js';
+import type { Statement } from './fragments.sql.js';
 
 /** `billing.locks` → `"billing"."locks"`. */
 export function quoteTable(path: string): string {
@@ -17,27 +12,18 @@ const quoteName = (name: string) => `"${name.replaceAll('"', '""')}"`;
 
 const quoteText = (text: string) => `'${text.replaceAll("'", "''")}'`;
 
-/** `billing.locks` → `locks`. */
-export function bareName(path: string): string {
-  return path.slice(path.lastIndexOf('.') + 1);
-}
-
 /** `billing.locks` → `billing.`; empty for a table without a schema. */
 const schemaOf = (path: string) => path.slice(0, -bareName(path).length);
 
-/** How an index is named, which no decorator may say: its name is made of its table's, and that has a prefix in some applications. */
-export type IndexNaming = Pick<NamingStrategyInterface, 'indexName'>;
-
-/** The statements that create a feature's tables. */
-export const createTablesSql = (tables: TableNames, naming?: IndexNaming): string[] =>
-  Object.values(tableSql(tables, naming)).flat();
-
 /**
- * The statements that create each of them.
+ * The statements that create each of a feature's tables.
  * fillfactor 50 and no index on anything that changes: every update of a lock stays on its page (HOT).
  * Waiters are UNLOGGED: who waits while the database crashes lines up again, so their rows need not survive it.
  */
-export function tableSql(tables: TableNames, naming?: IndexNaming): Record<keyof TableNames, string[]> {
+export function createTablesSql(
+  tables: TableNames,
+  naming?: IndexNaming,
+): Record<keyof TableNames, string[]> {
   const ifMissing = 'IF NOT EXISTS';
   return {
     lock: [
@@ -170,7 +156,7 @@ export function dropHistorySql(tables: TableNames, naming?: IndexNaming): string
  * The statements that make histograms of what were arrays: other databases have none, and TypeORM reads the type of each array column
  * by a query beside others, which node-pg is going to refuse.
  */
-const histogramsSql = ({ statistics }: TableNames): string[] => [
+export const histogramsSql = ({ statistics }: TableNames): string[] => [
   `ALTER TABLE ${quoteTable(statistics)}
   ADD COLUMN IF NOT EXISTS "hold_times" jsonb,
   ADD COLUMN IF NOT EXISTS "wait_times" jsonb`,
@@ -205,15 +191,6 @@ SET "hold" = translate("hold_times"::text, '[]', '{}')::bigint array, "wait" = t
   DROP COLUMN "wait_times"`,
 ];
 
-/** The statements that bring an older table up to date, where a table was ever changed. */
-export const renovationSql = (
-  tables: TableNames,
-  naming?: IndexNaming,
-): Partial<Record<keyof TableNames, string[]>> => ({
-  history: addHistorySql(tables, naming),
-  statistics: histogramsSql(tables),
-});
-
 /** Leaves room on each page for new versions of its rows, in a table that others have created. */
 export const pageRoomSql = (tables: TableNames): string =>
   `ALTER TABLE ${quoteTable(tables.lock)} SET (fillfactor = 50)`;
@@ -225,3 +202,39 @@ export function dropTablesSql(tables: TableNames): string[] {
     `DROP TABLE IF EXISTS ${quoteTable(tables.statistics)}`,
   ];
 }
+
+/** $1 the table. Waits until nobody else is creating it; held until the transaction ends. */
+export const CREATION_TURN: Statement = {
+  name: 'db_lock_creation_turn',
+  text: `SELECT pg_advisory_xact_lock(hashtextextended('nestjs-db-lock ' || $1, 0))`,
+};
+
+/** $1 milliseconds that a statement waits for a table that somebody else uses, until the transaction ends. */
+export const CREATION_PATIENCE: Statement = {
+  name: 'db_lock_creation_patience',
+  text: `SELECT set_config('lock_timeout', $1, true)`,
+};
+
+/** What a start-up must know: $1 the table, quoted. One row a column, none when there is no such table. */
+export const TABLE_COLUMNS: Statement = {
+  name: 'db_lock_table_columns',
+  text: `
+SELECT
+  attribute.attname AS name,
+  coalesce(collation_.collisdeterministic, true) AS deterministic,
+  EXISTS (
+    SELECT FROM pg_index
+    WHERE indrelid = attribute.attrelid AND indisunique AND indpred IS NULL
+      AND indnkeyatts = 1 AND indkey[0] = attribute.attnum
+  ) AS is_unique,
+  attribute.attnotnull AND NOT attribute.atthasdef AND attribute.attidentity = '' AS is_required
+FROM pg_attribute AS attribute
+LEFT JOIN pg_collation AS collation_ ON collation_.oid = attribute.attcollation
+WHERE attribute.attrelid = to_regclass($1) AND attribute.attnum > 0 AND NOT attribute.attisdropped`,
+};
+
+/** How the database writes text. */
+export const ENCODING: Statement = {
+  name: 'db_lock_encoding',
+  text: `SELECT current_setting('server_encoding') AS encoding`,
+};

@@ -1,4 +1,5 @@
-import { answerEach, errorAnswer, repeatConflicts } from './batch.js';
+import { answerEach, errorAnswer, repeatConflicts, type BatchOptions } from '../batch.js';
+import { FAULTS } from './errors.js';
 import type {
   EditAnswer,
   EditRequest,
@@ -12,11 +13,11 @@ import type {
   LockGroup,
   LockPage,
   StateCounts,
-} from './lock-desk.js';
-import { MIN_IDLE, type ExpiredLease, type LockRecord, type LockState } from './lock-store.js';
-import type { DeskStatements } from './postgres.desk.js';
-import type { SqlReader } from './sql-reader.js';
-import { toLease, toLock, toNext, type LockRow, type LookRow } from './rows.js';
+} from '../lock-desk.js';
+import { MIN_IDLE, type ExpiredLease, type LockRecord, type LockState } from '../lock-store.js';
+import type { DeskStatements } from './desk.sql.js';
+import type { Reader } from './reader.js';
+import { toLease, toLock, toNext, type LockRow, type LookRow } from '../rows.js';
 import { filterValues } from './values.js';
 
 /** A lease that an operator has ended or changed, and who waits for its lock. */
@@ -26,17 +27,17 @@ type ChangedRow = LockRow & { next: string | null };
 type HeldRow = LockRow & { expired_worker_name: string | null; expired_token: string | null };
 
 /** Operators' acts and views as SQL. */
-export class SqlDesk implements LockDesk {
+export class PostgresDesk implements LockDesk {
   constructor(
     private readonly sql: DeskStatements,
-    private readonly reader: SqlReader,
+    private readonly reader: Reader,
     /** Likewise, for acts: they don't wait for those who read. */
-    private readonly actor: SqlReader,
-    private readonly patience: number,
+    private readonly actor: Reader,
+    private readonly batches: BatchOptions,
   ) {}
 
   forceRelease(requests: readonly ForceReleaseRequest[]): Promise<ForceReleaseAnswer[]> {
-    return answerEach(requests, this.patience, async (batch) => {
+    return answerEach(requests, this.batches, async (batch) => {
       const rows = await this.actor.run<ChangedRow & { forced: boolean }>(this.sql.forceRelease, [
         batch.map(({ lockName }) => lockName),
         batch.map(({ actor }) => actor),
@@ -58,7 +59,7 @@ export class SqlDesk implements LockDesk {
     const { lockName, workerName, grantId, ttl, metadata, actor, reason } = request;
     const values = [lockName, workerName, grantId, ttl, metadata && JSON.stringify(metadata), actor, reason];
     try {
-      const [row] = await repeatConflicts(() => this.actor.run<HeldRow>(this.sql.hold, values));
+      const [row] = await repeatConflicts(FAULTS, () => this.actor.run<HeldRow>(this.sql.hold, values));
       return row ? { outcome: 'held', lease: toLease(row), expired: expiredIn(row) } : { outcome: 'busy' };
     } catch (error) {
       return errorAnswer(error);
@@ -76,7 +77,7 @@ export class SqlDesk implements LockDesk {
       reason,
     ];
     try {
-      const [row] = await repeatConflicts(() => this.actor.run<ChangedRow>(this.sql.edit, values));
+      const [row] = await repeatConflicts(FAULTS, () => this.actor.run<ChangedRow>(this.sql.edit, values));
       return row ? { outcome: 'edited', lease: toLease(row), next: toNext(row) } : { outcome: 'changed' };
     } catch (error) {
       return errorAnswer(error);

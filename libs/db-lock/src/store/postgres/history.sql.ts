@@ -1,6 +1,7 @@
-import { quoteTable, type TableNames } from '../model/schema-sql.js';
-import { COUNTED } from './history-store.js';
-import { lookColumns, MILLISECOND, timeColumn, waiterCounts, type Statement } from './postgres.fragments.js';
+import type { TableNames } from '../table-names.js';
+import { quoteTable } from './tables.sql.js';
+import { COUNTED } from '../history-store.js';
+import { lookColumns, MILLISECOND, timeColumn, waiterCounts, type Statement } from './fragments.sql.js';
 
 /** How many rows one statement trims: some milliseconds of work. */
 export const TRIM_CHUNK = 5_000;

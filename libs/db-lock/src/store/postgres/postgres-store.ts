@@ -1,14 +1,15 @@
 import { Logger } from '@nestjs/common';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { DataSource } from 'typeorm';
 import {
   NOBODYS_GRANT,
   type AcquireRequest,
   type ReleaseRequest,
   type RenewRequest,
-} from '../lease/requests.js';
-import type { TableNames } from '../model/schema-sql.js';
-import { answerEach, errorAnswer, repeatConflicts, repeatRaces } from './batch.js';
-import { isRefusal, sqlState } from './lane.js';
+} from '../../lease/requests.js';
+import type { StoreOptions } from '../database.js';
+import { answerEach, errorAnswer, repeatConflicts, type BatchOptions } from '../batch.js';
+import { FAULTS, isRefusal, isTakenMeanwhile, ROW_LOCKED, sqlState } from './errors.js';
 import { Lanes } from './lanes.js';
 import type {
   AcquireAnswer,
@@ -20,34 +21,29 @@ import type {
   LockStore,
   ReleaseAnswer,
   RenewAnswer,
-} from './lock-store.js';
+} from '../lock-store.js';
 import { Notifications } from './notifications.js';
 import { CONNECTIONS, ownDataSource } from './own-data-source.js';
-import { deskStatements, type DeskStatements } from './postgres.desk.js';
-import { postgresStatements, type LockStatements, type Purpose } from './postgres.dialect.js';
-import { historyStatements } from './postgres.history.js';
+import { deskStatements, type DeskStatements } from './desk.sql.js';
+import { lockStatements, type LockStatements } from './locks.sql.js';
+import type { Purpose } from './sessions.sql.js';
+import { historyStatements } from './history.sql.js';
+import { timeLeft, toGrant, toInspectedLock, toLease, toTime, type LockRow, type LookRow } from '../rows.js';
 import {
-  timeLeft,
   toEnded,
-  toGrant,
-  toInspectedLock,
-  toLease,
   toRenewed,
   toTaken,
-  toTime,
   type EndedAnswer,
   type EndedRow,
-  type LockRow,
-  type LookRow,
   type RenewedRow,
   type TakenRow,
 } from './rows.js';
-import { sessionKindOf, type Pooler, type SessionKind } from './session-kind.js';
-import { Shortcut } from './shortcut.js';
-import { SqlDesk } from './sql-desk.js';
-import { SqlHistory } from './sql-history.js';
-import { SqlReader } from './sql-reader.js';
-import { SqlWaitQueue } from './sql-wait-queue.js';
+import { sessionKindOf, type SessionKind } from './session-kind.js';
+import { Shortcut } from '../shortcut.js';
+import { PostgresDesk } from './postgres-desk.js';
+import { PostgresHistory } from './postgres-history.js';
+import { Reader } from './reader.js';
+import { PostgresWaitQueue } from './postgres-wait-queue.js';
 import {
   acquireValues,
   areAlike,
@@ -65,30 +61,20 @@ import {
   type ReleaseByGrant,
 } from './values.js';
 
-export interface SqlLockStoreOptions {
-  tables: TableNames;
-  /** Milliseconds after which the database gives a statement up. */
-  statementTimeout: number;
-  /** For how many milliseconds a lease that was not released keeps others out after its end; default 0. */
-  clockTolerance?: number;
-  /** Whether a pooler gives each transaction another session; found out where it isn't told. */
-  pooler?: Pooler;
-}
-
 /** Milliseconds that a statement waits for a row that somebody else has locked; ours hold one for less than one. */
 const ROW_LOCK_TIMEOUT = 1000;
 
 /** How often an acquire asks that lost a race for a lock which had looked free. */
 const RACE_TRIES = 5;
 
+/** How often an acquire of a set asks that loses races, and the longest pause before it asks again, in milliseconds. */
+const RACE = { tries: 50, pause: 10 };
+
 /** A database without notifications, or a role that may not use them: no such function, not allowed, not supported. */
 const CANNOT_NOTIFY = new Set(['42883', '42501', '0A000']);
 
 /** The database has no room for another notification. */
 const QUEUE_IS_FULL = '54000';
-
-/** A lock was waited for in vain: that of a row, or of the order of all notifications. */
-const LOCKED = '55P03';
 
 /**
  * Whether a release was perhaps refused for its notifications: they wait for those of all other transactions of the database's cluster.
@@ -97,35 +83,35 @@ const LOCKED = '55P03';
 function mayBlameNotifications(batch: readonly unknown[], error: unknown): boolean {
   if (!isRefusal(error)) return false;
   const state = sqlState(error)!;
-  return CANNOT_NOTIFY.has(state) || state === QUEUE_IS_FULL || (state === LOCKED && batch.length === 1);
+  return CANNOT_NOTIFY.has(state) || state === QUEUE_IS_FULL || (state === ROW_LOCKED && batch.length === 1);
 }
 
 /** Locks in a table of a TypeORM DataSource, over connections of the store's own. */
-export class SqlLockStore implements LockStore {
+export class PostgresStore implements LockStore {
   readonly #lanes: Record<Purpose, Lanes>;
   readonly #sql: LockStatements;
   readonly #deskSql: DeskStatements;
-  readonly #reader: SqlReader;
-  readonly #actor: SqlReader;
-  readonly #patience: number;
+  readonly #reader: Reader;
+  readonly #actor: Reader;
+  readonly #batches: BatchOptions;
   readonly clockTolerance: number;
   readonly #logger = new Logger('DbLock');
   readonly #shortcut = new Shortcut();
   /** Whether releases notify the servers of those who are next. */
   #notifies = true;
-  readonly queue: SqlWaitQueue;
-  readonly desk: SqlDesk;
-  readonly history: SqlHistory;
+  readonly queue: PostgresWaitQueue;
+  readonly desk: PostgresDesk;
+  readonly history: PostgresHistory;
 
   private constructor(
     private readonly connections: DataSource,
-    { tables, statementTimeout, clockTolerance = 0 }: SqlLockStoreOptions,
+    { tables, statementTimeout, clockTolerance = 0 }: StoreOptions,
     sessions: SessionKind,
   ) {
-    this.#sql = postgresStatements(tables, clockTolerance);
+    this.#sql = lockStatements(tables, clockTolerance);
     this.#deskSql = deskStatements(tables, clockTolerance);
     this.clockTolerance = clockTolerance;
-    this.#patience = statementTimeout;
+    this.#batches = { faults: FAULTS, patience: statementTimeout };
     const lanes = (purpose: Purpose) =>
       new Lanes(
         connections,
@@ -145,23 +131,23 @@ export class SqlLockStore implements LockStore {
       act: lanes('act'),
       desk: lanes('desk'),
     };
-    this.#reader = new SqlReader(this.#lanes.desk, this.#sql);
-    this.#actor = new SqlReader(this.#lanes.act, this.#sql);
-    this.desk = new SqlDesk(this.#deskSql, this.#reader, this.#actor, statementTimeout);
-    this.history = new SqlHistory(historyStatements(tables), this.#reader);
-    this.queue = new SqlWaitQueue(
+    this.#reader = new Reader(this.#lanes.desk, this.#sql);
+    this.#actor = new Reader(this.#lanes.act, this.#sql);
+    this.desk = new PostgresDesk(this.#deskSql, this.#reader, this.#actor, this.#batches);
+    this.history = new PostgresHistory(historyStatements(tables), this.#reader);
+    this.queue = new PostgresWaitQueue(
       this.#sql,
       this.#lanes,
-      statementTimeout,
+      this.#batches,
       new Notifications(connections, tables, sessions),
     );
   }
 
   /** A store that connects as the application's DataSource does, and leaves that one alone. */
-  static async open(dataSource: DataSource, options: SqlLockStoreOptions): Promise<SqlLockStore> {
+  static async open(dataSource: DataSource, options: StoreOptions): Promise<PostgresStore> {
     const connections = await ownDataSource(dataSource, options.statementTimeout);
     try {
-      return new SqlLockStore(connections, options, await sessionKindOf(connections, options.pooler));
+      return new PostgresStore(connections, options, await sessionKindOf(connections, options.pooler));
     } catch (error) {
       await connections.destroy();
       throw error;
@@ -179,7 +165,7 @@ export class SqlLockStore implements LockStore {
   /** The shortcut, where it is worth trying: answers those who get a lock that was released. */
   async #acquireReleased(requests: readonly AcquireRequest[]): Promise<Array<AcquireAnswer | undefined>> {
     if (requests.some(isQueued) || !this.#shortcut.isWorthTrying()) return [];
-    const answers = await answerEach(requests, this.#patience, async (batch) => {
+    const answers = await answerEach(requests, this.#batches, async (batch) => {
       const [row] = await (areAlike(batch)
         ? this.#lanes.acquire.run<TakenRow>(this.#sql.acquireReleased, likeAcquireValues(batch))
         : this.#lanes.acquire.run<TakenRow>(this.#sql.acquireReleasedMixed, acquireValues(batch)));
@@ -192,7 +178,7 @@ export class SqlLockStore implements LockStore {
   }
 
   #decide(requests: readonly AcquireRequest[]): Promise<AcquireAnswer[]> {
-    return answerEach(requests, this.#patience, async (batch) => {
+    return answerEach(requests, this.#batches, async (batch) => {
       const seen = await this.#seen(batch);
       return batch.map((request) => acquireAnswer(request, seen.get(request.lockName), this.clockTolerance));
     });
@@ -215,7 +201,7 @@ export class SqlLockStore implements LockStore {
   async acquireSet(requests: readonly AcquireRequest[]): Promise<AcquireSetAnswer> {
     try {
       const rows = await repeatRaces(() =>
-        repeatConflicts(() =>
+        repeatConflicts(FAULTS, () =>
           this.#lanes.acquire.run<SeenRow>(this.#sql.acquireSet, queuedAcquireValues(requests)),
         ),
       );
@@ -236,7 +222,7 @@ export class SqlLockStore implements LockStore {
   }
 
   renew(requests: readonly RenewRequest[]): Promise<RenewAnswer[]> {
-    return answerEach(requests, this.#patience, async (batch) => {
+    return answerEach(requests, this.#batches, async (batch) => {
       if (areHeldAlike(batch)) {
         const [row] = await this.#lanes.acquire.run<RenewedRow>(this.#sql.renewHeld, renewHeldValues(batch));
         return toRenewed(row!, batch);
@@ -283,7 +269,7 @@ export class SqlLockStore implements LockStore {
       return toEnded(row!, batch, server);
     };
     let failed = false;
-    return answerEach(requests, this.#patience, async (batch) => {
+    return answerEach(requests, this.#batches, async (batch) => {
       if (failed || !this.#notifies) return end(batch, this.#sql.silent);
       try {
         return await end(batch, this.#sql);
@@ -323,6 +309,18 @@ export class SqlLockStore implements LockStore {
     await this.queue.close();
     await Promise.all(Object.values(this.#lanes).map((lane) => lane.close()));
     await this.connections.destroy();
+  }
+}
+
+/** Repeats an acquire of several locks that has lost a race for one of them: the next one sees who has it. */
+async function repeatRaces<Result>(run: () => Promise<Result>): Promise<Result> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await run();
+    } catch (error) {
+      if (tries === RACE.tries || !isTakenMeanwhile(error)) throw error;
+    }
+    await sleep(Math.random() * RACE.pause);
   }
 }
 

@@ -1,6 +1,6 @@
 import type { DataSource } from 'typeorm';
 import { Lane, type LaneOptions } from './lane.js';
-import type { Statement } from './postgres.fragments.js';
+import type { Statement } from './fragments.sql.js';
 
 /** Lanes of one purpose: as many as statements are under way, up to a bound; those beyond it stand in line. */
 export class Lanes {

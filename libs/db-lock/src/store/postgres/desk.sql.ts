@@ -1,6 +1,7 @@
-import { quoteTable, type TableNames } from '../model/schema-sql.js';
-import type { SortField } from './lock-desk.js';
-import { MAX_QUEUE_SHOWN } from './lock-store.js';
+import type { TableNames } from '../table-names.js';
+import { quoteTable } from './tables.sql.js';
+import type { SortField } from '../lock-desk.js';
+import { MAX_QUEUE_SHOWN } from '../lock-store.js';
 import {
   aliveWaiters,
   freeTime,
@@ -15,7 +16,7 @@ import {
   tokenAt,
   waiterCounts,
   type Statement,
-} from './postgres.fragments.js';
+} from './fragments.sql.js';
 
 const SORT_COLUMNS: Record<SortField, string> = {
   lockName: 'lock.lock_name',

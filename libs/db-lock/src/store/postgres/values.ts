@@ -1,7 +1,7 @@
-import type { AcquireRequest, HeldLease, ReleaseRequest, RenewRequest } from '../lease/requests.js';
+import type { AcquireRequest, HeldLease, ReleaseRequest, RenewRequest } from '../../lease/requests.js';
 import { numberArray, textArray } from './array-literal.js';
-import type { LockFilter } from './lock-desk.js';
-import type { PassRequest } from './wait-queue.js';
+import type { LockFilter } from '../lock-desk.js';
+import type { PassRequest } from '../wait-queue.js';
 
 /** A release that names one lease. */
 export type ReleaseByGrant = Extract<ReleaseRequest, { grantId: string }>;

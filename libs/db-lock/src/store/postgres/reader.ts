@@ -1,14 +1,15 @@
-import { repeatConflicts, unavailable } from './batch.js';
+import { repeatConflicts, unavailable } from '../batch.js';
+import { FAULTS } from './errors.js';
 import type { Lanes } from './lanes.js';
-import type { LockStatements } from './postgres.dialect.js';
-import type { Statement } from './postgres.fragments.js';
-import { toTime } from './rows.js';
+import type { LockStatements } from './locks.sql.js';
+import type { Statement } from './fragments.sql.js';
+import { toTime } from '../rows.js';
 
 /** Pages of the table that one statement goes through: a few thousand rows, a few milliseconds. */
 const CHUNK = 128;
 
 /** The connections of those who look at locks from outside: never in the way of those who take them. */
-export class SqlReader {
+export class Reader {
   constructor(
     private readonly lanes: Lanes,
     private readonly sql: Pick<LockStatements, 'clock' | 'pages'>,
@@ -22,7 +23,7 @@ export class SqlReader {
   /** Rejects with `StoreUnavailableError`. */
   async ask<Row>(statement: Statement, values: readonly unknown[]): Promise<Row[]> {
     try {
-      return await repeatConflicts(() => this.run<Row>(statement, values));
+      return await repeatConflicts(FAULTS, () => this.run<Row>(statement, values));
     } catch (error) {
       throw unavailable(error);
     }
