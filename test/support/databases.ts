@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TypeOrmModuleOptions } from '@nestjs/typeorm';
 import { pgliteDataSourceOptions } from 'nestjs-db-lock/pglite';
+import libsql from 'libsql';
 import { startPgBouncer } from './pgbouncer.js';
 import { copyPgliteTemplate } from './pglite-template.js';
 import { createTestDatabase } from './test-database.js';
@@ -30,6 +31,16 @@ export async function pgBouncerStorage(): Promise<TestStorage> {
       await stop();
       await database.drop();
     },
+  };
+}
+
+/** A file of SQLite in a directory of its own. */
+export async function sqliteStorage(): Promise<TestStorage> {
+  const directory = await mkdtemp(join(tmpdir(), 'db-lock-sqlite-'));
+  const database = join(directory, 'locks.db');
+  return {
+    options: () => ({ type: 'better-sqlite3', driver: libsql, database, retryAttempts: 0 }),
+    drop: () => rm(directory, { recursive: true, force: true }),
   };
 }
 

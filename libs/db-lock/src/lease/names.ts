@@ -44,3 +44,7 @@ export function isPlainWorkerName(name: unknown): name is string {
 export function isPlainLockName(name: unknown): name is string {
   return isPlainWorkerName(name) && !isDots(name);
 }
+
+/** The order of names: that of their bytes, in UTF-8. */
+export const byBytes = (one: string, other: string): number =>
+  Buffer.compare(Buffer.from(one), Buffer.from(other));

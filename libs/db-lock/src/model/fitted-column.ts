@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { Column, DataSource, getMetadataArgsStorage, type ColumnOptions } from 'typeorm';
+import { DataSource, getMetadataArgsStorage, type ColumnOptions } from 'typeorm';
 import type { ColumnKind, Columns, FittedOptions } from '../store/database.js';
 import { columnsOf } from '../store/databases.js';
 
@@ -26,15 +26,25 @@ const FITTED: ReadonlyArray<keyof FittedOptions> = [
   'generatedIdentity',
 ];
 
-/** A column whose type is that of its kind on the database at hand. */
+/** A column whose type is that of its kind on the database at hand; none where the database has no such kind. */
 export function FittedColumn(kind: ColumnKind, options: ColumnOptions & { name: string }): PropertyDecorator {
   const fitted = Object.defineProperties(options, fittedTo(kind, FITTED));
-  return (target, propertyName) => {
-    Column(fitted)(target, propertyName);
+  return (prototype, propertyKey) => {
+    const { constructor: target } = prototype;
+    const propertyName = propertyKey as string;
+    const storage = getMetadataArgsStorage();
+    storage.columns.push({
+      target,
+      propertyName,
+      options: fitted,
+      get mode() {
+        return columns()[kind] ? 'regular' : 'virtual-property';
+      },
+    });
     if (kind === 'id')
-      getMetadataArgsStorage().generations.push({
-        target: target.constructor,
-        propertyName: propertyName as string,
+      storage.generations.push({
+        target,
+        propertyName,
         get strategy() {
           return columns().id.strategy as 'increment'; // or whatever its database has
         },
@@ -44,7 +54,7 @@ export function FittedColumn(kind: ColumnKind, options: ColumnOptions & { name: 
 
 const fittedTo = (kind: ColumnKind, options: typeof FITTED): PropertyDescriptorMap =>
   Object.fromEntries(
-    options.map((option) => [option, { enumerable: true, get: () => columns()[kind][option] }]),
+    options.map((option) => [option, { enumerable: true, get: () => columns()[kind]?.[option] }]),
   );
 
 const columns = (): Columns => columnsOf(building.getStore());

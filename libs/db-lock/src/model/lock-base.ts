@@ -34,6 +34,10 @@ export abstract class LockBase {
 
   @FittedColumn('json', { name: 'metadata', nullable: true })
   metadata!: LockMetadata | null;
+
+  /** How often the row was written: a column only where the database does not count that by itself. A number. */
+  @FittedColumn('version', { name: 'row_version', default: 0, select: false, insert: false, update: false })
+  rowVersion?: number;
 }
 
 sharedClasses({ LockBase });

@@ -59,10 +59,14 @@ export type ColumnKind =
   | 'time'
   /** Parsed in entities. */
   | 'json'
-  | 'text';
+  | 'text'
+  /** Counts how often a row was written. */
+  | 'version';
 
-/** What a database says of a column, by its kind. */
-export type Columns = Readonly<Record<ColumnKind, FittedOptions>>;
+/** What a database says of a column, by its kind. `version` is absent where the database counts by itself: there is no such column then. */
+export type Columns = Readonly<
+  Record<Exclude<ColumnKind, 'version'>, FittedOptions> & { version?: FittedOptions }
+>;
 
 /** What of a column's options depends on the database. */
 export type FittedOptions = Pick<

@@ -2,8 +2,9 @@ import type { DataSource } from 'typeorm';
 import { DbLockConfigurationError } from '../lease/errors.js';
 import type { Columns, Database } from './database.js';
 import { postgres } from './postgres/postgres.js';
+import { sqlite } from './sqlite/sqlite.js';
 
-const DATABASES: readonly Database[] = [postgres];
+const DATABASES: readonly Database[] = [postgres, sqlite];
 
 /**
  * The database of a DataSource.

@@ -71,8 +71,8 @@ export interface WakeUpListener {
   onMode(mode: WakeUpMode): void;
 }
 
-/** `notify`: the store tells at once. `poll`: it does not, and waiters must look. */
-export type WakeUpMode = 'notify' | 'poll';
+/** `notify`: the store tells at once. `look`: it looks for itself every few milliseconds. `poll`: it does not tell, and waiters must look. */
+export type WakeUpMode = 'notify' | 'look' | 'poll';
 
 /** The queues of all locks, shared by the servers of one store. What it loses costs time, never safety. */
 export interface WaitQueue {

@@ -11,7 +11,7 @@ import { rollCall, type Standing } from './roll-call.js';
 import { WaitingLine, type LineKeeper } from './waiting-line.js';
 
 /** The longest pause between two looks at a busy lock, in milliseconds, by the way in which waiters are woken. */
-const HEARTBEAT: Record<WakeUpMode, number> = { notify: 1_000, poll: 250 };
+const HEARTBEAT: Record<WakeUpMode, number> = { notify: 1_000, look: 1_000, poll: 250 };
 
 /** How often the server says that its waiters are alive, in milliseconds: three times in `ALIVE`. */
 const STAY_INTERVAL = 1_500;
@@ -21,6 +21,7 @@ const MAX_BATCH = 1_000;
 
 const MODES: Record<WakeUpMode, string> = {
   notify: 'Waiters are woken by notifications of the database.',
+  look: 'Waiters on several servers are woken by looks at their queues, every few milliseconds.',
   poll: `Waiters look every ${HEARTBEAT.poll} ms: notifications of the database do not arrive.`,
 };
 

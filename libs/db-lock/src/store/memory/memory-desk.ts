@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import { byBytes } from '../../lease/names.js';
 import type {
   EditAnswer,
   EditRequest,
@@ -17,7 +18,7 @@ import type {
 import { MIN_IDLE, type LockRecord, type LockState } from '../lock-store.js';
 import type { HistoryEvent } from '../history-store.js';
 import type { MemoryHistory } from './memory-history.js';
-import { byBytes, copyOf, dateOf, expiredLease, type LockRow, type MemoryTables } from './memory-tables.js';
+import { copyOf, dateOf, expiredLease, type LockRow, type MemoryTables } from './memory-tables.js';
 
 /** Operators' acts and views, in memory. */
 export class MemoryDesk implements LockDesk {

@@ -1,23 +1,16 @@
-import {
-  COUNTED,
-  noCounts,
-  type Changes,
-  type Counts,
-  type HistoryEntry,
-  type HistoryQuery,
-  type HistoryRecord,
-  type HistoryStore,
-  type Statistics,
-  type Tally,
-  type Waiting,
+import { changesSince, noChanges } from '../changes.js';
+import type {
+  Changes,
+  HistoryEntry,
+  HistoryQuery,
+  HistoryRecord,
+  HistoryStore,
+  Statistics,
+  Tally,
+  Waiting,
 } from '../history-store.js';
-import { broughtUpToDate } from '../waiting-counts.js';
-import { byBytes, dateOf, microseconds, type MemoryTables } from './memory-tables.js';
-
-/** The most names of contended locks that are told. */
-const MOST_CONTENDED = 10;
-
-const MINUTE = 60_000;
+import { addTally, minuteAt, StatisticsSum, type Minute } from '../minutes.js';
+import { dateOf, microseconds, type MemoryTables } from './memory-tables.js';
 
 /** Something that happened, with its time in milliseconds since 1970. */
 export type Happening = Omit<HistoryRecord, 'cursor' | 'eventTime' | 'grantId'> & {
@@ -27,14 +20,6 @@ export type Happening = Omit<HistoryRecord, 'cursor' | 'eventTime' | 'grantId'> 
 
 interface Event extends Happening {
   id: number;
-}
-
-interface Minute {
-  period: number;
-  counts: Counts;
-  hold: number[];
-  wait: number[];
-  contended: Map<string, { refused: number; waited: number }>;
 }
 
 /** What has happened, in memory. */
@@ -78,60 +63,27 @@ export class MemoryHistory implements HistoryStore {
     }
   }
 
-  async count({ counts, hold, wait, contended }: Tally): Promise<void> {
-    const minute = this.#minuteNow();
-    for (const counted of COUNTED) minute.counts[counted] += counts[counted];
-    minute.hold = sumOf(minute.hold, hold);
-    minute.wait = sumOf(minute.wait, wait);
-    for (const { lockName, refused, waited } of contended) addTo(minute.contended, lockName, refused, waited);
+  async count(tally: Tally): Promise<void> {
+    addTally(this.#minuteNow(), tally);
   }
 
   async statistics(range: number, step: number): Promise<Statistics> {
     const since = this.tables.now() - range;
-    const minutes = this.#minutes.filter(({ period }) => period > since);
-    const points = new Map<number, Counts & { time: Date }>();
-    const contended: Minute['contended'] = new Map();
-    for (const minute of minutes) {
-      const time = Math.floor(minute.period / step) * step;
-      const point = points.get(time) ?? { ...noCounts(), time: new Date(time) };
-      for (const counted of COUNTED) point[counted] += minute.counts[counted];
-      points.set(time, point);
-      for (const [lockName, { refused, waited }] of minute.contended)
-        addTo(contended, lockName, refused, waited);
-    }
-    return {
-      serverTime: await this.now(),
-      points: [...points.values()],
-      hold: minutes.reduce((sum: number[], { hold }) => sumOf(sum, hold), []),
-      wait: minutes.reduce((sum: number[], { wait }) => sumOf(sum, wait), []),
-      contended: [...contended]
-        .map(([lockName, counts]) => ({ lockName, ...counts }))
-        .toSorted(
-          (one, other) =>
-            other.refused + other.waited - one.refused - one.waited || byBytes(one.lockName, other.lockName),
-        )
-        .slice(0, MOST_CONTENDED),
-    };
+    const sum = new StatisticsSum(step);
+    for (const minute of this.#minutes) if (minute.period > since) sum.add(minute);
+    return sum.at(await this.now());
   }
 
   async changes(cursor: string | undefined, waiting: Waiting, limit: number): Promise<Changes> {
-    const serverTime = await this.now();
     const counts = this.tables.waiterCounts();
-    const present = { serverTime, cursor: String(this.#lastId), locks: [], removed: [], truncated: false };
-    if (cursor === undefined) return { ...present, waiting: counts };
-    const last = new Map<string, number>();
-    for (const { id, lockName } of this.#events) if (id > Number(cursor)) last.set(lockName, id);
-    for (const lockName of new Set([...counts.keys(), ...waiting.keys()]))
-      if (counts.get(lockName) !== waiting.get(lockName) && !last.has(lockName)) last.set(lockName, 0);
-    if (last.size > limit) return { ...present, waiting: counts, truncated: true };
-    const names = [...last.keys()];
-    const locks = names.flatMap((lockName) => {
+    const present = { serverTime: await this.now(), cursor: String(this.#lastId), waiting: counts };
+    if (cursor === undefined) return noChanges(present);
+    const happened = new Map<string, number>();
+    for (const { id, lockName } of this.#events) if (id > Number(cursor)) happened.set(lockName, id);
+    return changesSince(waiting, present, happened, limit, (lockName) => {
       const row = this.tables.locks.get(lockName);
-      if (!row) return [];
-      return { ...this.tables.recordOf(row, counts.get(lockName) ?? 0), lastEvent: last.get(lockName)! };
+      return row && this.tables.recordOf(row, counts.get(lockName) ?? 0);
     });
-    const removed = names.filter((lockName) => !this.tables.locks.has(lockName));
-    return { ...present, waiting: broughtUpToDate(waiting, locks, removed), locks, removed };
   }
 
   async now(): Promise<Date> {
@@ -160,12 +112,10 @@ export class MemoryHistory implements HistoryStore {
   }
 
   #minuteNow(): Minute {
-    const period = Math.floor(this.tables.now() / MINUTE) * MINUTE;
-    const known = this.#minutes.find((minute) => minute.period === period);
-    if (known) return known;
-    const minute: Minute = { period, counts: noCounts(), hold: [], wait: [], contended: new Map() };
-    this.#minutes.push(minute);
-    return minute;
+    const present = minuteAt(this.tables.now());
+    const known = this.#minutes.find(({ period }) => period === present.period);
+    if (!known) this.#minutes.push(present);
+    return known ?? present;
   }
 }
 
@@ -177,14 +127,3 @@ function toRecord({ id, time, grantId, ...event }: Event): HistoryRecord {
     eventTime: dateOf(time),
   };
 }
-
-function addTo(contended: Minute['contended'], lockName: string, refused: number, waited: number): void {
-  const before = contended.get(lockName) ?? { refused: 0, waited: 0 };
-  contended.set(lockName, { refused: before.refused + refused, waited: before.waited + waited });
-}
-
-const sumOf = (one: readonly number[], other: readonly number[]) =>
-  Array.from(
-    { length: Math.max(one.length, other.length) },
-    (_, slot) => (one[slot] ?? 0) + (other[slot] ?? 0),
-  );

@@ -198,6 +198,3 @@ export const microseconds = (milliseconds: number) => Math.floor(milliseconds * 
 export const dateOf = (milliseconds: number) => new Date(Math.floor(milliseconds));
 
 export const timeBetween = (from: number, until: number) => Math.max(0, Math.floor(until - from));
-
-/** The order of names. */
-export const byBytes = (one: string, other: string) => Buffer.compare(Buffer.from(one), Buffer.from(other));

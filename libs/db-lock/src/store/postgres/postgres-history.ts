@@ -14,7 +14,7 @@ import {
 import { TRIM_CHUNK, type HistoryStatements } from './history.sql.js';
 import { toHistory, toLock, toTime, type HistoryRow, type LookRow } from '../rows.js';
 import type { Reader } from './reader.js';
-import { broughtUpToDate } from '../waiting-counts.js';
+import { broughtUpToDate } from '../changes.js';
 
 /** How many of the most contended names are told. */
 const MOST_CONTENDED = 10;

@@ -1,0 +1,65 @@
+import type { TableNames } from '../table-names.js';
+import { aliveWaiters, NOBODY, NOW } from './fragments.sql.js';
+import { quoteTable } from './tables.sql.js';
+
+/** The statements about those who wait. */
+export function queueStatements(tables: TableNames) {
+  const locks = quoteTable(tables.lock);
+  const waiters = quoteTable(tables.waiter);
+  return {
+    /** Whether anybody waits for any lock. */
+    anybody: `SELECT 1 AS waits FROM ${waiters} LIMIT 1`,
+
+    /** The first in a lock's queue. */
+    first: `
+SELECT waiter.worker_name, waiter.grant_id, waiter.ticket ${aliveWaiters(waiters, ':lockName')}
+ORDER BY waiter.ticket
+LIMIT 1`,
+
+    /** The same, but for one whose lease has just been ended: it waits no longer, though it may still stand there. */
+    next: `
+SELECT waiter.server, waiter.grant_id ${aliveWaiters(waiters, ':lockName')} AND waiter.grant_id IS NOT :ended
+ORDER BY waiter.ticket
+LIMIT 1`,
+
+    /** Whether somebody on another server stands before that ticket. */
+    before: `
+SELECT 1 AS waits ${aliveWaiters(waiters, ':lockName')} AND waiter.ticket < :ticket AND waiter.server <> :server
+LIMIT 1`,
+
+    /** The last ticket: the next one is a greater one, also in the same millisecond. */
+    lastTicket: `SELECT max(ticket) AS ticket FROM ${waiters}`,
+
+    join: `
+INSERT INTO ${waiters} (lock_name, ticket, grant_id, worker_name, server, alive_until)
+VALUES (:lockName, :ticket, :grantId, :workerName, :server, :aliveUntil)
+ON CONFLICT (lock_name, ticket, grant_id) DO UPDATE SET alive_until = excluded.alive_until`,
+
+    leave: `DELETE FROM ${waiters} WHERE lock_name = :lockName AND ticket = :ticket AND grant_id = :grantId`,
+
+    /** Who has got a lock waits no longer. */
+    leftQueue: `DELETE FROM ${waiters} WHERE lock_name = :lockName AND grant_id = :grantId`,
+
+    forget: `DELETE FROM ${waiters} WHERE alive_until <= ${NOW} AND server <> :server`,
+
+    stay: `
+UPDATE ${waiters} SET alive_until = :aliveUntil WHERE server = :server
+RETURNING lock_name, ticket, grant_id`,
+
+    /** The free locks that somebody on the server is the first to wait for. */
+    freed: `
+SELECT DISTINCT waiter.lock_name
+FROM ${waiters} AS waiter
+JOIN ${locks} AS lock ON lock.lock_name = waiter.lock_name
+WHERE waiter.server = :server
+  AND (lock.grant_id IS NULL OR lock.grant_id = ${NOBODY} AND lock.expire_time <= ${NOW})
+  AND NOT EXISTS (
+    SELECT 1
+    FROM ${waiters} AS other
+    WHERE other.lock_name = waiter.lock_name AND other.alive_until > ${NOW}
+      AND other.ticket < waiter.ticket AND other.server <> waiter.server
+  )`,
+  } as const;
+}
+
+export type QueueStatements = ReturnType<typeof queueStatements>;

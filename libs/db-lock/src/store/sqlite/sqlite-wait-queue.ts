@@ -1,0 +1,118 @@
+import { answerEach, type BatchOptions } from '../batch.js';
+import { QueueWatch } from '../queue-watch.js';
+import { toTime } from '../rows.js';
+import {
+  ALIVE,
+  type PassAnswer,
+  type PassRequest,
+  type QueuePlace,
+  type Waiter,
+  type WaitQueue,
+  type WakeUpListener,
+} from '../wait-queue.js';
+import type { Connection } from './connection.js';
+import type { Leases } from './leases.js';
+import type { QueueStatements } from './queue.sql.js';
+
+interface PlaceRow {
+  lock_name: string;
+  ticket: number;
+  grant_id: string;
+}
+
+const ALIVE_TIME = ALIVE * 1000;
+
+/** Queues in a table beside the locks'. Other processes that use the file are not told: each looks by itself whether anything has changed. */
+export class SqliteWaitQueue implements WaitQueue {
+  readonly #watch = new QueueWatch((server) => this.#freed(server));
+  /** Of what others have written, as it was at the last look. */
+  #seen?: number;
+
+  constructor(
+    private readonly connection: Connection,
+    private readonly sql: QueueStatements,
+    private readonly leases: Leases,
+    private readonly batches: BatchOptions,
+  ) {}
+
+  async join(server: string, waiters: readonly Waiter[]): Promise<number[]> {
+    const tickets = await this.connection.write('lazy', (now) => {
+      let last = this.connection.get<{ ticket: number | null }>(this.sql.lastTicket)!.ticket ?? 0;
+      return waiters.map(({ lockName, workerName, grantId, ticket }) => {
+        const place = ticket ?? (last = Math.max(last + 1, now));
+        const aliveUntil = now + ALIVE_TIME;
+        this.connection.run(this.sql.join, {
+          lockName,
+          ticket: place,
+          grantId,
+          workerName,
+          server,
+          aliveUntil,
+        });
+        return place;
+      });
+    });
+    this.#watch.setWaiting(true);
+    return tickets;
+  }
+
+  async leave(places: readonly QueuePlace[]): Promise<void> {
+    await this.connection.write('lazy', () => {
+      for (const { lockName, ticket, grantId } of places)
+        this.connection.run(this.sql.leave, { lockName, ticket, grantId });
+    });
+  }
+
+  async stay(server: string): Promise<QueuePlace[]> {
+    const rows = await this.connection.write('lazy', (now) => {
+      this.connection.run(this.sql.forget, { server, now });
+      return this.connection.all<PlaceRow>(this.sql.stay, { server, aliveUntil: now + ALIVE_TIME });
+    });
+    this.#watch.setWaiting(rows.length > 0);
+    return rows.map(({ lock_name, grant_id, ticket }) => ({
+      lockName: lock_name,
+      grantId: grant_id,
+      ticket,
+    }));
+  }
+
+  pass(server: string, requests: readonly PassRequest[]): Promise<PassAnswer[]> {
+    return answerEach(requests, this.batches, (batch) =>
+      this.connection.write('durable', (now) => batch.map((request) => this.#pass(server, request, now))),
+    );
+  }
+
+  /** Others look by themselves. */
+  async wake(): Promise<void> {}
+
+  listen(listener: WakeUpListener): void {
+    this.#watch.start(listener);
+  }
+
+  close(): void {
+    this.#watch.stop();
+  }
+
+  #pass(server: string, { lockName, grantId, successor }: PassRequest, now: number): PassAnswer {
+    const released = this.leases.release({ lockName, grantId }, now);
+    if (!released) return { outcome: 'lost' };
+    const ticket = successor.ticket ?? Number.MAX_SAFE_INTEGER;
+    if (this.connection.get(this.sql.before, { lockName, ticket, server, now }))
+      return { outcome: 'released', next: released.next, serverTime: toTime(now) };
+    const lease = this.leases.take(successor, now);
+    this.connection.run(this.sql.leftQueue, { lockName, grantId: successor.grantId });
+    return { outcome: 'passed', lease };
+  }
+
+  /** Nothing to look for while nobody else has written: who frees a lock on this server wakes its next waiter by itself. */
+  async #freed(server: string): Promise<string[]> {
+    return this.connection.read((now) => {
+      const { data_version } = this.connection.get<{ data_version: number }>('PRAGMA data_version')!;
+      if (data_version === this.#seen) return [];
+      this.#seen = data_version;
+      return this.connection
+        .all<{ lock_name: string }>(this.sql.freed, { server, now })
+        .map(({ lock_name }) => lock_name);
+    });
+  }
+}
