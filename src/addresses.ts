@@ -1,3 +1,4 @@
+import { nameOfDatabase } from './database.js';
 import { servesAdmin, type Configuration } from './configuration.js';
 
 /** What the server serves where: paths, or whole addresses. */
@@ -32,11 +33,8 @@ export function originOf({ host }: Configuration, port: number): string {
 }
 
 /** The addresses for a person who has just started the server. */
-export function banner(
-  { api, docs, health, admin }: Addresses,
-  { databaseUrl, dataDir, redisUrl }: Configuration,
-): string {
-  const database = databaseUrl === undefined ? `embedded, in ${dataDir}` : new URL(databaseUrl).host;
+export function banner({ api, docs, health, admin }: Addresses, configuration: Configuration): string {
+  const { redisUrl } = configuration;
   return [
     '',
     '  nestjs-db-lock: the lock server is ready',
@@ -45,7 +43,7 @@ export function banner(
     `  Admin      ${admin ?? 'not served: set DB_LOCK_ADMIN_PASSWORD'}`,
     `  API docs   ${docs}`,
     `  Health     ${health}`,
-    `  Database   ${database}`,
+    `  Database   ${nameOfDatabase(configuration)}`,
     ...(redisUrl === undefined ? [] : [`  Redis gate ${new URL(redisUrl).host}`]),
     '',
     '',

@@ -3,7 +3,6 @@ import { APP_FILTER } from '@nestjs/core';
 import { TerminusModule } from '@nestjs/terminus';
 import { TypeOrmModule, type TypeOrmModuleOptions } from '@nestjs/typeorm';
 import { DbLockModule, ProblemFilter } from 'nestjs-db-lock';
-import { pgliteDataSourceOptions } from 'nestjs-db-lock/pglite';
 import { LockHealthIndicator } from 'nestjs-db-lock/terminus';
 import { AdminPasswordGuard } from './admin-password.guard.js';
 import { BearerTokenGuard } from './bearer-token.guard.js';
@@ -16,13 +15,14 @@ import { SameSiteGuard } from './same-site.guard.js';
 /** The standalone lock server: the library, one database, and who may come in. */
 @Module({})
 export class AppModule {
-  static forRoot(configuration: Configuration): DynamicModule {
+  /** @param database how to reach it */
+  static forRoot(configuration: Configuration, database: TypeOrmModuleOptions): DynamicModule {
     const { feature, createTables, clockTolerance, redisUrl, apiToken, adminPassword, loopback } =
       configuration;
     return {
       module: AppModule,
       imports: [
-        TypeOrmModule.forRoot({ ...databaseOptions(configuration), autoLoadEntities: true }),
+        TypeOrmModule.forRoot({ ...database, autoLoadEntities: true }),
         DbLockModule.forRoot({
           feature,
           createTables,
@@ -49,10 +49,4 @@ export class AppModule {
       ],
     };
   }
-}
-
-function databaseOptions({ databaseUrl, dataDir }: Configuration): TypeOrmModuleOptions {
-  return databaseUrl === undefined
-    ? { ...pgliteDataSourceOptions({ dataDir }), retryAttempts: 0 }
-    : { type: 'postgres', url: databaseUrl, poolSize: 2, retryAttempts: 3, retryDelay: 1000 };
 }

@@ -37,12 +37,26 @@ describe('the configuration', () => {
   });
 
   it.each([
+    'postgres://user@db.example.com/app',
+    'postgresql://user@db.example.com/app',
+    'mysql://user@db.example.com/app',
+    'mariadb://user@db.example.com/app',
+    'sqlite:locks.db',
+    'sqlite:///var/lib/locks.db',
+  ])('takes the database %s', (url) => {
+    expect(readConfiguration({ DATABASE_URL: url }).databaseUrl).toBe(url);
+  });
+
+  it.each([
     ['HOST', 'a b'],
     ['PORT', '65536'],
     ['PORT', '-1'],
     ['PORT', '3000.5'],
     ['PORT', 'http'],
-    ['DATABASE_URL', 'mysql://user@db.example.com/app'],
+    ['DATABASE_URL', 'oracle://user@db.example.com/app'],
+    ['DATABASE_URL', 'sqlite:'],
+    ['DATABASE_URL', 'sqlite://host/locks.db'],
+    ['DATABASE_URL', 'sqlite:///var/lib/'],
     ['DATABASE_URL', 'db.example.com'],
     ['DB_LOCK_CLOCK_TOLERANCE', '61s'],
     ['DB_LOCK_FEATURE', 'Billing'],

@@ -8,7 +8,7 @@ export interface Configuration {
   /** Only this machine can reach it. */
   loopback: boolean;
   feature: string;
-  /** A PostgreSQL; without it, an embedded database in `dataDir`. */
+  /** A PostgreSQL, MySQL or MariaDB, or a file of SQLite; without it, an embedded database in `dataDir`. */
   databaseUrl?: string;
   /** A Redis to ask before the database. */
   redisUrl?: string;
@@ -40,13 +40,23 @@ const wholeNumber = (min: number, max: number) =>
 
 const secret = z.string().min(8);
 
+/** A file of SQLite is on this host, and has a path. */
+function isDatabase(url: string): boolean {
+  if (!URL.canParse(url)) return false;
+  const { protocol, host, pathname } = new URL(url);
+  return protocol !== 'sqlite:' || (host === '' && /[^/]$/.test(pathname));
+}
+
 const environmentSchema = z.object({
   HOST: z
     .string()
     .regex(/^[\w.:-]+$/)
     .default('127.0.0.1'),
   PORT: wholeNumber(0, 65_535).default(3000),
-  DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
+  DATABASE_URL: z
+    .url({ protocol: /^(postgres(ql)?|mysql|mariadb|sqlite)$/ })
+    .refine(isDatabase)
+    .optional(),
   REDIS_URL: z.url({ protocol: /^rediss?$/ }).optional(),
   DB_LOCK_CLOCK_TOLERANCE: z
     .string()
@@ -67,7 +77,8 @@ const environmentSchema = z.object({
 const RULES: Record<keyof z.input<typeof environmentSchema>, string> = {
   HOST: 'must be an address or a host name',
   PORT: 'must be a whole number from 0 to 65535',
-  DATABASE_URL: 'must be an address such as postgres://user:password@host:5432/database',
+  DATABASE_URL:
+    'must be an address such as postgres://user:password@host:5432/database, mysql://…, mariadb://… or sqlite:path/to/file.db',
   REDIS_URL: 'must be an address such as redis://host:6379',
   DB_LOCK_CLOCK_TOLERANCE: "must be 0s to 60s, such as '500ms'",
   DB_LOCK_DATA_DIR: 'must be a directory',

@@ -2,6 +2,7 @@ import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { serveApiDocs } from './api-docs.js';
 import { AppModule } from './app.module.js';
+import { databaseOptions } from './database.js';
 import type { Configuration } from './configuration.js';
 import type { Log } from './log.js';
 import { PinoLogger } from './pino-logger.js';
@@ -21,7 +22,8 @@ export async function createLockServer(
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
     bodyLimit: BODY_LIMIT,
   });
-  const app = await NestFactory.create<NestFastifyApplication>(AppModule.forRoot(configuration), adapter, {
+  const module = AppModule.forRoot(configuration, await databaseOptions(configuration));
+  const app = await NestFactory.create<NestFastifyApplication>(module, adapter, {
     logger: new PinoLogger(pino, isForPeople ? 'debug' : 'info'),
     abortOnError: false,
   });

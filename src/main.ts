@@ -1,13 +1,15 @@
 import 'reflect-metadata';
 import { addressesOf, banner, originOf } from './addresses.js';
-import { readConfiguration } from './configuration.js';
+import { readConfiguration, type Configuration } from './configuration.js';
 import { closeOnSignals } from './graceful-close.js';
 import { createLockServer } from './lock-server.application.js';
 import { openLog } from './log.js';
 import { reasonOf } from './start-failure.js';
 
+let configuration: Configuration | undefined;
+
 async function main(): Promise<void> {
-  const configuration = readConfiguration(process.env);
+  configuration = readConfiguration(process.env);
   const log = openLog(configuration.logLevel, process.stdout);
   const app = await createLockServer(configuration, log);
   closeOnSignals(app, configuration.shutdownGrace, log.pino);
@@ -19,6 +21,6 @@ async function main(): Promise<void> {
 }
 
 main().catch((error: unknown) => {
-  process.stderr.write(`The lock server can not start.\n${reasonOf(error)}\n`);
+  process.stderr.write(`The lock server can not start.\n${reasonOf(error, configuration)}\n`);
   process.exit(1);
 });

@@ -1,11 +1,23 @@
 import { LockTableMissingError } from 'nestjs-db-lock';
+import type { Configuration } from './configuration.js';
+import { nameOfDatabase } from './database.js';
 
-/** Why the server can't start, for somebody who has only its environment to change. */
-export function reasonOf(error: unknown): string {
+/**
+ * Why the server can't start, for somebody who has only its environment to change.
+ * @param configuration undefined where that is what is wrong
+ */
+export function reasonOf(error: unknown, configuration?: Configuration): string {
   if (error instanceof LockTableMissingError && error.feature !== undefined)
     return (
       `${error.problem} Set DB_LOCK_CREATE_TABLES=true, and the server creates what is missing; or run the SQL that ` +
       `"npm run --silent sql -- --feature ${error.feature}" prints on the database yourself.`
     );
-  return error instanceof Error ? error.message : String(error);
+  const reason = error instanceof Error ? error.message : String(error);
+  return configuration && isOfSqlite(error) ? `${nameOfDatabase(configuration)}: ${reason}` : reason;
+}
+
+/** SQLite does not tell which file it is about. */
+function isOfSqlite(error: unknown): boolean {
+  const { code } = error as { code?: unknown };
+  return typeof code === 'string' && code.includes('SQLITE_');
 }

@@ -7,7 +7,6 @@ import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 import { STATIC_OPTIONS } from '../../libs/db-lock/src/module/module-definition.js';
 import { optionsSchema } from '../../libs/db-lock/src/module/options.js';
-import { copyPgliteTemplate } from '../support/pglite-template.js';
 import { startRedis } from '../support/redis-server.js';
 import { StandaloneServer } from '../support/standalone-server.js';
 import { requireProgram } from '../support/system-program.js';
@@ -130,7 +129,6 @@ describe('the README', () => {
     let server: StandaloneServer;
 
     beforeAll(async () => {
-      await copyPgliteTemplate(join(directory, 'data'));
       server = await StandaloneServer.start({ DB_LOCK_DATA_DIR: join(directory, 'data'), LOG_LEVEL: 'warn' });
     });
 

@@ -6,7 +6,7 @@ import { until } from './patience.js';
 
 const WORKSPACE = fileURLToPath(new URL('../..', import.meta.url));
 
-/** Milliseconds that a child gets to print a line: its first PGlite may take a while on a busy machine. */
+/** Milliseconds that a child gets to print a line: its start may take a while on a busy machine. */
 const PATIENCE = 180_000;
 
 /**

@@ -2,10 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TypeOrmModuleOptions } from '@nestjs/typeorm';
-import { pgliteDataSourceOptions } from 'nestjs-db-lock/pglite';
 import libsql from 'libsql';
 import { startPgBouncer } from './pgbouncer.js';
-import { copyPgliteTemplate } from './pglite-template.js';
 import { createTestDatabase } from './test-database.js';
 
 /** A database of a test's own. */
@@ -41,15 +39,5 @@ export async function sqliteStorage(): Promise<TestStorage> {
   return {
     options: () => ({ type: 'better-sqlite3', driver: libsql, database, retryAttempts: 0 }),
     drop: () => rm(directory, { recursive: true, force: true }),
-  };
-}
-
-/** An embedded database in a directory of its own. */
-export async function pgliteStorage(): Promise<TestStorage> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'db-lock-pglite-'));
-  await copyPgliteTemplate(dataDir);
-  return {
-    options: () => pgliteDataSourceOptions({ dataDir }),
-    drop: () => rm(dataDir, { recursive: true, force: true }),
   };
 }

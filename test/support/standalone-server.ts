@@ -7,7 +7,7 @@ import { until } from './patience.js';
 /** See bundle/bundle.ts. */
 const MAIN = fileURLToPath(new URL('../../libs/db-lock/.cache/bundle/standalone-server.js', import.meta.url));
 
-/** Milliseconds for the very first start of an embedded database on a busy machine. */
+/** Milliseconds for a start on a busy machine. */
 const PATIENCE = 60_000;
 
 /** How a process ended. */
@@ -17,7 +17,7 @@ export interface Ending {
 }
 
 /** The standalone server as a process of its own. */
-export class StandaloneServer {
+export class StandaloneServer implements AsyncDisposable {
   stdout = '';
   stderr = '';
   readonly #child: ChildProcess;
@@ -94,5 +94,9 @@ export class StandaloneServer {
   end(signal: NodeJS.Signals = 'SIGTERM'): Promise<Ending> {
     this.#child.kill(signal);
     return this.#ending;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.end('SIGKILL');
   }
 }

@@ -22,7 +22,7 @@ export interface ConformanceOptions {
   grants?: number;
 }
 
-/** Milliseconds for opening a subject: an embedded database's first start takes several seconds. */
+/** Milliseconds for opening a subject, on a busy machine. */
 const OPENING = 60_000;
 
 /**

@@ -37,14 +37,14 @@ const PACKAGES = JSON.parse(
 ) as string[];
 
 /** Packages that the others load when they need them. */
-const APART = /^(?:@electric-sql\/.*|ioredis|pg|pg-native|pino|pino-pretty|redis)$/;
+const APART = /^(?:@libsql\/.*|ioredis|libsql|mysql2|pg|pg-native|pino|pino-pretty|redis)$/;
 
 /** What all of Nest, and so nearly every suite, loads. */
 const NEST =
   /\/node_modules\/(?:@nestjs\/(?:common|core|testing|typeorm)|reflect-metadata|rxjs|typeorm|zod)\//;
 
 /** What has an export of its own, because it needs what not every application has. */
-const OPTIONAL = /\/src\/(?:openapi|pglite|terminus|testing)\b|\/pglite\//;
+const OPTIONAL = /\/db-lock\/src\/(?:openapi|sqlite|terminus|testing)\b/;
 
 /**
  * Puts together, in a few files, the library, the standalone server and the packages that they stand on, unless that was done

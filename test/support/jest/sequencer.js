@@ -1,14 +1,7 @@
 import Sequencer from '@jest/test-sequencer';
 
 /** Where the suites are that compute for long, though their files are short. */
-const COMPUTE = [
-  'test/browser/',
-  'test/faults/',
-  'test/standalone/',
-  'test/safety/',
-  'test/readme/',
-  '/pglite/',
-];
+const COMPUTE = ['test/browser/', 'test/faults/', 'test/standalone/', 'test/safety/', 'test/readme/'];
 
 /** Where those are that take long because they wait: for leases that run out, turns that come, and signs of life. */
 const WAIT = [

@@ -153,7 +153,6 @@ export class Lane {
       Connection['release'],
     ];
     const connection: Connection = { client, release };
-    if (this.options.sessions === 'shared') return connection;
     watch(connection);
 
     if (this.options.sessions === 'own')
@@ -168,7 +167,6 @@ export class Lane {
   }
 
   #putBack(connection: Connection): void {
-    if (this.options.sessions === 'shared') return connection.release();
     const spared = (this.options.spare || this.#closed) && this.#pending === 1;
     if (!connection.broken && !spared) return;
     connection.release(connection.broken);

@@ -25,7 +25,7 @@ const QUEUE_LIMIT = 0.25;
 export type LockStatements = ReturnType<typeof lockStatements>;
 
 /**
- * PostgreSQL 14 and later, and PGlite. What all statements keep to:
+ * PostgreSQL 14 and later. What all statements keep to:
  * - one statement, autocommit, READ COMMITTED;
  * - names in byte order, so that two batches lock rows in the same order and never deadlock;
  * - `clock_timestamp()`, read after the row is locked: `now()` is the transaction's start, and a lease granted by it may

@@ -127,12 +127,9 @@ export class Notifications {
     if (this.#connection) return;
     const driver = this.dataSource.driver as PostgresDriver;
     const [client, release] = (await driver.obtainMasterConnection()) as [Client, Connection['release']];
-    const shared = this.sessions === 'shared';
     client.on('notification', this.#hear);
-    if (!shared) {
-      client.on('error', this.#breakOff);
-      client.on('end', this.#breakOff);
-    }
+    client.on('error', this.#breakOff);
+    client.on('end', this.#breakOff);
     try {
       await client.query({ text: `LISTEN ${this.channel}`, query_timeout: ECHO_TIMEOUT });
     } catch (error) {
@@ -140,9 +137,7 @@ export class Notifications {
       release(error as Error);
       throw error;
     }
-    // The one session goes on to others, and listens all the same.
-    if (shared) release();
-    this.#connection = { client, release: shared ? () => {} : release };
+    this.#connection = { client, release };
   }
 
   readonly #hear = ({ channel, payload = '' }: Notification): void => {

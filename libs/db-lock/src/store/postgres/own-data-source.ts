@@ -42,9 +42,3 @@ function neverUnheard({ driver }: DataSource): void {
   const pool = (driver as PostgresDriver).master as EventEmitter;
   pool.on('connect', (client: EventEmitter) => client.on('error', () => undefined));
 }
-
-/** Whether all connections are one session: PGlite's driver says so. */
-export function sharesOneSession(dataSource: DataSource): boolean {
-  const { driver } = dataSource.options as { driver?: { sharedSession?: boolean } };
-  return driver?.sharedSession === true;
-}

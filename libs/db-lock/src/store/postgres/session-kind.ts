@@ -1,6 +1,5 @@
 import type { DataSource } from 'typeorm';
 import type { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js';
-import { sharesOneSession } from './own-data-source.js';
 import type { Pooler } from '../database.js';
 import { BACKEND_PID } from './sessions.sql.js';
 
@@ -8,10 +7,9 @@ import { BACKEND_PID } from './sessions.sql.js';
  * What a connection is connected to:
  * - `own`: a session of the server, for as long as it is open;
  * - `pooled`: whatever session a pooler such as PgBouncer has at hand, another one for each transaction: no settings, no
- *   prepared statements and no LISTEN of a session;
- * - `shared`: the one session that there is (PGlite), leased for a statement only, whose settings are not ours to change.
+ *   prepared statements and no LISTEN of a session.
  */
-export type SessionKind = 'own' | 'pooled' | 'shared';
+export type SessionKind = 'own' | 'pooled';
 
 /** What we use of a node-pg client. */
 interface Client {
@@ -25,7 +23,6 @@ interface Client {
  * connects: it is not that of the session which answers.
  */
 export async function sessionKindOf(dataSource: DataSource, pooler?: Pooler): Promise<SessionKind> {
-  if (sharesOneSession(dataSource)) return 'shared';
   if (pooler !== undefined) return pooler === 'transaction' ? 'pooled' : 'own';
   const [client, release] = (await (dataSource.driver as PostgresDriver).obtainMasterConnection()) as [
     Client,

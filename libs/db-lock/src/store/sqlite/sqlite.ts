@@ -1,5 +1,7 @@
+import type { BetterSqlite3DataSourceOptions } from 'typeorm/driver/better-sqlite3/BetterSqlite3DataSourceOptions.js';
 import type { Database } from '../database.js';
 import { columns } from './columns.js';
+import { checkPlace } from './place.js';
 import { SqliteStore } from './sqlite-store.js';
 import { schema } from './tables.js';
 
@@ -10,5 +12,5 @@ export const sqlite: Database = {
   columns,
   schema,
   open: (dataSource, options) => SqliteStore.open(dataSource, options),
-  check: async () => {},
+  check: ({ options }) => checkPlace((options as BetterSqlite3DataSourceOptions).database),
 };

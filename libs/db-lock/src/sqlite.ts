@@ -1,0 +1,1 @@
+export { NodeSqlite } from './store/sqlite/node-sqlite.js';

@@ -1,4 +1,0 @@
-import { pgliteStorage } from '../support/databases.js';
-import { testConformance } from './subjects.js';
-
-testConformance('PGlite', { open: pgliteStorage, way: 'in process' });
