@@ -9,7 +9,7 @@ import { compile, entryPointsOf, install } from './project.js';
 const REQUIRE_ALL = 'for (const name of process.argv.slice(1)) require(name);';
 
 /**
- * An application that has all peers: its locks in PGlite, compiled and run as ES modules and as CommonJS.
+ * An application that has all peers: its locks in SQLite, compiled and run as ES modules and as CommonJS.
  * @param {Tarball} tarball
  * @param {string} workshop
  */
@@ -29,7 +29,7 @@ export async function checkApplication(tarball, workshop) {
     await check(`has sound types for ${name}`, () =>
       compile(application, { sources: 'application', type, entryPoints }),
     );
-    await check(`locks, shows and serves locks on PGlite, and the admin page, from ${name}`, () =>
+    await check(`locks, shows and serves locks on SQLite, and the admin page, from ${name}`, () =>
       run(application, process.execPath, 'dist/main.js'),
     );
   }

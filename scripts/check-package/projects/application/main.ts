@@ -4,12 +4,11 @@ import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { DbLockModule } from 'nestjs-db-lock';
-import { pgliteDataSourceOptions } from 'nestjs-db-lock/pglite';
 import { InvoicesService } from './invoices.service.js';
 
 @Module({
   imports: [
-    TypeOrmModule.forRoot({ ...pgliteDataSourceOptions(), autoLoadEntities: true }),
+    TypeOrmModule.forRoot({ type: 'better-sqlite3', database: 'locks.db', autoLoadEntities: true }),
     DbLockModule.forRoot({ createTables: true, public: true }),
   ],
   providers: [InvoicesService],
