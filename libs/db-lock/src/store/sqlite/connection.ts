@@ -100,16 +100,16 @@ export class Connection {
     });
   }
 
-  get<Row>(sql: string, parameters?: Parameters): Row | undefined {
+  get<Row>(sql: string, parameters: Parameters = {}): Row | undefined {
     return this.#prepared(sql).get(parameters) as Row | undefined;
   }
 
-  all<Row>(sql: string, parameters?: Parameters): Row[] {
+  all<Row>(sql: string, parameters: Parameters = {}): Row[] {
     return this.#prepared(sql).all(parameters) as Row[];
   }
 
   /** How many rows it changed. */
-  run(sql: string, parameters?: Parameters): number {
+  run(sql: string, parameters: Parameters = {}): number {
     return Number(this.#prepared(sql).run(parameters).changes);
   }
 
