@@ -19,10 +19,10 @@ try {
     checkContents(tarball),
   );
   await checkManifest(tarball);
-  await checkApplication(tarball, workshop);
-  await checkClientOnly(tarball, workshop);
   const place = await surroundings(workshop);
   try {
+    await checkApplication(tarball, workshop, place);
+    await checkClientOnly(tarball, workshop);
     await checkSamples(tarball, workshop, place);
   } finally {
     await place.close();

@@ -1,9 +1,13 @@
 import { join } from 'node:path';
 import { check } from './check.js';
+import { checkConformance } from './conformance.js';
 import { run } from './command.js';
 import { compile, entryPointsOf, install } from './project.js';
 
-/** @import { Tarball } from './tarball.js' */
+/**
+ * @import { Surroundings } from './surroundings.js'
+ * @import { Tarball } from './tarball.js'
+ */
 
 /** Node refuses to require a module that waits at its top level, or that imports one which does. */
 const REQUIRE_ALL = 'for (const name of process.argv.slice(1)) require(name);';
@@ -12,8 +16,9 @@ const REQUIRE_ALL = 'for (const name of process.argv.slice(1)) require(name);';
  * An application that has all peers: its locks in SQLite, compiled and run as ES modules and as CommonJS.
  * @param {Tarball} tarball
  * @param {string} workshop
+ * @param {Surroundings} place
  */
-export async function checkApplication(tarball, workshop) {
+export async function checkApplication(tarball, workshop, { nodes }) {
   const directory = join(workshop, 'application');
   const peers = Object.keys(tarball.manifest.peerDependencies);
   const entryPoints = entryPointsOf(tarball.manifest);
@@ -41,4 +46,15 @@ export async function checkApplication(tarball, workshop) {
   await check('is loaded by require(), every entry point', () =>
     run(join(directory, 'commonjs'), process.execPath, '-e', REQUIRE_ALL, ...entryPoints),
   );
+  await checkConformance(directory, {
+    name: 'SQLite with better-sqlite3',
+    database: { type: 'better-sqlite3', database: 'better.db' },
+  });
+  for (const [major, node] of nodes)
+    await checkConformance(directory, {
+      name: `SQLite with that of Node ${major}`,
+      database: { type: 'better-sqlite3', database: `node-${major}.db` },
+      driver: 'node:sqlite',
+      node,
+    });
 }

@@ -92,54 +92,6 @@ export async function checkOptional(directory, url) {
   });
 }
 
-const CONFORMANCE = `
-const { describe, it, before, after } = require('node:test');
-require('reflect-metadata');
-const { Test } = require('@nestjs/testing');
-const { TypeOrmModule } = require('@nestjs/typeorm');
-const { DbLockModule, LockServer } = require('nestjs-db-lock');
-const { lockConformance, subjectOfStore } = require('nestjs-db-lock/testing');
-
-const within = (hook) => (work, timeout) => hook(work, { timeout });
-const runner = {
-  describe,
-  it: (name, work, timeout) => it(name, { timeout }, work),
-  beforeAll: within(before),
-  afterAll: within(after),
-};
-
-lockConformance(runner, 'Nest 11, TypeORM 0.3', async () => {
-  const module = await Test.createTestingModule({
-    imports: [
-      TypeOrmModule.forRoot({ type: 'postgres', url: process.env.DATABASE_URL, autoLoadEntities: true }),
-      DbLockModule.forRoot({ createTables: true, public: true }),
-    ],
-  }).compile();
-  const app = module.createNestApplication({ logger: ['error'] });
-  await app.init();
-  const subject = subjectOfStore(app.get(LockServer).store);
-  return {
-    ...subject,
-    close: async () => {
-      subject.server.stopWaiting();
-      await app.close();
-    },
-  };
-}, { grants: 1_000 });
-`;
-
-/**
- * The conformance suite, by a runner that comes with Node.js.
- * @param {string} directory of the sample, installed
- * @param {string} url of the database
- */
-export async function checkConformance(directory, url) {
-  await writeFile(join(directory, 'conformance.cjs'), CONFORMANCE);
-  await check('shows the behaviours of the conformance suite on Nest 11 and TypeORM 0.3', () =>
-    run(directory, 'bash', '-c', `export DATABASE_URL='${url}'; node --test conformance.cjs`),
-  );
-}
-
 /** @param {string} path @param {(content: any) => void} change */
 async function edit(path, change) {
   const content = JSON.parse(await readFile(path, 'utf8'));

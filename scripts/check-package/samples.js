@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { check } from './check.js';
 import { run } from './command.js';
-import { checkBuilders, checkConformance, checkOldest, checkOptional } from './nest-11.js';
+import { checkConformance } from './conformance.js';
+import { checkBuilders, checkOldest, checkOptional } from './nest-11.js';
 
 /** @import { Tarball } from './tarball.js' */
 /** @import { Surroundings } from './surroundings.js' */
@@ -46,7 +47,10 @@ export async function checkSamples(tarball, workshop, { createDatabase, nodes })
       await checkOldest(directory, url);
       await checkOptional(directory, url);
       await checkBuilders(directory, url);
-      await checkConformance(directory, url);
+      await checkConformance(directory, {
+        name: 'Nest 11 and TypeORM 0.3',
+        database: { type: 'postgres', url },
+      });
     }
   }
 }
