@@ -13,8 +13,16 @@ const building = new AsyncLocalStorage<DataSource>();
 const { prototype } = DataSource as unknown as { prototype: { buildMetadatas: () => Promise<void> } };
 const buildMetadatas = Reflect.get(prototype, 'buildMetadatas');
 
-prototype.buildMetadatas = function (this: DataSource) {
-  return building.run(this, () => Reflect.apply(buildMetadatas, this, []));
+let underWay = 0;
+
+prototype.buildMetadatas = async function (this: DataSource) {
+  underWay++;
+  try {
+    await building.run(this, () => Reflect.apply(buildMetadatas, this, []));
+  } finally {
+    // Node.js 20 follows each promise of the process for as long as such a storage is in use.
+    if (--underWay === 0) building.disable();
+  }
 };
 
 const FITTED: ReadonlyArray<keyof FittedOptions> = [
