@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import libsql from 'libsql';
+import { dbLockSchemaSql } from 'nestjs-db-lock';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -53,6 +54,22 @@ for (let count = 0; ; count++) {
 type Kept = ['kept', lockName: string, grantId: string, token: number];
 type Used = ['used', lockName: string, token: number, from: number, to: number];
 
+/** Makes the tables where they are missing, takes a lock, and says so. */
+const STARTER = `
+import libsql from 'libsql';
+import { createLockClient, dbLockEntities } from 'nestjs-db-lock';
+import { DataSource } from 'typeorm';
+
+process.stdin.once('data', async () => {
+  const dataSource = new DataSource({ type: 'better-sqlite3', driver: libsql, database: process.argv[1], entities: dbLockEntities() });
+  const locks = await createLockClient({ dataSource, createTables: true });
+  await (await locks.acquire('job:' + process.pid)).release();
+  await locks.close();
+  console.log('done');
+});
+console.log('ready');
+`;
+
 describe('several processes on one file of SQLite', () => {
   let directory: string;
   let file: string;
@@ -60,15 +77,24 @@ describe('several processes on one file of SQLite', () => {
   beforeEach(async () => {
     directory = await mkdtemp(join(tmpdir(), 'db-lock-processes-'));
     file = join(directory, 'locks.db');
-    const { dbLockSchemaSql } = await import('nestjs-db-lock');
-    const database = new libsql(file);
-    database.exec(dbLockSchemaSql({ database: 'better-sqlite3' }));
-    database.close();
   });
 
   afterEach(() => rm(directory, { recursive: true }));
 
+  it('may start at once on a new file, and make its tables', async () => {
+    for (const round of [1, 2, 3]) {
+      const starters = Array.from({ length: 4 }, () => new ScriptProcess(STARTER, `${file}-${round}`));
+      await Promise.all(starters.map((process) => process.line()));
+      for (const process of starters) process.say('go');
+      await Promise.all(starters.map((process) => process.line(2)));
+      await Promise.all(starters.map((process) => process.kill()));
+    }
+  });
+
   it('grant no lock twice and lose no grant, though they are killed one after the other', async () => {
+    const database = new libsql(file);
+    database.exec(dbLockSchemaSql({ database: 'better-sqlite3' }));
+    database.close();
     const start = () => new ScriptProcess(WORKER, file);
     const running = Array.from({ length: PROCESSES }, start);
     const ended: ScriptProcess[] = [];

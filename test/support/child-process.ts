@@ -49,6 +49,11 @@ export class ScriptProcess {
     return this.lines[count - 1]!;
   }
 
+  /** A line on its standard input. */
+  say(line: string): void {
+    this.child.stdin!.write(`${line}\n`);
+  }
+
   /** Ends its standard input, for it to end by itself, and waits until it has. */
   async finish(): Promise<void> {
     this.child.stdin!.end();

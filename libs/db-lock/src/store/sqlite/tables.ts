@@ -34,8 +34,18 @@ export const schema: Schema = {
     }));
   },
 
-  // One connection, and one writer at a time: who comes second finds what is there.
-  inTurn: (dataSource, _table, create) => dataSource.transaction(({ queryRunner }) => create(queryRunner!)),
+  /** Not a transaction of TypeORM: one that reads first, as that does, fails where another process writes meanwhile. */
+  async inTurn(dataSource, _table, create) {
+    const queryRunner = dataSource.createQueryRunner();
+    await queryRunner.query('BEGIN IMMEDIATE');
+    try {
+      await create(queryRunner);
+      await queryRunner.query('COMMIT');
+    } catch (error) {
+      await queryRunner.query('ROLLBACK');
+      throw error;
+    }
+  },
 
   inUse: () => undefined,
 };
