@@ -18,12 +18,13 @@ import { loadSystem, SYSTEMS } from './systems.js';
 export async function runBenchmark(options, say) {
   await Promise.all(SYSTEMS.map(loadSystem)); // Before the servers start: see startPostgres().
   const print = (/** @type {string} */ text) => process.stdout.write(`${text}\n`);
-  const servers = await startServers();
+  const servers = await startServers(options);
   const machine = describeMachine(servers);
   /** @type {Record<string, { title: string, systems: import('./contest/contender.js').Description[], measurements: import('./contest/rounds.js').Measurement[] }>} */
   const scenarios = {};
   const goals = () =>
     judge(
+      options.database,
       Object.fromEntries(Object.entries(scenarios).map(([name, { measurements }]) => [name, measurements])),
     );
   const save = async () => {
@@ -34,9 +35,9 @@ export async function runBenchmark(options, say) {
   try {
     print(`# Results\n\n${machineText(machine)}`);
     if (options.quick) print('**A quick run shows that everything runs. Its figures mean nothing.**\n');
-    for (const doubt of servers.postgres.doubts) {
+    for (const doubt of servers.database.doubts) {
       print(`**Not comparable: ${doubt}, so that a crash loses locks.**\n`);
-      say(`PostgreSQL is not durable: ${doubt}. Its figures are not comparable.`);
+      say(`The database is not durable: ${doubt}. Its figures are not comparable.`);
     }
     for (const name of options.scenarios) {
       const { play, ...scenario } = await loadScenario(name);

@@ -18,7 +18,7 @@ const NAMES = 100_000;
 
 /**
  * Says whether the library of this working tree costs more than that of an earlier revision: LockClient of both takes and
- * releases locks on one PostgreSQL, in turn, each time in a new process and in tables of its own.
+ * releases locks on one database, in turn, each time in a new process and in tables of its own.
  *
  * @param {import('./options.js').Options & { against: import('./options.js').Revision }} options
  * @param {(text: string) => void} say
@@ -41,11 +41,11 @@ export async function compareWith(options, say) {
  */
 async function report(revision, options, say) {
   const { name, commit } = options.against;
-  const servers = await startServers();
+  const servers = await startServers(options);
   try {
     const measurements = await onStage(
       // Redis does nothing here.
-      { options, servers: { ...servers, cpu: servers.postgres.cpu }, say },
+      { options, servers: { ...servers, cpu: servers.database.cpu }, say },
       (stage) => measure(stage, revision),
     );
     const machine = describeMachine(servers);

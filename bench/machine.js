@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { cpus, release, totalmem, type } from 'node:os';
 
-/** The packages whose versions a reader wants to know. */
-const PACKAGES = [
+/** The packages whose versions a reader wants to know. The driver of SQLite is told with its file. @param {import('./databases.js').DatabaseKind} database */
+const packagesOn = (database) => [
   'nestjs-db-lock',
-  'pg',
+  ...{ postgres: ['pg'], sqlite: [], mysql: ['mysql2'] }[database],
   'typeorm',
   'ioredis',
   'redis',
@@ -30,7 +30,7 @@ const PACKAGES = [
  *
  * @param {import('./servers/servers.js').Servers} servers
  */
-export function describeMachine({ postgres, redis, durableRedis }) {
+export function describeMachine({ database, redis, durableRedis }) {
   const processors = cpus();
   return {
     time: new Date().toISOString(),
@@ -39,10 +39,10 @@ export function describeMachine({ postgres, redis, durableRedis }) {
     memory: `${Math.round(totalmem() / 1024 ** 3)} GiB`,
     system: `${type()} ${release()}`,
     node: process.version,
-    postgres: { origin: postgres.origin, ...postgres.settings },
+    database: { kind: database.kind, origin: database.origin, ...database.settings },
     redis: { origin: redis.origin, ...redis.settings },
     durableRedis: { origin: durableRedis.origin, ...durableRedis.settings },
-    packages: Object.fromEntries(PACKAGES.map((name) => [name, versionOf(name)])),
+    packages: Object.fromEntries(packagesOn(database.kind).map((name) => [name, versionOf(name)])),
   };
 }
 
@@ -53,13 +53,13 @@ export const machineText = ({
   memory,
   system,
   node,
-  postgres,
+  database,
   redis,
   durableRedis,
   packages,
 }) => `\
 - ${processor}, ${cores} cores, ${memory}; ${system}; Node.js ${node}; everything on this one machine, over loopback
-- ${postgres.origin}
+- ${database.origin}
 - As shipped: ${redis.origin}
 - appendfsync always: ${durableRedis.origin}
 - ${Object.entries(packages)

@@ -4,7 +4,7 @@ import { readdirSync } from 'node:fs';
  * Where a system finds what it needs, and who calls it.
  *
  * @typedef {object} Place
- * @property {string} postgresUrl
+ * @property {string} databaseUrl - see databases.js; of SQLite, as servers/sqlite.js writes it
  * @property {string} redisUrl - of the Redis as shipped
  * @property {string} durableRedisUrl - of the Redis with appendfsync always
  * @property {number} ttl - of each lock, in ms

@@ -4,8 +4,8 @@
  * @typedef {object} Stage
  * @property {import('../options.js').Options} options
  * @property {import('../servers/servers.js').Servers} servers
- * @property {import('../servers/postgres.js').Database} database - empty at the start, the scenario's own
- * @property {Pick<import('../systems.js').Place, 'postgresUrl' | 'redisUrl' | 'durableRedisUrl'>} place
+ * @property {import('../servers/database.js').Database} database - empty at the start, the scenario's own
+ * @property {Pick<import('../systems.js').Place, 'databaseUrl' | 'redisUrl' | 'durableRedisUrl'>} place
  * @property {(text: string) => void} say - what is being done
  */
 
@@ -45,9 +45,9 @@
  * @returns {Promise<Result>}
  */
 export async function onStage({ options, servers, say }, work) {
-  const database = await servers.postgres.createDatabase();
+  const database = await servers.database.createDatabase();
   const place = {
-    postgresUrl: database.url,
+    databaseUrl: database.url,
     redisUrl: servers.redis.url,
     durableRedisUrl: servers.durableRedis.url,
   };

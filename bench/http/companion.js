@@ -11,10 +11,10 @@ const SERVER = fileURLToPath(new URL('server.js', import.meta.url));
  * @param {import('../systems.js').Place} place
  * @returns {Promise<import('../systems.js').Companion>}
  */
-export async function startHttpServer({ platform, postgresUrl }) {
+export async function startHttpServer({ platform, databaseUrl }) {
   const { findFreePort } = await import('../../test/support/free-port.ts');
   const port = String(await findFreePort());
-  const server = fork(SERVER, [String(platform), port, postgresUrl], { stdio: ['ignore', 2, 2, 'ipc'] });
+  const server = fork(SERVER, [String(platform), port, databaseUrl], { stdio: ['ignore', 2, 2, 'ipc'] });
   await messageOf(server, `of the HTTP server on ${platform}`);
   const pid = /** @type {number} */ (server.pid);
   return {

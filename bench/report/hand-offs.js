@@ -6,6 +6,7 @@ import { quantilesOf, sumOf } from './statistics.js';
  * @property {number} grantsPerSecond
  * @property {number} handOffP50 - from the answer to a release to the next grant, in ms; 0 when the grant is known first
  * @property {number} handOffP99
+ * @property {number} betweenP50 - likewise, of those from one process to another
  * @property {number} fromCallP50 - from the call of release to the next grant, in ms
  * @property {number} fromCallP99
  * @property {number} retaken - part of the grants that went to the waiter who had just released the lock
@@ -31,6 +32,7 @@ export function handOffFigures(reports, span) {
   const all = grantsOf(attempts, { ...span, begin: 0 });
   const grants = all.filter(({ granted }) => granted >= span.begin);
   const handOff = quantilesOf(intervals(grants, 'released'));
+  const between = quantilesOf(intervals(grants, 'released', isBetween));
   const fromCall = quantilesOf(intervals(grants, 'releasing'));
   const inversions = countInversions(attempts, grants);
   const shares = sharesOf(grants, span.waiters);
@@ -40,6 +42,7 @@ export function handOffFigures(reports, span) {
     grantsPerSecond: (grants.length / (span.end - span.begin)) * 1000,
     handOffP50: handOff(0.5),
     handOffP99: handOff(0.99),
+    betweenP50: between(0.5),
     fromCallP50: fromCall(0.5),
     fromCallP99: fromCall(0.99),
     retaken: countRetaken(grants) / grants.length,
@@ -58,12 +61,23 @@ function grantsOf(attempts, { begin, end }) {
   return /** @type {Grant[]} */ (granted).toSorted((one, other) => one.granted - other.granted);
 }
 
-/** From the end of a lease to the next grant. @param {Grant[]} grants @param {'releasing' | 'released'} since */
-function intervals(grants, since) {
+/**
+ * From the end of a lease to the next grant.
+ *
+ * @param {Grant[]} grants
+ * @param {'releasing' | 'released'} since
+ * @param {(next: Grant, previous: Grant) => boolean} [counts]
+ */
+function intervals(grants, since, counts = () => true) {
   return grants
     .slice(1)
-    .map(({ granted }, previous) => Math.max(0, granted - (grants[previous][since] ?? granted)));
+    .map((next, index) => ({ next, previous: grants[index] }))
+    .filter(({ next, previous }) => counts(next, previous))
+    .map(({ next, previous }) => Math.max(0, next.granted - (previous[since] ?? next.granted)));
 }
+
+/** @param {Grant} next @param {Grant} previous */
+const isBetween = (next, previous) => next.process !== previous.process;
 
 /** @param {Grant[]} grants */
 function countRetaken(grants) {

@@ -18,13 +18,14 @@ export const GOAL_COLUMNS = [
 /**
  * The goals that were measured.
  *
+ * @param {import('../databases.js').DatabaseKind} database - where LockClient had its locks
  * @param {Record<string, import('./summary.js').Measurement[]>} measurements - a scenario
  * @returns {JudgedGoal[]}
  */
-export function judge(measurements) {
-  return GOALS.map((goal) => ({ ...goal, numbers: goal.measure(measurements[goal.scenario] ?? []) })).filter(
-    ({ numbers }) => numbers.length > 0,
-  );
+export function judge(database, measurements) {
+  return GOALS[database]
+    .map((goal) => ({ ...goal, numbers: goal.measure(measurements[goal.scenario] ?? []) }))
+    .filter(({ numbers }) => numbers.length > 0);
 }
 
 /** @param {number | undefined} limit @param {boolean} [atMost] */

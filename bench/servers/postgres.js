@@ -15,30 +15,11 @@ WHERE datname = current_database() AND backend_type = 'client backend' AND pid <
 const TERMINATE_OTHERS = `SELECT pg_terminate_backend(pid) FROM (${OTHERS}) AS others`;
 
 /**
- * @typedef {object} PostgresServer
- * @property {string} origin - which PostgreSQL it is, and how durable
- * @property {Record<string, string>} settings - its version, and what its speed depends on
- * @property {string[]} doubts - why an answered commit may get lost
- * @property {() => number | undefined} cpu - that it has used so far, in µs; undefined when it can't be seen
- * @property {() => Promise<Database>} createDatabase
- * @property {() => Promise<void>} stop
- */
-
-/**
- * @typedef {object} Database
- * @property {string} url
- * @property {(sql: string, values?: unknown[]) => Promise<any[]>} query - resolves with the rows
- * @property {() => Promise<number>} countSessions - those of others
- * @property {() => Promise<void>} endSessions - also of those that wait for a lock and can't see that their client is gone
- * @property {() => Promise<void>} drop
- */
-
-/**
  * The PostgreSQL that TEST_DATABASE_URL names, else one of our own with PostgreSQL's durable defaults. What starts it is
  * the tests' code, in TypeScript: the loader is registered only here, after everything else was loaded, because it would
  * lead `nestjs-db-lock` to the sources instead of what was built.
  *
- * @returns {Promise<PostgresServer>}
+ * @returns {Promise<import('./database.js').DatabaseServer>}
  */
 export async function startPostgres() {
   await import('../../test/support/typescript-loader.mjs');
@@ -53,6 +34,7 @@ export async function startPostgres() {
   const settings = await settingsOf(client);
   const postmaster = parentOf(await pidOf(client), 'postgres');
   return {
+    kind: 'postgres',
     origin: `${server?.origin ?? `PostgreSQL ${settings.server_version}, which TEST_DATABASE_URL names`}: ${DURABILITY.map((name) => `${name} ${settings[name]}`).join(', ')}`,
     settings,
     doubts: DURABILITY.filter((name) => settings[name] === 'off').map((name) => `${name} is off`),
@@ -65,11 +47,13 @@ export async function startPostgres() {
   };
 }
 
-/** @param {{ url: string, remove(): Promise<void> }} database @returns {Promise<Database>} */
+/** @param {{ url: string, remove(): Promise<void> }} database @returns {Promise<import('./database.js').Database>} */
 async function openDatabase({ url, remove }) {
   const client = await connect(url);
   return {
+    kind: 'postgres',
     url,
+    execute: async (sql) => void (await client.query(sql)),
     query: async (sql, values) => (await client.query(sql, values)).rows,
     countSessions: async () => (await client.query(OTHERS)).rowCount ?? 0,
     async endSessions() {

@@ -11,14 +11,14 @@ export const settings =
 export const APPLICATION = 'admin-pages';
 
 /** The application with the admin, and where it is. @type {import('../systems.js').SystemModule['open']} */
-export async function open({ postgresUrl, feature }) {
+export async function open({ databaseUrl, feature }) {
   const app = await NestFactory.create(
     {
       module: class Application {},
       imports: [
         TypeOrmModule.forRoot({
           type: 'postgres',
-          url: postgresUrl,
+          url: databaseUrl,
           poolSize: 1,
           autoLoadEntities: true,
           applicationName: APPLICATION,

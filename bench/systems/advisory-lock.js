@@ -8,8 +8,8 @@ export const settings =
 const connect = /** @type {any} */ (advisoryLock).default;
 
 /** @type {import('../systems.js').SystemModule['open']} */
-export async function open({ postgresUrl }) {
-  const createMutex = connect(postgresUrl);
+export async function open({ databaseUrl }) {
+  const createMutex = connect(databaseUrl);
   return {
     async tryAcquire(lockName) {
       const release = await createMutex(lockName).tryLock();

@@ -25,8 +25,8 @@ const DELETE = 'DELETE FROM django_db_lock_lock WHERE id = $1';
 const UNIQUE_VIOLATION = '23505';
 
 /** @type {import('../systems.js').SystemModule['open']} */
-export async function open({ postgresUrl, ttl }) {
-  const pool = await openPool(postgresUrl);
+export async function open({ databaseUrl, ttl }) {
+  const pool = await openPool(databaseUrl);
   await createTables(pool, SCHEMA);
 
   /** A request has one connection. @template Result @param {(client: import('pg').PoolClient) => Promise<Result>} work */

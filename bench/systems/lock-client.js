@@ -4,7 +4,7 @@ import { lockModules, openApplication } from './support/lock-application.js';
 
 export const name = 'LockClient';
 export const settings =
-  'nestjs-db-lock on PostgreSQL, its server in the same process; no gate, nothing known busy; without keep-alive';
+  'nestjs-db-lock, its server in the same process; no gate, nothing known busy; without keep-alive';
 
 /** @type {import('../systems.js').SystemModule['open']} */
 export const open = (place) => openLockClient(place);
@@ -14,8 +14,8 @@ export const open = (place) => openLockClient(place);
  * @param {import('./support/lock-application.js').LockOptions} [options]
  * @returns {Promise<import('../systems.js').System>}
  */
-export async function openLockClient({ postgresUrl, feature, ttl }, options) {
-  const app = await openApplication(lockModules(postgresUrl, { feature, ttl, ...options }));
+export async function openLockClient({ databaseUrl, feature, ttl }, options) {
+  const app = await openApplication(lockModules(databaseUrl, { feature, ttl, ...options }));
   return { ...withClient(app.get(getLockClientToken(feature))), close: () => app.close() };
 }
 

@@ -7,8 +7,8 @@ const SCHEMA = 'CREATE TABLE IF NOT EXISTS one_row AS SELECT 0 AS number';
 const UPDATE = { name: 'update', text: 'UPDATE one_row SET number = number + 1 RETURNING number' };
 
 /** @type {import('../systems.js').SystemModule['open']} */
-export async function open({ postgresUrl }) {
-  const pool = await openPool(postgresUrl, { connections: 1 });
+export async function open({ databaseUrl }) {
+  const pool = await openPool(databaseUrl, { connections: 1 });
   await createTables(pool, SCHEMA);
   return {
     cycle: async () => theOnlyRow(await pool.query(UPDATE)),

@@ -1,4 +1,5 @@
 import { openPool } from './support/pool.js';
+import { sessionLocks } from './support/session-locks.js';
 
 export const name = 'pg_advisory_lock';
 export const settings =
@@ -10,44 +11,21 @@ const WAIT = { name: 'wait', text: `SELECT pg_advisory_lock(${KEY})` };
 const RELEASE = { name: 'release', text: `SELECT pg_advisory_unlock(${KEY}) AS done` };
 
 /** @type {import('../systems.js').SystemModule['open']} */
-export async function open({ postgresUrl, waiters }) {
-  const pool = await openPool(postgresUrl, { connections: waiters });
-  /** @type {Set<import('pg').PoolClient>} */
-  const busy = new Set();
+export async function open({ databaseUrl, waiters }) {
+  const pool = await openPool(databaseUrl, { connections: waiters });
+  const isDone = async (
+    /** @type {import('pg').PoolClient} */ client,
+    /** @type {{ name: string, text: string }} */ statement,
+    /** @type {string} */ lockName,
+  ) => (await client.query({ ...statement, values: [lockName] })).rows[0].done;
 
-  const session = async () => {
-    const client = await pool.connect();
-    busy.add(client);
-    return client;
-  };
-  const giveBack = (/** @type {import('pg').PoolClient} */ client) => {
-    busy.delete(client);
-    client.release();
-  };
-  const held = (/** @type {import('pg').PoolClient} */ client, /** @type {string} */ lockName) => ({
-    async release() {
-      const { rows } = await client.query({ ...RELEASE, values: [lockName] });
-      if (!rows[0].done) throw new Error('The session did not hold the lock.');
-      giveBack(client);
-    },
+  return sessionLocks({
+    take: () => pool.connect(),
+    giveBack: (client) => client.release(),
+    discard: (client) => client.release(true),
+    end: () => pool.end(),
+    tryLock: (client, lockName) => isDone(client, TRY, lockName),
+    lock: (client, lockName) => client.query({ ...WAIT, values: [lockName] }),
+    unlock: (client, lockName) => isDone(client, RELEASE, lockName),
   });
-
-  return {
-    async tryAcquire(lockName) {
-      const client = await session();
-      const { rows } = await client.query({ ...TRY, values: [lockName] });
-      if (rows[0].done) return held(client, lockName);
-      giveBack(client);
-      return null;
-    },
-    async acquire(lockName) {
-      const client = await session();
-      await client.query({ ...WAIT, values: [lockName] });
-      return held(client, lockName);
-    },
-    async close() {
-      for (const client of busy) client.release(true);
-      await pool.end();
-    },
-  };
 }

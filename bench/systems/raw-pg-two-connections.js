@@ -6,9 +6,9 @@ export const settings =
   'the same statements over one connection for acquires and one for releases, which commit asynchronously, as in the library';
 
 /** @type {import('../systems.js').SystemModule['open']} */
-export async function open({ postgresUrl, ttl }) {
+export async function open({ databaseUrl, ttl }) {
   const pool = (/** @type {'acquire' | 'release'} */ purpose) =>
-    openPool(postgresUrl, { settings: rawSettings(purpose), connections: 1 });
+    openPool(databaseUrl, { settings: rawSettings(purpose), connections: 1 });
   const [acquiring, releasing] = await Promise.all([pool('acquire'), pool('release')]);
   await createTables(acquiring, RAW_SCHEMA);
   return {

@@ -41,8 +41,8 @@ const EXTEND = {
 };
 
 /** @type {import('../systems.js').SystemModule['open']} */
-export async function open({ postgresUrl, ttl, member }) {
-  const pool = await openPool(postgresUrl);
+export async function open({ databaseUrl, ttl, member }) {
+  const pool = await openPool(databaseUrl);
   await createTables(pool, SCHEMA);
   const lockedBy = `bench-${process.pid}-${member}`;
   const atMost = `${ttl} milliseconds`;

@@ -20,14 +20,14 @@ export const open = ({ origins = [], member, ttl }) =>
   openLockClient({ ttl }, { apiServer: `${origins[member % SERVERS]}/dblock` });
 
 /** @type {NonNullable<import('../systems.js').SystemModule['accompany']>} */
-export async function accompany({ postgresUrl }) {
+export async function accompany({ databaseUrl }) {
   const { findFreePort } = await import('../../test/support/free-port.ts');
   const { OrphanGuard } = await import('../../test/support/orphan-guard.ts');
 
   const home = await mkdtemp(join(tmpdir(), 'db-lock-servers-'));
   const guard = new OrphanGuard(home);
   const ports = await Promise.all(Array.from({ length: SERVERS }, findFreePort));
-  const servers = ports.map((port) => launch(postgresUrl, port));
+  const servers = ports.map((port) => launch(databaseUrl, port));
   guard.watch(servers.map(({ pid }) => /** @type {number} */ (pid)));
   const stop = async () => {
     await Promise.all(servers.map((server) => end(server)));
@@ -44,12 +44,12 @@ export async function accompany({ postgresUrl }) {
   return { place: { origins }, cpu: () => undefined, stop };
 }
 
-/** @param {string} postgresUrl @param {number} port */
-function launch(postgresUrl, port) {
+/** @param {string} databaseUrl @param {number} port */
+function launch(databaseUrl, port) {
   const env = {
     PATH: process.env.PATH,
     PORT: String(port),
-    DATABASE_URL: postgresUrl,
+    DATABASE_URL: databaseUrl,
     DB_LOCK_CREATE_TABLES: 'true',
     LOG_LEVEL: 'warn',
   };

@@ -16,8 +16,8 @@ class Worker {
 decorate(Worker.prototype, 'run', UseLock('{0}'));
 
 /** @type {import('../systems.js').SystemModule['open']} */
-export async function open({ postgresUrl, ttl }) {
-  const app = await openApplication(lockModules(postgresUrl, { ttl }), [Worker]);
+export async function open({ databaseUrl, ttl }) {
+  const app = await openApplication(lockModules(databaseUrl, { ttl }), [Worker]);
   const locks = app.get(LockClient);
   const worker = app.get(Worker);
   return {

@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { DbLockModule } from 'nestjs-db-lock';
+import { dataSourceOptions } from './data-source.js';
 
 /** @typedef {Partial<import('nestjs-db-lock').DbLockModuleOptions>} LockOptions */
 
@@ -15,7 +16,7 @@ export function lockModules(url, options) {
   const unserved = { autoRegisterServices: false, autoRegisterAdmin: false, ...options };
   if (url === undefined) return [DbLockModule.forRoot({ autoRegisterModel: false, ...unserved })];
   return [
-    TypeOrmModule.forRoot({ type: 'postgres', url, poolSize: 1, autoLoadEntities: true }),
+    TypeOrmModule.forRoot({ ...dataSourceOptions(url), autoLoadEntities: true }),
     DbLockModule.forRoot({ createTables: true, ...unserved }),
   ];
 }

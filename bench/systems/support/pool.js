@@ -1,7 +1,7 @@
 import pg from 'pg';
 
 /** As many connections as help on a few cores. */
-const CONNECTIONS = 16;
+export const CONNECTIONS = 16;
 
 /**
  * A pool whose connections are open before it is measured.

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { dbLockSchemaSql } from 'nestjs-db-lock';
-import { postgresStatements, sessionSettings } from '../../../libs/db-lock/dist/store/postgres/locks.sql.js';
+import { lockStatements } from '../../../libs/db-lock/dist/store/postgres/locks.sql.js';
+import { sessionSettings } from '../../../libs/db-lock/dist/store/postgres/sessions.sql.js';
 import {
   acquireValues,
   releaseValues,
@@ -8,7 +9,7 @@ import {
 } from '../../../libs/db-lock/dist/store/postgres/values.js';
 import { theOnlyRow } from './pool.js';
 
-const STATEMENTS = postgresStatements({ lock: 'raw_lock', history: 'raw_history', waiter: 'raw_waiter' }, 0);
+const STATEMENTS = lockStatements({ lock: 'raw_lock', history: 'raw_history', waiter: 'raw_waiter' }, 0);
 
 /** Creates the tables that they use. */
 export const RAW_SCHEMA = dbLockSchemaSql({ feature: 'raw' });
