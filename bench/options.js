@@ -23,9 +23,8 @@ const USAGE = `npm run bench -- [options]
   --json FILE        writes the machine and every measurement there
   --help
 
-TEST_DATABASE_URL names a PostgreSQL to use, with room for 700 connections; without it, one is started. MYSQL_URL
-names a MySQL or MariaDB likewise. Two Redis servers are started in any case. What was not built since it changed is built
-first.
+TEST_DATABASE_URL names a PostgreSQL to use, MYSQL_URL a MySQL or MariaDB, with room for 700 connections; without them, one
+is started. Two Redis servers are started in any case. What was not built since it changed is built first.
 `;
 
 /** What only scenarios have. */

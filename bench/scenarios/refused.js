@@ -19,7 +19,7 @@ const OURS = [
 const PEERS = {
   postgres: ['django-db-lock', 'raw-pg'],
   sqlite: ['raw-sqlite'],
-  mysql: ['raw-mysql'],
+  mysql: ['raw-mysql', 'mysql-upsert'],
 };
 
 const ON_REDIS = ['raw-ioredis', 'verrou-redis'];

@@ -12,7 +12,7 @@ export const text =
 const PEERS = {
   postgres: ['raw-pg', 'django-db-lock', 'pg-advisory-lock', 'advisory-lock', 'shedlock', 'verrou-postgres'],
   sqlite: ['raw-sqlite', 'verrou-sqlite'],
-  mysql: ['raw-mysql', 'get-lock', 'verrou-mysql'],
+  mysql: ['raw-mysql', 'mysql-upsert', 'get-lock', 'verrou-mysql'],
 };
 
 const ON_REDIS = ['raw-ioredis', 'raw-ioredis-fsync', ...REDIS_LIBRARIES];

@@ -5,14 +5,19 @@ import { pathToFileURL } from 'node:url';
 import { describeDriver, findDriver, loadDriver, openFile } from '../systems/support/sqlite.js';
 
 /**
- * No server: files, in a folder that is removed at the end. What SQLite does costs the processes that call it.
+ * No server: files, in a folder that does not outlive this process. What SQLite does costs the processes that call it. The
+ * tests' code helps, as in {@link import('./postgres.js').startPostgres}.
  *
  * @param {{ sqliteDriver?: string }} choice
  * @returns {Promise<import('./database.js').DatabaseServer>}
  */
 export async function startSqlite({ sqliteDriver }) {
   const driver = findDriver(sqliteDriver);
+  await import('../../test/support/typescript-loader.mjs');
+  const { OrphanGuard } = await import('../../test/support/orphan-guard.ts');
+
   const home = await mkdtemp(join(tmpdir(), 'db-lock-sqlite-'));
+  const guard = new OrphanGuard(home);
   const { version } = new (loadDriver(driver))(':memory:')
     .prepare('SELECT sqlite_version() AS version')
     .get();
@@ -24,7 +29,10 @@ export async function startSqlite({ sqliteDriver }) {
     doubts: [],
     cpu: () => 0,
     createDatabase: async () => openDatabase(join(home, `locks-${++files}.db`), driver),
-    stop: () => rm(home, { recursive: true, force: true }),
+    async stop() {
+      guard.release();
+      await rm(home, { recursive: true, force: true });
+    },
   };
 }
 

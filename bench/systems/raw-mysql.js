@@ -1,50 +1,48 @@
 import { randomUUID } from 'node:crypto';
-import { NOW, openPool } from './support/mysql.js';
+import { dbLockSchemaSql } from 'nestjs-db-lock';
+import { dataSourceOptions } from './support/data-source.js';
+import { openPool } from './support/mysql.js';
 
 export const name = 'raw mysql2, pool of 16';
 export const settings =
-  'one row a statement, prepared, each committed by itself, over a pool of 16 connections; what remains without the library';
+  "nestjs-db-lock's statements with its session settings, those of one lock in a packet, over mysql2 and a pool of 16 connections";
 
-const SCHEMA = `
-CREATE TABLE IF NOT EXISTS raw_lock (
-  lock_name varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL PRIMARY KEY,
-  grant_id char(36) CHARACTER SET ascii COLLATE ascii_bin NULL,
-  token bigint NOT NULL,
-  lock_time bigint NOT NULL,
-  expire_time bigint NOT NULL
-) ENGINE=InnoDB`;
+const TABLES = {
+  lock: 'raw_lock',
+  history: 'raw_history',
+  waiter: 'raw_waiter',
+  statistics: 'raw_statistics',
+};
 
-const IS_FREE = '(grant_id IS NULL OR expire_time <= VALUES(lock_time))';
-
-/** Assignments run from left to right: the first decides. */
-const TAKE = `
-INSERT INTO raw_lock (lock_name, grant_id, token, lock_time, expire_time)
-SELECT ?, ?, clock.now, clock.now, clock.now + ?
-FROM (SELECT ${NOW} AS now) AS clock
-ON DUPLICATE KEY UPDATE
-  grant_id = IF(${IS_FREE}, VALUES(grant_id), grant_id),
-  token = IF(grant_id = VALUES(grant_id), GREATEST(token + 1, VALUES(token)), token),
-  lock_time = IF(grant_id = VALUES(grant_id), VALUES(lock_time), lock_time),
-  expire_time = IF(grant_id = VALUES(grant_id), VALUES(expire_time), expire_time)`;
-
-const RELEASE = `
-UPDATE raw_lock SET grant_id = NULL, expire_time = ${NOW}
-WHERE lock_name = ? AND grant_id = ? AND expire_time > ${NOW}`;
+/** Where the built library has them. */
+const STORE = '../../libs/db-lock/dist/store/mysql';
 
 /** @type {import('../systems.js').SystemModule['open']} */
 export async function open({ databaseUrl, ttl }) {
-  const pool = await openPool(databaseUrl);
-  await pool.query(SCHEMA);
-  /** How many rows it changed. @param {string} sql @param {Array<string | number>} values */
-  const changed = async (sql, values) =>
-    /** @type {import('mysql2').ResultSetHeader} */ ((await pool.execute(sql, values))[0]).affectedRows;
+  const { lockStatements } = await import(`${STORE}/locks.sql.js`);
+  const { sessionSettings } = await import(`${STORE}/sessions.sql.js`);
+  const { type } = dataSourceOptions(databaseUrl);
+  const statements = lockStatements(TABLES, 0);
+  const pool = await openPool(databaseUrl, {
+    settings: sessionSettings(type === 'mariadb', { statement: 5_000, rowLock: 1_000 }),
+  });
+  await pool.query(dbLockSchemaSql({ database: type, feature: 'raw' }));
+
+  /** The rows of each statement that selects. @param {string[]} packet @returns {Promise<unknown[][]>} */
+  const send = async (packet) => {
+    const [results] = await pool.query(packet.join(';\n'));
+    return /** @type {any[]} */ (results).filter(Array.isArray);
+  };
   return {
     async tryAcquire(lockName) {
       const grantId = randomUUID();
-      if (!(await changed(TAKE, [lockName, grantId, ttl * 1000]))) return null;
+      const request = { lockName, workerName: 'bench', grantId, ttl, metadata: null };
+      const [granted] = await send(statements.grant([request], false));
+      if (granted.length === 0) return null;
       return {
         async release() {
-          if ((await changed(RELEASE, [lockName, grantId])) !== 1) throw new Error('The lock is lost.');
+          const released = (await send(statements.release([{ lockName, grantId }]))).at(-2); // Before the clock.
+          if (released?.length !== 1) throw new Error('The lock is lost.');
         },
       };
     },

@@ -1,8 +1,4 @@
 import { describe, expect, it } from '@jest/globals';
-import { spawnSync } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
-
-const WORKSPACE = fileURLToPath(new URL('../..', import.meta.url));
 
 /** The benchmark is JavaScript, without types. */
 const VERDICT = '../../bench/comparison/verdict.js';
@@ -85,21 +81,5 @@ describe('A comparison with an earlier revision', () => {
     const costlier = shown(measured('now', [10_000, 60, NaN]));
     expect(costlier).toMatch(/node.*\| +1\.50 \| worse by more than 1\.05 \|/);
     expect(costlier).toMatch(/database.*\| +- \| +- \| no worse +\|/);
-  });
-
-  it.each([
-    [['--against', 'no-such-thing'], '--against "no-such-thing" is no commit of this repository.'],
-    [['--against=--all'], '--against "--all" is no commit of this repository.'],
-    [['--against', ''], '--against "" is no commit of this repository.'],
-    [['--against', 'HEAD:package.json'], '--against "HEAD:package.json" is no commit of this repository.'],
-    [['--against', 'HEAD', '--scenario', 'http'], '--scenario is for scenarios: --against plays none.'],
-    [['--against', 'HEAD', '--rounds', '0'], '--rounds "0" is not a number above 0.'],
-  ])('is refused with %j', (args, why) => {
-    const { status, stderr, stdout } = spawnSync(process.execPath, ['bench/main.js', ...args], {
-      cwd: WORKSPACE,
-      encoding: 'utf8',
-    });
-    expect({ status, stdout, why: stderr.split('\n')[0] }).toEqual({ status: 1, stdout: '', why });
-    expect(stderr).toContain('npm run bench -- [options]');
   });
 });

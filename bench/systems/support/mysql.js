@@ -10,16 +10,21 @@ export const NOW = `TIMESTAMPDIFF(MICROSECOND, TIMESTAMP'1970-01-01 00:00:00', U
  *
  * @param {string} uri
  * @param {object} [options]
+ * @param {readonly string[]} [options.settings] - statements that prepare each session
  * @param {number} [options.connections]
  */
-export async function openPool(uri, { connections = CONNECTIONS } = {}) {
+export async function openPool(uri, { settings = [], connections = CONNECTIONS } = {}) {
   const pool = mysql.createPool({
     uri,
     connectionLimit: connections,
     maxIdle: connections,
     flags: ['-FOUND_ROWS'],
+    multipleStatements: true,
   });
   const open = await Promise.all(Array.from({ length: connections }, () => pool.getConnection()));
-  for (const connection of open) connection.release();
+  for (const connection of open) {
+    for (const statement of settings) await connection.query(statement);
+    connection.release();
+  }
   return pool;
 }

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const require = createRequire(import.meta.url);
@@ -30,7 +30,7 @@ const DRIVERS = ['better-sqlite3', 'libsql'];
  * @param {string} [wanted] - a package, a folder that has one, or `node`; by default, the first of those known
  */
 export function findDriver(wanted) {
-  if (wanted) return (loadDriver(wanted), wanted);
+  if (wanted) return wanted.startsWith('.') ? resolve(wanted) : wanted;
   const found = DRIVERS.find((name) => {
     try {
       return loadDriver(name);
