@@ -77,6 +77,39 @@ function complaintsOf(files: string[]): unknown[] {
     .map(({ messageText }) => messageText);
 }
 
+/** What the application prints. */
+const OUTPUT =
+  /^invoice 42 sent under token \d{16}\ntrue\ninvoice 7 sent under token \d{16}\nreport sent under token \d{16}\n$/;
+
+/** An application's options for TypeORM stand where the README's do; nothing else changes. */
+const OTHER_DATABASES = [
+  {
+    name: 'SQLite',
+    async open() {
+      const directory = await mkdtemp(join(tmpdir(), 'db-lock-readme-sqlite-'));
+      return {
+        options: "type: 'better-sqlite3', driver: libsql, database: process.env.DATABASE_FILE!",
+        imports: "import libsql from 'libsql';\n",
+        environment: { DATABASE_FILE: join(directory, 'app.db') },
+        close: () => rm(directory, { recursive: true }),
+      };
+    },
+  },
+];
+
+/** The files of the README's application, in a folder of this workspace. */
+async function applicationIn(name: string, change = (text: string) => text): Promise<string> {
+  const folder = fileURLToPath(new URL(`.cache/${name}/`, ROOT));
+  await mkdir(folder, { recursive: true });
+  for (const block of [...example('application'), ...example('script')])
+    await writeFile(join(folder, fileNameOf(block)), change(block.text));
+  await writeFile(join(folder, 'main.ts'), MAIN);
+  return folder;
+}
+
+const runFile = (path: string, environment: NodeJS.ProcessEnv) =>
+  run(process.execPath, ['--import', LOADER, path], '', { ...environment, NODE_OPTIONS: '' });
+
 describe('the README', () => {
   let directory: string;
 
@@ -97,31 +130,32 @@ describe('the README', () => {
   });
 
   it('has an application that compiles and locks', async () => {
-    const folder = fileURLToPath(new URL('.cache/readme/', ROOT));
-    await mkdir(folder, { recursive: true });
-    const files = [
-      ...[...example('application'), ...example('script')].map((block) => [fileNameOf(block), block.text]),
-      ['main.ts', MAIN],
-    ];
-    for (const [name, text] of files) await writeFile(join(folder, name!), text!);
-
-    expect(complaintsOf(files.map(([name]) => join(folder, name!)))).toEqual([]);
+    const folder = await applicationIn('readme');
+    const files = [...example('application'), ...example('script')].map(fileNameOf);
+    expect(complaintsOf([...files, 'main.ts'].map((name) => join(folder, name)))).toEqual([]);
 
     const database = await createTestDatabase();
     const redis = await startRedis();
-    const runFile = (name: string) =>
-      run(process.execPath, ['--import', LOADER, join(folder, name)], '', {
-        DATABASE_URL: database.url,
-        REDIS_URL: redis.url,
-        NODE_OPTIONS: '',
-      });
-    const output = await runFile('main.ts');
-    expect(output).toMatch(
-      /^invoice 42 sent under token \d{16}\ntrue\ninvoice 7 sent under token \d{16}\nreport sent under token \d{16}\n$/,
+    const environment = { DATABASE_URL: database.url, REDIS_URL: redis.url };
+    expect(await runFile(join(folder, 'main.ts'), environment)).toMatch(OUTPUT);
+    expect(await runFile(join(folder, 'nightly.ts'), environment)).toBe(
+      'no other copy of this script runs now\n',
     );
-    expect(await runFile('nightly.ts')).toBe('no other copy of this script runs now\n');
     await redis.stop();
     await database.drop();
+    await rm(folder, { recursive: true });
+  });
+
+  it.each(OTHER_DATABASES)('has an application that locks on $name, too', async ({ name, open }) => {
+    const { options, imports = '', environment, close } = await open();
+    const folder = await applicationIn(`readme-${name}`, (text) =>
+      text
+        .replace("{ type: 'postgres', url: process.env.DATABASE_URL,", `{ ${options},`)
+        .replace(/^import/m, `${imports}import`),
+    );
+    expect(await readFile(join(folder, 'app.module.ts'), 'utf8')).toContain(options);
+    expect(await runFile(join(folder, 'main.ts'), environment)).toMatch(OUTPUT);
+    await close();
     await rm(folder, { recursive: true });
   });
 
