@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TypeOrmModuleOptions } from '@nestjs/typeorm';
 import { pgliteDataSourceOptions } from 'nestjs-db-lock/pglite';
+import { createMariadbDatabase } from './mariadb-server.js';
 import { startPgBouncer } from './pgbouncer.js';
 import { copyPgliteTemplate } from './pglite-template.js';
 import { createTestDatabase } from './test-database.js';
@@ -41,4 +42,10 @@ export async function pgliteStorage(): Promise<TestStorage> {
     options: () => pgliteDataSourceOptions({ dataDir }),
     drop: () => rm(dataDir, { recursive: true, force: true }),
   };
+}
+
+/** A database on a MariaDB of this process. */
+export async function mariadbStorage(): Promise<TestStorage> {
+  const { url, drop } = await createMariadbDatabase();
+  return { options: () => ({ type: 'mariadb', url, poolSize: 4, retryAttempts: 1 }), drop };
 }

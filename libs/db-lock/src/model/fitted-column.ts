@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { Column, DataSource, getMetadataArgsStorage, type ColumnOptions } from 'typeorm';
+import type { ColumnMetadataArgs } from 'typeorm/metadata-args/ColumnMetadataArgs.js';
 import type { ColumnKind, Columns, FittedOptions } from '../store/database.js';
 import { columnsOf } from '../store/databases.js';
 
@@ -31,6 +32,7 @@ export function FittedColumn(kind: ColumnKind, options: ColumnOptions & { name: 
   const fitted = Object.defineProperties(options, fittedTo(kind, FITTED));
   return (target, propertyName) => {
     Column(fitted)(target, propertyName);
+    if (kind === 'packet') onlyWhereThereIsOne(kind, getMetadataArgsStorage().columns.at(-1)!);
     if (kind === 'id')
       getMetadataArgsStorage().generations.push({
         target: target.constructor,
@@ -42,9 +44,21 @@ export function FittedColumn(kind: ColumnKind, options: ColumnOptions & { name: 
   };
 }
 
+/** TypeORM finds the columns of an entity by their target: elsewhere, this one belongs to none. */
+function onlyWhereThereIsOne(kind: ColumnKind, column: ColumnMetadataArgs): void {
+  const { target } = column;
+  Object.defineProperty(column, 'target', {
+    enumerable: true,
+    get: () => (columns()[kind] ? target : undefined),
+  });
+}
+
 const fittedTo = (kind: ColumnKind, options: typeof FITTED): PropertyDescriptorMap =>
   Object.fromEntries(
-    options.map((option) => [option, { enumerable: true, get: () => columns()[kind][option] }]),
+    options.map((option) => [option, { enumerable: true, get: () => fittedOptions(kind)[option] }]),
   );
+
+/** TypeORM wants a type of a column that belongs to no entity, too. */
+const fittedOptions = (kind: ColumnKind): FittedOptions => columns()[kind] ?? columns().number;
 
 const columns = (): Columns => columnsOf(building.getStore());

@@ -34,6 +34,10 @@ export abstract class LockBase {
 
   @FittedColumn('json', { name: 'metadata', nullable: true })
   metadata!: LockMetadata | null;
+
+  /** What wrote the row last; on MySQL and MariaDB only. */
+  @FittedColumn('packet', { name: 'packet', default: 0, select: false })
+  packet?: string;
 }
 
 sharedClasses({ LockBase });

@@ -2,7 +2,6 @@ import {
   COUNTED,
   noCounts,
   type Changes,
-  type Counts,
   type HistoryEntry,
   type HistoryQuery,
   type HistoryRecord,
@@ -11,11 +10,11 @@ import {
   type Tally,
   type Waiting,
 } from '../history-store.js';
+import { concerned } from '../changes.js';
+import { completed, needsGrant } from '../history-entries.js';
+import { statisticsOf, withTally, type Minute } from '../minutes.js';
 import { broughtUpToDate } from '../waiting-counts.js';
-import { byBytes, dateOf, microseconds, type MemoryTables } from './memory-tables.js';
-
-/** The most names of contended locks that are told. */
-const MOST_CONTENDED = 10;
+import { dateOf, microseconds, type MemoryTables } from './memory-tables.js';
 
 const MINUTE = 60_000;
 
@@ -27,14 +26,6 @@ export type Happening = Omit<HistoryRecord, 'cursor' | 'eventTime' | 'grantId'> 
 
 interface Event extends Happening {
   id: number;
-}
-
-interface Minute {
-  period: number;
-  counts: Counts;
-  hold: number[];
-  wait: number[];
-  contended: Map<string, { refused: number; waited: number }>;
 }
 
 /** What has happened, in memory. */
@@ -64,54 +55,25 @@ export class MemoryHistory implements HistoryStore {
 
   async record(entries: readonly HistoryEntry[]): Promise<void> {
     const now = this.tables.now();
-    for (const { age, time, ...entry } of entries) {
-      const known = entry.workerName === null && entry.grantId !== null ? this.#lastOf(entry) : undefined;
-      if (entry.event === 'lost' && entry.workerName === null && !this.#isLoss(entry, known)) continue;
-      this.add({
-        ...entry,
-        workerName: entry.workerName ?? known?.workerName ?? null,
-        fencingToken: entry.fencingToken ?? known?.fencingToken ?? null,
-        actor: null,
-        reason: null,
-        time: time ?? now - age,
-      });
+    for (const entry of entries) {
+      const known = needsGrant(entry) ? this.#lastOf(entry) : undefined;
+      const whole = completed(entry, known, this.tables.locks.has(entry.lockName));
+      if (!whole) continue;
+      const { age, time, ...happening } = whole;
+      this.add({ ...happening, actor: null, reason: null, time: time ?? now - age });
     }
   }
 
-  async count({ counts, hold, wait, contended }: Tally): Promise<void> {
+  async count({ counts, ...tally }: Tally): Promise<void> {
     const minute = this.#minuteNow();
     for (const counted of COUNTED) minute.counts[counted] += counts[counted];
-    minute.hold = sumOf(minute.hold, hold);
-    minute.wait = sumOf(minute.wait, wait);
-    for (const { lockName, refused, waited } of contended) addTo(minute.contended, lockName, refused, waited);
+    Object.assign(minute, withTally(minute, tally));
   }
 
   async statistics(range: number, step: number): Promise<Statistics> {
     const since = this.tables.now() - range;
     const minutes = this.#minutes.filter(({ period }) => period > since);
-    const points = new Map<number, Counts & { time: Date }>();
-    const contended: Minute['contended'] = new Map();
-    for (const minute of minutes) {
-      const time = Math.floor(minute.period / step) * step;
-      const point = points.get(time) ?? { ...noCounts(), time: new Date(time) };
-      for (const counted of COUNTED) point[counted] += minute.counts[counted];
-      points.set(time, point);
-      for (const [lockName, { refused, waited }] of minute.contended)
-        addTo(contended, lockName, refused, waited);
-    }
-    return {
-      serverTime: await this.now(),
-      points: [...points.values()],
-      hold: minutes.reduce((sum: number[], { hold }) => sumOf(sum, hold), []),
-      wait: minutes.reduce((sum: number[], { wait }) => sumOf(sum, wait), []),
-      contended: [...contended]
-        .map(([lockName, counts]) => ({ lockName, ...counts }))
-        .toSorted(
-          (one, other) =>
-            other.refused + other.waited - one.refused - one.waited || byBytes(one.lockName, other.lockName),
-        )
-        .slice(0, MOST_CONTENDED),
-    };
+    return { serverTime: await this.now(), ...statisticsOf(minutes, step) };
   }
 
   async changes(cursor: string | undefined, waiting: Waiting, limit: number): Promise<Changes> {
@@ -119,10 +81,8 @@ export class MemoryHistory implements HistoryStore {
     const counts = this.tables.waiterCounts();
     const present = { serverTime, cursor: String(this.#lastId), locks: [], removed: [], truncated: false };
     if (cursor === undefined) return { ...present, waiting: counts };
-    const last = new Map<string, number>();
-    for (const { id, lockName } of this.#events) if (id > Number(cursor)) last.set(lockName, id);
-    for (const lockName of new Set([...counts.keys(), ...waiting.keys()]))
-      if (counts.get(lockName) !== waiting.get(lockName) && !last.has(lockName)) last.set(lockName, 0);
+    const happened = this.#events.filter(({ id }) => id > Number(cursor));
+    const last = concerned(happened, waiting, counts);
     if (last.size > limit) return { ...present, waiting: counts, truncated: true };
     const names = [...last.keys()];
     const locks = names.flatMap((lockName) => {
@@ -154,11 +114,6 @@ export class MemoryHistory implements HistoryStore {
     return this.#events.findLast((event) => event.lockName === lockName && event.grantId === grantId);
   }
 
-  /** Nothing was lost by who had released it, nor where there is no such lock. */
-  #isLoss({ lockName }: Pick<HistoryEntry, 'lockName'>, known: Event | undefined): boolean {
-    return known ? known.event !== 'released' : this.tables.locks.has(lockName);
-  }
-
   #minuteNow(): Minute {
     const period = Math.floor(this.tables.now() / MINUTE) * MINUTE;
     const known = this.#minutes.find((minute) => minute.period === period);
@@ -177,14 +132,3 @@ function toRecord({ id, time, grantId, ...event }: Event): HistoryRecord {
     eventTime: dateOf(time),
   };
 }
-
-function addTo(contended: Minute['contended'], lockName: string, refused: number, waited: number): void {
-  const before = contended.get(lockName) ?? { refused: 0, waited: 0 };
-  contended.set(lockName, { refused: before.refused + refused, waited: before.waited + waited });
-}
-
-const sumOf = (one: readonly number[], other: readonly number[]) =>
-  Array.from(
-    { length: Math.max(one.length, other.length) },
-    (_, slot) => (one[slot] ?? 0) + (other[slot] ?? 0),
-  );
