@@ -88,6 +88,11 @@ export interface WaitQueue {
   pass(server: string, requests: readonly PassRequest[]): Promise<PassAnswer[]>;
   /** Wakes servers up. Best effort: a lost wake-up only costs the waiters' next look. */
   wake(wakeUps: readonly WakeUp[]): Promise<void>;
+  /**
+   * For a store that notifies nobody: which of these locks are free by now, and kept for nobody who waits on another server. It is asked every few
+   * milliseconds while somebody waits: one cheap read.
+   */
+  freed?(server: string, lockNames: readonly string[]): Promise<readonly string[]>;
   /** Listens until the store is closed. */
   listen(listener: WakeUpListener): void;
 }

@@ -15,10 +15,9 @@ import type {
   StateCounts,
 } from '../lock-desk.js';
 import type { LockRecord, LockState } from '../lock-store.js';
-import { toLease, toNext, type LockRow, type LookRow } from '../rows.js';
+import { toLease, toLock, toNext, type LockRow, type LookRow } from '../rows.js';
 import type { DeskStatements } from './desk.sql.js';
 import { FAULTS } from './errors.js';
-import { lockOf } from './mysql-history.js';
 import { partsOf } from './parts.js';
 import type { Reader } from './reader.js';
 
@@ -120,7 +119,7 @@ export class MysqlDesk implements LockDesk {
 
   async page(query: ListQuery): Promise<Pick<LockPage, 'items' | 'serverTime'>> {
     const [rows] = await this.reader.ask<[LookRow[]]>(() => this.sql.list(query));
-    const items = rows.map(lockOf);
+    const items = rows.map(toLock);
     return { items, serverTime: items[0]?.serverTime ?? (await this.reader.now()) };
   }
 
@@ -133,7 +132,7 @@ export class MysqlDesk implements LockDesk {
     for (let after = ''; ;) {
       const from = after;
       const [rows] = await this.reader.ask<[LookRow[]]>(() => this.sql.listAfter(filter, from, chunk));
-      if (rows.length > 0) yield rows.map(lockOf);
+      if (rows.length > 0) yield rows.map(toLock);
       if (rows.length < chunk) return;
       after = rows.at(-1)!.lock_name;
     }

@@ -125,7 +125,7 @@ export class MysqlHistory implements HistoryStore {
       return { ...(await this.#present()), truncated: true };
     const rows = await this.#look([...last.keys()]);
     const there = new Set(rows.map(({ lock_name }) => lock_name));
-    const locks = rows.map((row) => ({ ...lockOf(row), lastEvent: last.get(row.lock_name)! }));
+    const locks = rows.map((row) => ({ ...toLock(row), lastEvent: last.get(row.lock_name)! }));
     const removed = [...last.keys()].filter((lockName) => !there.has(lockName));
     return {
       serverTime: toTime(present.server_time),
@@ -172,6 +172,3 @@ export class MysqlHistory implements HistoryStore {
 
 const waitingOf = (rows: readonly WaitedRow[]): Waiting =>
   new Map(rows.map(({ lock_name, waiting }) => [lock_name, Number(waiting)]));
-
-/** A lock as the desk's statements tell it. */
-export const lockOf = (row: LookRow) => toLock({ ...row, waiting: Number(row.waiting) });

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DataSource } from 'typeorm';
+import { DbLockConfigurationError } from '../../lease/errors.js';
 import type { AcquireRequest, ReleaseRequest, RenewRequest } from '../../lease/requests.js';
 import { answerEach, errorAnswer, repeatConflicts, type BatchOptions } from '../batch.js';
 import type { StoreOptions } from '../database.js';
@@ -13,7 +14,7 @@ import type {
   ReleaseAnswer,
   RenewAnswer,
 } from '../lock-store.js';
-import { toGrant, toLease, toNext, toTime, type LockRow, type LookRow } from '../rows.js';
+import { toGrant, toLease, toLock, toNext, toTime, type LockRow, type LookRow } from '../rows.js';
 import { Shortcut } from '../shortcut.js';
 import { CONNECTIONS, Connections } from './connections.js';
 import { deskStatements, type DeskStatements } from './desk.sql.js';
@@ -22,7 +23,7 @@ import { historyStatements } from './history.sql.js';
 import { Lanes } from './lane.js';
 import { lockStatements, type Ending, type LockStatements } from './locks.sql.js';
 import { MysqlDesk } from './mysql-desk.js';
-import { lockOf, MysqlHistory } from './mysql-history.js';
+import { MysqlHistory } from './mysql-history.js';
 import { MysqlWaitQueue } from './mysql-wait-queue.js';
 import { partsOf, type Sized } from './parts.js';
 import { queueStatements } from './queue.sql.js';
@@ -102,7 +103,12 @@ export class MysqlStore implements LockStore {
 
   /** A store that connects as the application's DataSource does, and leaves that one alone. */
   static async open(dataSource: DataSource, options: StoreOptions): Promise<MysqlStore> {
-    const { statementTimeout } = options;
+    const { statementTimeout, pooler } = options;
+    if (pooler === 'transaction')
+      throw new DbLockConfigurationError(
+        'pooler',
+        'is for PostgreSQL: on MySQL and MariaDB, each connection must be a session of its own.',
+      );
     const rowLock = Math.min(ROW_LOCK_TIMEOUT, statementTimeout);
     return new MysqlStore(
       await Connections.open(dataSource, { statement: statementTimeout, rowLock }),
@@ -307,7 +313,7 @@ export class MysqlStore implements LockStore {
       [LookRow[], Array<{ lock_name: string; worker_name: string; ticket: string }>]
     >(() => this.#deskSql.inspect(lockNames));
     const byName = new Map(
-      rows.map((row): [string, InspectedLock] => [row.lock_name, { ...lockOf(row), queue: [] }]),
+      rows.map((row): [string, InspectedLock] => [row.lock_name, { ...toLock(row), queue: [] }]),
     );
     for (const { lock_name, worker_name, ticket } of waiters)
       byName.get(lock_name)?.queue.push({ workerName: worker_name, since: toTime(ticket) });

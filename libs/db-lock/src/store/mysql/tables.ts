@@ -79,4 +79,4 @@ export function schemaOf(kind: ServerKind): Schema {
 
 /** Of numbers there is no collation. MariaDB may call one of a character set without its name. */
 const comparesBytes = (collation: string | null) =>
-  collation === null || collation === COLLATIONS.mysql || /nopad_bin$/.test(collation);
+  collation === null || collation === COLLATIONS.mysql || collation.endsWith('nopad_bin');
