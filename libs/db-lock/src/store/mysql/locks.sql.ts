@@ -265,14 +265,16 @@ WHERE ${named(names)} AND packet = ${packet}`,
       ];
     },
 
-    /** The grantIds of the workers' leases, for callers who know none. */
+    /**
+     * The grantIds of the workers' leases, for callers who know none; also of those that look expired: a renewal whose commit is under way may
+     * keep them alive.
+     */
     grantsOfWorkers: (requests: ReadonlyArray<{ lockName: string; workerName: string }>): Packet => [
       `SELECT lock_name, grant_id
 ${fromLocks}
 WHERE ${named(namesOf(requests))}
   AND worker_name = ${perName(requests, ({ workerName }) => quoteText(workerName))}
-  AND grant_id <> ${NOBODY}
-  AND expire_time > ${NOW}`,
+  AND grant_id <> ${NOBODY}`,
       clock,
     ],
 
