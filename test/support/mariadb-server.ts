@@ -95,7 +95,7 @@ export class MariadbServer {
     const options = ['--auth-root-authentication-method=normal', '--skip-test-db', '--skip-name-resolve'];
     await run(
       'mariadb-install-db',
-      ['--no-defaults', `--datadir=${this.#data}`, ...options],
+      ['--no-defaults', `--datadir=${this.#data}`, `--tmpdir=${this.home}`, ...options],
       this.#asServerUser(),
     );
   }
@@ -158,6 +158,7 @@ export class MariadbServer {
     const settings = {
       port: String(this.port),
       datadir: this.#data,
+      tmpdir: this.home, // where another server would be in the way
       socket: join(this.home, 'socket'),
       'pid-file': join(this.home, 'pid'),
       'bind-address': '127.0.0.1',
