@@ -39,7 +39,7 @@ const SORT_COLUMNS: Record<SortField, string> = {
   lockTime: 'lock_time',
   expireTime: 'expire_time',
   fencingToken: 'token',
-  waiting: 'waiting',
+  waiting: 'COALESCE(queue.waiting, 0)',
 };
 
 /** A time as JSON says it. */
