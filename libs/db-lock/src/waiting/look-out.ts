@@ -5,7 +5,7 @@ import { Timer } from '../lease/timer.js';
 const SHORTEST = 5;
 
 /** The longest pause at first: while some lock came free not so many times as long ago. Then the pauses grow on. */
-const USUAL = { longest: 25, share: 8 };
+const USUAL = { longest: 15, share: 16 };
 const LATER = { longest: 100, share: 200 };
 
 /** A look that took long is not followed by another one before so many times as long. */
