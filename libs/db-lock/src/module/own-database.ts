@@ -25,7 +25,7 @@ export async function openInDatabase(
   const entities = [place.entities ?? [], setUp.entities].flatMap((some) => Object.values(some) as Type[]);
   const { statementTimeout } = options;
   const patient = { connectTimeoutMS: statementTimeout, connectTimeout: statementTimeout }; // by either name
-  const source = new DataSource({ ...patient, ...place, entities } as DataSourceOptions);
+  const source = new DataSource({ ...patient, ...place, entities });
   await connect(source, patience);
   try {
     return await openStore(source, setUp, options);
