@@ -394,6 +394,7 @@ describeWithMariadb('What operators see and do on MariaDB', () => {
       }));
       for (const tally of tallies) await memory.history.count(tally);
       await Promise.all(tallies.map((tally) => store.history.count(tally)));
+      await store.history.count({ counts: noCounts(), hold: [0], wait: [], contended: [] });
       const [seen, expected] = await Promise.all([
         store.history.statistics(3_600_000, 3_600_000),
         memory.history.statistics(3_600_000, 3_600_000),

@@ -93,6 +93,7 @@ export class MysqlHistory implements HistoryStore {
 
   /** Reads the minute's row, adds to it, and writes it where nobody has written it since. */
   async count({ counts, ...tally }: Tally): Promise<void> {
+    if (isEmpty({ counts, ...tally })) return; // a row that stays as it was would look like one that others have written
     for (let tries = 1; ; tries++) {
       const [[row]] = await this.reader.ask<[[MinuteRow]]>(() => this.sql.minute);
       const { hold, wait, contended } = withTally(toMinute(row), tally);
@@ -169,6 +170,9 @@ export class MysqlHistory implements HistoryStore {
     }
   }
 }
+
+const isEmpty = ({ counts, hold, wait, contended }: Tally) =>
+  [...Object.values(counts), ...hold, ...wait].every((count) => count === 0) && contended.length === 0;
 
 const waitingOf = (rows: readonly WaitedRow[]): Waiting =>
   new Map(rows.map(({ lock_name, waiting }) => [lock_name, Number(waiting)]));

@@ -66,8 +66,7 @@ export function schemaOf(kind: ServerKind): Schema {
       const queryRunner = dataSource.createQueryRunner('master');
       try {
         await queryRunner.query(takeTurnSql(table, TURN_PATIENCE));
-        await create(queryRunner);
-        await queryRunner.query(endTurnSql(table));
+        await create(queryRunner).finally(() => queryRunner.query(endTurnSql(table)));
       } finally {
         await queryRunner.release();
       }
