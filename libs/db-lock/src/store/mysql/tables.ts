@@ -66,8 +66,10 @@ export function schemaOf(kind: ServerKind): Schema {
       const queryRunner = dataSource.createQueryRunner('master');
       try {
         await queryRunner.query(takeTurnSql(table, TURN_PATIENCE));
-        await create(queryRunner).finally(() => queryRunner.query(endTurnSql(table)));
+        await create(queryRunner);
       } finally {
+        // Without effect where it is somebody else's, or the connection is gone, and the turn with it.
+        await queryRunner.query(endTurnSql(table)).catch(() => undefined);
         await queryRunner.release();
       }
     },
