@@ -141,8 +141,8 @@ describe('a lock client without an application', () => {
     ],
     [{ database: { type: 'postgres', url: 'nowhere' } }, 'database.url: must be an address'],
     [
-      { dataSource: { options: { type: 'mysql' } } as never },
-      'dataSource: a DataSource of type "mysql" can\'t hold locks',
+      { dataSource: { options: { type: 'oracle' } } as never },
+      'dataSource: a DataSource of type "oracle" can\'t hold locks',
     ],
     [{ dataSource: 'default' as never }, 'dataSource: must be a DataSource of TypeORM.'],
     [{ apiServer: 'nowhere' }, 'apiServer: must be an http or https address'],

@@ -92,8 +92,8 @@ describe('a database of which the application has no DataSource', () => {
 
   it.each<[DbLockModuleOptions, string]>([
     [
-      { database: { type: 'mysql', url: 'mysql://localhost/shop' } as never },
-      "database.type: must be 'postgres'",
+      { database: { type: 'oracle', url: 'oracle://localhost/shop' } as never },
+      "database.type: must be 'postgres', 'mysql' or 'mariadb'",
     ],
     [
       { database: { type: 'postgres', url: 'localhost' } },

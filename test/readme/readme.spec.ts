@@ -7,9 +7,10 @@ import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 import { STATIC_OPTIONS } from '../../libs/db-lock/src/module/module-definition.js';
 import { optionsSchema } from '../../libs/db-lock/src/module/options.js';
+import { createMariadbDatabase } from '../support/mariadb-server.js';
 import { startRedis } from '../support/redis-server.js';
 import { StandaloneServer } from '../support/standalone-server.js';
-import { requireProgram } from '../support/system-program.js';
+import { hasProgram, requireProgram } from '../support/system-program.js';
 import { createTestDatabase } from '../support/test-database.js';
 import { blocksOf, fileNameOf } from './examples.js';
 
@@ -85,13 +86,27 @@ const OUTPUT =
 const OTHER_DATABASES = [
   {
     name: 'SQLite',
+    canBeHad: () => true,
     async open() {
       const directory = await mkdtemp(join(tmpdir(), 'db-lock-readme-sqlite-'));
       return {
-        options: "type: 'better-sqlite3', driver: libsql, database: process.env.DATABASE_FILE!",
+        options: "type: 'better-sqlite3', driver: libsql, database: process.env.DATABASE_FILE!,",
         imports: "import libsql from 'libsql';\n",
         environment: { DATABASE_FILE: join(directory, 'app.db') },
         close: () => rm(directory, { recursive: true }),
+      };
+    },
+  },
+  {
+    name: 'MariaDB',
+    canBeHad: () => hasProgram('mariadbd', "the README's application on MariaDB", 'mariadb-server'),
+    async open() {
+      const { url, drop } = await createMariadbDatabase();
+      return {
+        options: "type: 'mysql', url: process.env.DATABASE_URL,",
+        imports: '',
+        environment: { DATABASE_URL: url },
+        close: drop,
       };
     },
   },
@@ -146,18 +161,21 @@ describe('the README', () => {
     await rm(folder, { recursive: true });
   });
 
-  it.each(OTHER_DATABASES)('has an application that locks on $name, too', async ({ name, open }) => {
-    const { options, imports = '', environment, close } = await open();
-    const folder = await applicationIn(`readme-${name}`, (text) =>
-      text
-        .replace("{ type: 'postgres', url: process.env.DATABASE_URL,", `{ ${options},`)
-        .replace(/^import/m, `${imports}import`),
-    );
-    expect(await readFile(join(folder, 'app.module.ts'), 'utf8')).toContain(options);
-    expect(await runFile(join(folder, 'main.ts'), environment)).toMatch(OUTPUT);
-    await close();
-    await rm(folder, { recursive: true });
-  });
+  it.each(OTHER_DATABASES.filter(({ canBeHad }) => canBeHad()))(
+    'has an application that locks on $name, too',
+    async ({ name, open }) => {
+      const { options, imports, environment, close } = await open();
+      const folder = await applicationIn(`readme-${name}`, (text) =>
+        text
+          .replace("{ type: 'postgres', url: process.env.DATABASE_URL,", `{ ${options}`)
+          .replace(/^import/m, `${imports}import`),
+      );
+      expect(await readFile(join(folder, 'app.module.ts'), 'utf8')).toContain(options);
+      expect(await runFile(join(folder, 'main.ts'), environment)).toMatch(OUTPUT);
+      await close();
+      await rm(folder, { recursive: true });
+    },
+  );
 
   describe('calls the standalone server', () => {
     let server: StandaloneServer;

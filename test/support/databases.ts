@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TypeOrmModuleOptions } from '@nestjs/typeorm';
 import libsql from 'libsql';
+import { createMariadbDatabase } from './mariadb-server.js';
 import { startPgBouncer } from './pgbouncer.js';
 import { createTestDatabase } from './test-database.js';
 
@@ -40,4 +41,10 @@ export async function sqliteStorage(): Promise<TestStorage> {
     options: () => ({ type: 'better-sqlite3', driver: libsql, database, retryAttempts: 0 }),
     drop: () => rm(directory, { recursive: true, force: true }),
   };
+}
+
+/** A database on a MariaDB of this process. */
+export async function mariadbStorage(): Promise<TestStorage> {
+  const { url, drop } = await createMariadbDatabase();
+  return { options: () => ({ type: 'mariadb', url, poolSize: 4, retryAttempts: 1 }), drop };
 }

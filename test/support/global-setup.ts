@@ -22,12 +22,13 @@ export default async function setUp(): Promise<void> {
   process.env.DB_LOCK_TEST_RUN = randomUUID().slice(0, 8);
   process.stderr.write(`The tests use ${origin}.\n`);
   for (const program of ['redis-server', 'pgbouncer', 'chromium-headless-shell']) provide(program);
+  provide('mariadbd', 'mariadb-server');
   await Promise.all([buildPage(), bundle()]);
 }
 
 /** Suites start servers of their own; the program is installed once, before the workers of jest would do it twice. */
-function provide(program: string): void {
-  hasProgram(program, 'all suites that need it');
+function provide(program: string, debianPackage = program): void {
+  hasProgram(program, 'all suites that need it', debianPackage);
 }
 
 async function useServer(url: string) {

@@ -3,20 +3,20 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-/** The user to run PostgreSQL as; spawn and execFile take it among their options. */
+/** The user to run a database as; spawn and execFile take it among their options. */
 export interface ServerUser {
   uid: number;
   gid: number;
 }
 
 /**
- * PostgreSQL refuses to run as root, so root takes the user postgres or else nobody.
+ * Databases refuse to run as root, so root takes the user of that name or else nobody.
  *
- * @returns undefined when this process is not root and can run PostgreSQL itself
+ * @returns undefined when this process is not root and can run the database itself
  */
-export async function findServerUser(): Promise<ServerUser | undefined> {
+export async function findServerUser(name = 'postgres'): Promise<ServerUser | undefined> {
   if (process.getuid?.() !== 0) return undefined;
-  return (await lookUp('postgres')) ?? (await lookUp('nobody'));
+  return (await lookUp(name)) ?? (await lookUp('nobody'));
 }
 
 async function lookUp(name: string): Promise<ServerUser | undefined> {

@@ -18,9 +18,9 @@ export function requireProgram(program: string, debianPackage = program): void {
  * Whether a program is there for a suite; where it can't be had, the suite is skipped, loudly.
  * @throws Error in CI, where it must be there
  */
-export function hasProgram(program: string, suite: string): boolean {
+export function hasProgram(program: string, suite: string, debianPackage = program): boolean {
   try {
-    requireProgram(program);
+    requireProgram(program, debianPackage);
     return true;
   } catch (error) {
     if (process.env.CI === 'true') throw error;

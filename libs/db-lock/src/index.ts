@@ -8,7 +8,12 @@ export type {
   Guard,
   LockStoreFactory,
 } from './module/options.js';
-export type { LockDatabase, LockDatabaseFactory } from './module/database-options.js';
+export type {
+  LockDatabase,
+  LockDatabaseFactory,
+  MysqlDatabase,
+  PostgresDatabase,
+} from './module/database-options.js';
 export type { AdminAccess, AdminRequest, ResolvedAccess } from './admin/access.js';
 export type { ResolvedActor } from './admin/actor.js';
 export { LockTableMissingError } from './module/table-columns.js';

@@ -2,17 +2,20 @@
 import 'reflect-metadata';
 import { parseArgs } from 'node:util';
 import { DbLockError } from '../lease/errors.js';
-import { dbLockSchemaSql } from '../model/migrations.js';
+import { dbLockSchemaSql, type SchemaSqlOptions } from '../model/migrations.js';
 
 const USAGE = `Prints the SQL that creates a feature's lock tables.
 
-  db-lock-sql [--feature dblock] [--schema public] [--lock-table name] [--entity-prefix prefix]
+  db-lock-sql [--database postgres] [--feature dblock] [--schema public] [--lock-table name] [--entity-prefix prefix]
+
+The database is postgres, mysql or mariadb; there, the schema is a database.
 `;
 
 /** Prints what a DBA runs instead of a migration. */
 function main(): void {
   const { values } = parseArgs({
     options: {
+      database: { type: 'string' },
       feature: { type: 'string' },
       schema: { type: 'string' },
       'lock-table': { type: 'string' },
@@ -24,6 +27,7 @@ function main(): void {
   else
     process.stdout.write(
       dbLockSchemaSql({
+        database: values.database as SchemaSqlOptions['database'],
         feature: values.feature,
         schema: values.schema,
         lockTable: values['lock-table'],

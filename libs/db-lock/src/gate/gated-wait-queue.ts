@@ -12,10 +12,14 @@ import type { News, RedisGate } from './redis-gate.js';
 
 /** The queue of a gated store: what it passes on, the gate hears of. */
 export class GatedWaitQueue implements WaitQueue {
+  readonly freed?: WaitQueue['freed'];
+
   constructor(
     private readonly inner: WaitQueue,
     private readonly gate: RedisGate,
-  ) {}
+  ) {
+    if (inner.freed) this.freed = (server, lockNames) => inner.freed!(server, lockNames);
+  }
 
   join(server: string, waiters: readonly Waiter[]): Promise<number[]> {
     return this.inner.join(server, waiters);

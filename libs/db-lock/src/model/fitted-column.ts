@@ -42,12 +42,13 @@ export function FittedColumn(kind: ColumnKind, options: ColumnOptions & { name: 
     const propertyName = propertyKey as string;
     const storage = getMetadataArgsStorage();
     storage.columns.push({
-      target,
-      propertyName,
-      options: fitted,
-      get mode() {
-        return columns()[kind] ? 'regular' : 'virtual-property';
+      // TypeORM finds the columns of an entity by their target.
+      get target() {
+        return columns()[kind] ? target : NO_ENTITY;
       },
+      propertyName,
+      mode: 'regular',
+      options: fitted,
     });
     if (kind === 'id')
       storage.generations.push({
@@ -60,9 +61,14 @@ export function FittedColumn(kind: ColumnKind, options: ColumnOptions & { name: 
   };
 }
 
+const NO_ENTITY = '';
+
 const fittedTo = (kind: ColumnKind, options: typeof FITTED): PropertyDescriptorMap =>
   Object.fromEntries(
-    options.map((option) => [option, { enumerable: true, get: () => columns()[kind]?.[option] }]),
+    options.map((option) => [option, { enumerable: true, get: () => fittedOptions(kind)[option] }]),
   );
+
+/** TypeORM wants a type of a column that belongs to no entity, too. */
+const fittedOptions = (kind: ColumnKind): FittedOptions => columns()[kind] ?? columns().number;
 
 const columns = (): Columns => columnsOf(building.getStore());

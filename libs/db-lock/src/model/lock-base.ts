@@ -35,9 +35,9 @@ export abstract class LockBase {
   @FittedColumn('json', { name: 'metadata', nullable: true })
   metadata!: LockMetadata | null;
 
-  /** How often the row was written: a column only where the database does not count that by itself. A number. */
-  @FittedColumn('version', { name: 'row_version', default: 0, select: false, insert: false, update: false })
-  rowVersion?: number;
+  /** Another one after each writing of the row; a column only where the database keeps no such number itself. */
+  @FittedColumn('version', { name: 'row_version', default: 0, select: false })
+  rowVersion?: string;
 }
 
 sharedClasses({ LockBase });

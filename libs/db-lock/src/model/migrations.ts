@@ -15,7 +15,7 @@ import type { TableNames } from '../store/table-names.js';
 export interface MigrationOptions {
   /** Default `dblock`. */
   feature?: string;
-  /** The schema to put the tables into; default: the first of the connection's search path. */
+  /** The schema to put the tables into, on MySQL and MariaDB the database; default: that of the connection. */
   schema?: string;
   /** The table of a custom entity, without the prefix; default `<feature>_lock`. */
   lockTable?: string;

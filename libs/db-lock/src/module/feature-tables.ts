@@ -1,4 +1,9 @@
-import { getMetadataArgsStorage, type DataSource, type EntityMetadata } from 'typeorm';
+import {
+  getMetadataArgsStorage,
+  type DataSource,
+  type DataSourceOptions,
+  type EntityMetadata,
+} from 'typeorm';
 import { DbLockConfigurationError } from '../lease/errors.js';
 import { LockBase } from '../model/lock-base.js';
 import { featureEntities, type FeatureEntities } from '../model/lock.entity.js';
@@ -39,6 +44,7 @@ export async function featureTables(
   const { entityPrefix, schema } = dataSource.options as { entityPrefix?: string; schema?: string };
   const command = [
     `npx db-lock-sql --feature ${feature}`,
+    ...(database === databaseOf(BY_DEFAULT) ? [] : [`--database ${database.types[0]}`]),
     ...(schema ? [`--schema ${schema}`] : []),
     ...(entityPrefix ? [`--entity-prefix ${entityPrefix}`] : []),
   ].join(' ');
@@ -58,6 +64,9 @@ export async function featureTables(
   checkKey(tables.lock, lockColumns);
   return tables;
 }
+
+/** What db-lock-sql prints for when it is not told. */
+const BY_DEFAULT = { options: { type: 'postgres' } as DataSourceOptions };
 
 function checkName(table: string, { schema }: Database): void {
   const fault = schema.nameFault(table);
@@ -88,11 +97,14 @@ async function checkColumns(
   mending: { mend: string; feature?: string },
 ): Promise<TableColumn[]> {
   const { tablePath: table } = entity;
-  const rows = await databaseOf(dataSource).schema.columns(dataSource, table);
+  const { schema } = databaseOf(dataSource);
+  const rows = await schema.columns(dataSource, table);
   if (rows.length === 0) throw new LockTableMissingError(`The table "${table}" does not exist.`, mending);
   const missing = missingColumns(entity, rows);
   if (missing.length > 0)
     throw new LockTableMissingError(`The table "${table}" lacks the columns ${missing.join(', ')}.`, mending);
+  const fault = await schema.tableFault?.(dataSource, table);
+  if (fault !== undefined) throw new LockTableMissingError(`The table "${table}" can't hold locks: ${fault}`);
   return rows;
 }
 

@@ -23,8 +23,9 @@ export async function openInDatabase(
   patience = ONCE,
 ): Promise<LockStore> {
   const entities = [place.entities ?? [], setUp.entities].flatMap((some) => Object.values(some) as Type[]);
-  const connectTimeoutMS = options.statementTimeout;
-  const source = new DataSource({ connectTimeoutMS, ...place, entities } as DataSourceOptions);
+  const { statementTimeout } = options;
+  const patient = { connectTimeoutMS: statementTimeout, connectTimeout: statementTimeout }; // by either name
+  const source = new DataSource({ ...patient, ...place, entities });
   await connect(source, patience);
   try {
     return await openStore(source, setUp, options);

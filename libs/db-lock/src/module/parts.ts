@@ -24,7 +24,7 @@ export function checkPeers({ model }: FeatureSetUp): void {
     MANIFEST,
     '@nestjs/common',
     '@nestjs/core',
-    ...(model ? ['@nestjs/typeorm', 'typeorm', 'pg'] : []),
+    ...(model ? ['@nestjs/typeorm', 'typeorm', 'pg', 'mysql2'] : []),
   );
 }
 

@@ -24,7 +24,6 @@ export class LockTableMissingError extends DbLockError {
 /** The columns that the entity has and its table has not. */
 export function missingColumns(entity: EntityMetadata, columns: readonly TableColumn[]): string[] {
   return entity.columns
-    .filter(({ isVirtualProperty }) => !isVirtualProperty)
     .map(({ databaseName }) => databaseName)
     .filter((column) => !columns.some(({ name }) => name === column));
 }

@@ -1,14 +1,21 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ErrorAnswer } from './lock-store.js';
 import { monotonicNow } from '../lease/clock.js';
 import { StoreUnavailableError } from '../lease/errors.js';
 
-/** How often what the database rolled back for a conflict is done again. */
+/** How often what the database rolled back for a conflict is tried, unless it says otherwise. */
 const CONFLICT_TRIES = 3;
+
+/** After so many tries, there is a pause before the next: up to so many milliseconds. */
+const AT_ONCE = 3;
+const PAUSE = 10;
 
 /** What a database's errors say. */
 export interface Faults {
+  /** How often what was rolled back for a conflict is tried; default 3. */
+  readonly tries?: number;
   /** It was rolled back because of a conflict with another transaction, and is to be done again. */
-  isConflict(error: unknown): boolean;
+  isConflict: (error: unknown) => boolean;
   /**
    * Who of several requests may be to blame: `one` of them, such as one whose data don't fit; or `each`, if each try with that one takes long
    * again. Undefined where the whole failed.
@@ -94,15 +101,16 @@ function partsToBlame<Request>(
 
 /** Repeats what the server rolled back because of a conflict with another transaction. */
 export async function repeatConflicts<Result>(
-  faults: Pick<Faults, 'isConflict'>,
+  { isConflict, tries: most = CONFLICT_TRIES }: Pick<Faults, 'isConflict' | 'tries'>,
   run: () => Promise<Result>,
 ): Promise<Result> {
   for (let tries = 1; ; tries++) {
     try {
       return await run();
     } catch (error) {
-      if (tries === CONFLICT_TRIES || !faults.isConflict(error)) throw error;
+      if (tries >= most || !isConflict(error)) throw error;
     }
+    if (tries >= AT_ONCE) await sleep(Math.random() * PAUSE);
   }
 }
 

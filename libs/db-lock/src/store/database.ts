@@ -20,6 +20,8 @@ export interface Database {
   /** How the entities' columns are made. */
   readonly columns: Columns;
   readonly schema: Schema;
+  /** The kind that the server behind a DataSource really is, where TypeORM calls several of them the same. */
+  kindOf?(dataSource: DataSourceAtHand): Database;
   /** A store that connects as the application's DataSource does, and leaves that one alone. */
   open(dataSource: DataSource, options: StoreOptions): Promise<LockStore>;
   /**
@@ -28,6 +30,9 @@ export interface Database {
    */
   check(dataSource: DataSource): Promise<void>;
 }
+
+/** What is known of a DataSource: its driver knows the server's version once it is connected. */
+export type DataSourceAtHand = Pick<DataSource, 'options'> & { driver?: { version?: string } };
 
 export interface StoreOptions {
   tables: TableNames;
@@ -60,10 +65,10 @@ export type ColumnKind =
   /** Parsed in entities. */
   | 'json'
   | 'text'
-  /** Counts how often a row was written. */
+  /** Another one after each writing of the row. */
   | 'version';
 
-/** What a database says of a column, by its kind. `version` is absent where the database counts by itself: there is no such column then. */
+/** What a database says of a column, by its kind. There is no `version` where the database itself keeps one: the table has no such column then. */
 export type Columns = Readonly<
   Record<Exclude<ColumnKind, 'version'>, FittedOptions> & { version?: FittedOptions }
 >;
@@ -94,6 +99,8 @@ export interface Schema {
   readonly migrations: ReadonlyArray<Record<'up' | 'down', Statements>>;
   /** Why a table can't be called that; undefined where it can. */
   nameFault(table: string): string | undefined;
+  /** Why a table that is there can't hold locks, whatever its columns are; undefined where it can. */
+  tableFault?(database: Pick<DataSource, 'query'>, table: string): Promise<string | undefined>;
   /** The columns of a table; none where there is no such table. Waits for nobody who uses it. */
   columns(database: Pick<DataSource, 'query'>, table: string): Promise<TableColumn[]>;
   /** Lets nobody else create that table meanwhile. */

@@ -1,18 +1,19 @@
-import type { DataSource } from 'typeorm';
 import { DbLockConfigurationError } from '../lease/errors.js';
-import type { Columns, Database } from './database.js';
+import type { Columns, Database, DataSourceAtHand } from './database.js';
+import { mariadb, mysql } from './mysql/mysql.js';
 import { postgres } from './postgres/postgres.js';
 import { sqlite } from './sqlite/sqlite.js';
 
-const DATABASES: readonly Database[] = [postgres, sqlite];
+const DATABASES: readonly Database[] = [postgres, mysql, mariadb, sqlite];
 
 /**
  * The database of a DataSource.
  * @throws DbLockConfigurationError when it is of a kind that we don't serve.
  */
-export function databaseOf({ options: { type } }: Pick<DataSource, 'options'>): Database {
+export function databaseOf(dataSource: DataSourceAtHand): Database {
+  const { type } = dataSource.options;
   const database = DATABASES.find(({ types }) => types.includes(type));
-  if (database) return database;
+  if (database) return database.kindOf?.(dataSource) ?? database;
   const served = DATABASES.flatMap(({ name, types }) => types.map((one) => `"${one}" (${name})`));
   throw new DbLockConfigurationError(
     'dataSource',
@@ -21,5 +22,5 @@ export function databaseOf({ options: { type } }: Pick<DataSource, 'options'>): 
 }
 
 /** How columns are made for a DataSource; for PostgreSQL where there is none yet. */
-export const columnsOf = (dataSource: Pick<DataSource, 'options'> | undefined): Columns =>
+export const columnsOf = (dataSource: DataSourceAtHand | undefined): Columns =>
   (dataSource ? databaseOf(dataSource) : postgres).columns;

@@ -89,7 +89,7 @@ function leaseOf(
 /** A row of a lock as it is looked at. */
 export interface LookRow extends LockRow {
   state: LockState;
-  waiting: number;
+  waiting: Whole;
 }
 
 /** Of a lock that was released, it may still be written whose it was: it had stayed taken for a while. */
@@ -104,7 +104,7 @@ export function toLock(row: LookRow): LockRecord {
     expireTime: toTime(row.expire_time),
     metadata: isReleased ? null : metadata(row.metadata),
     serverTime: toTime(row.server_time),
-    waiting: row.waiting,
+    waiting: Number(row.waiting),
   };
 }
 

@@ -71,8 +71,8 @@ export interface WakeUpListener {
   onMode(mode: WakeUpMode): void;
 }
 
-/** `notify`: the store tells at once. `look`: it looks for itself every few milliseconds. `poll`: it does not tell, and waiters must look. */
-export type WakeUpMode = 'notify' | 'look' | 'poll';
+/** `notify`: the store tells at once. `poll`: it does not, and waiters must look. */
+export type WakeUpMode = 'notify' | 'poll';
 
 /** The queues of all locks, shared by the servers of one store. What it loses costs time, never safety. */
 export interface WaitQueue {
@@ -88,6 +88,11 @@ export interface WaitQueue {
   pass(server: string, requests: readonly PassRequest[]): Promise<PassAnswer[]>;
   /** Wakes servers up. Best effort: a lost wake-up only costs the waiters' next look. */
   wake(wakeUps: readonly WakeUp[]): Promise<void>;
+  /**
+   * For a store that notifies nobody: which of these locks are free by now, and kept for nobody who waits on another server. It is asked every few
+   * milliseconds while somebody waits: one cheap read.
+   */
+  freed?(server: string, lockNames: readonly string[]): Promise<readonly string[]>;
   /** Listens until the store is closed. */
   listen(listener: WakeUpListener): void;
 }

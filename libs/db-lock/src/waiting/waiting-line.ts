@@ -66,6 +66,11 @@ export class WaitingLine implements Line {
     return { ...holder, timeLeft: Math.max(0, holder.timeLeft - Math.floor(monotonicNow() - this.#heldAt)) };
   }
 
+  /** The lock is known to be busy, and the store is not being asked for it. */
+  get isWatching(): boolean {
+    return this.#holder !== undefined && !this.#contending && this.size > 0;
+  }
+
   get waiters(): Iterable<QueuedAcquire> {
     return this.#waiters;
   }

@@ -5,13 +5,14 @@ import { Timer } from '../lease/timer.js';
 import { randomUUID } from 'node:crypto';
 import { Coalescer } from '../store/coalescer.js';
 import type { QueuePlace, Waiter, WaitQueue, WakeUp, WakeUpMode } from '../store/wait-queue.js';
+import { LookOut, type LookOutKeeper } from './look-out.js';
 import { FirstTry, type TryKeeper } from './first-try.js';
 import { QueuedAcquire, type QueuedAcquireOptions, type WaitOutcome } from './queued-acquire.js';
 import { rollCall, type Standing } from './roll-call.js';
 import { WaitingLine, type LineKeeper } from './waiting-line.js';
 
 /** The longest pause between two looks at a busy lock, in milliseconds, by the way in which waiters are woken. */
-const HEARTBEAT: Record<WakeUpMode, number> = { notify: 1_000, look: 1_000, poll: 250 };
+const HEARTBEAT: Record<WakeUpMode, number> = { notify: 1_000, poll: 250 };
 
 /** How often the server says that its waiters are alive, in milliseconds: three times in `ALIVE`. */
 const STAY_INTERVAL = 1_500;
@@ -21,9 +22,11 @@ const MAX_BATCH = 1_000;
 
 const MODES: Record<WakeUpMode, string> = {
   notify: 'Waiters are woken by notifications of the database.',
-  look: 'Waiters on several servers are woken by looks at their queues, every few milliseconds.',
   poll: `Waiters look every ${HEARTBEAT.poll} ms: notifications of the database do not arrive.`,
 };
+
+const LOOKED_OUT =
+  'One look after the other tells which locks came free: this database has no notifications.';
 
 /** All who wait on one server, in a line for each lock; those lines meet with other servers' in the store's queues. */
 export class WaitingRoom implements LineKeeper, TryKeeper {
@@ -44,6 +47,8 @@ export class WaitingRoom implements LineKeeper, TryKeeper {
   #listening = false;
   /** Set while somebody waits here, or has left something behind. */
   readonly #stay = new Timer(() => void this.#stayNow());
+  /** Where the store can tell at one look which locks came free, and does not notify. */
+  readonly #lookOut?: LookOut;
   #closed?: Error;
 
   /** @param queue where waiters of several servers meet; without one, each server's look from time to time */
@@ -62,10 +67,11 @@ export class WaitingRoom implements LineKeeper, TryKeeper {
       await queue!.wake(batch);
       return batch.map(() => undefined);
     });
+    if (queue?.freed) this.#lookOut = new LookOut(this.#lookOutKeeper(queue as Required<WaitQueue>));
   }
 
   get heartbeat(): number {
-    return HEARTBEAT[this.#mode];
+    return HEARTBEAT[this.#lookOut ? 'notify' : this.#mode];
   }
 
   /**
@@ -116,6 +122,7 @@ export class WaitingRoom implements LineKeeper, TryKeeper {
   /** Lets nobody wait any longer. */
   close(reason: Error): void {
     this.#closed = reason;
+    this.#lookOut?.stop();
     this.#rest();
     for (const first of this.#tries.values()) first.abort(reason);
     for (const line of this.#lines.values()) for (const waiter of line.waiters) waiter.fail(reason);
@@ -181,6 +188,7 @@ export class WaitingRoom implements LineKeeper, TryKeeper {
 
   #listen(queue: WaitQueue): void {
     if (!this.#stay.isSet) this.#stayLater();
+    this.#lookOut?.begin();
     if (this.#listening) return;
     this.#listening = true;
     queue.listen({
@@ -188,7 +196,7 @@ export class WaitingRoom implements LineKeeper, TryKeeper {
       onWakeUp: (wakeUp) => this.#hear(wakeUp),
       onMode: (mode) => {
         this.#mode = mode;
-        this.#logger.log(MODES[mode]);
+        this.#logger.log(this.#lookOut ? LOOKED_OUT : MODES[mode]);
       },
     });
   }
@@ -210,6 +218,19 @@ export class WaitingRoom implements LineKeeper, TryKeeper {
   #hear({ server, lockName }: WakeUp): void {
     if (server === this.server) this.free(lockName);
     else this.#lines.get(lockName)?.letOthersFirst();
+  }
+
+  #lookOutKeeper(queue: Required<WaitQueue>): LookOutKeeper {
+    const lines = this.#lines;
+    return {
+      get isNeeded() {
+        return lines.size > 0;
+      },
+      lockNames: () => [...lines.values()].filter((line) => line.isWatching).map(({ lockName }) => lockName),
+      look: (lockNames) => queue.freed(this.server, lockNames),
+      free: (lockName) => lines.get(lockName)?.wake(),
+      failed: (error) => this.#fallBack(error),
+    };
   }
 
   /** Those who wait for locks that are known to be busy: they should stand in a queue. */

@@ -1,16 +1,21 @@
-import { changesSince, noChanges } from '../changes.js';
-import type {
-  Changes,
-  HistoryEntry,
-  HistoryQuery,
-  HistoryRecord,
-  HistoryStore,
-  Statistics,
-  Tally,
-  Waiting,
+import {
+  COUNTED,
+  noCounts,
+  type Changes,
+  type HistoryEntry,
+  type HistoryQuery,
+  type HistoryRecord,
+  type HistoryStore,
+  type Statistics,
+  type Tally,
+  type Waiting,
 } from '../history-store.js';
-import { addTally, minuteAt, StatisticsSum, type Minute } from '../minutes.js';
+import { broughtUpToDate, concerned } from '../changes.js';
+import { completed, needsGrant } from '../history-entries.js';
+import { statisticsOf, withTally, type Minute } from '../minutes.js';
 import { dateOf, microseconds, type MemoryTables } from './memory-tables.js';
+
+const MINUTE = 60_000;
 
 /** Something that happened, with its time in milliseconds since 1970. */
 export type Happening = Omit<HistoryRecord, 'cursor' | 'eventTime' | 'grantId'> & {
@@ -49,41 +54,43 @@ export class MemoryHistory implements HistoryStore {
 
   async record(entries: readonly HistoryEntry[]): Promise<void> {
     const now = this.tables.now();
-    for (const { age, time, ...entry } of entries) {
-      const known = entry.workerName === null && entry.grantId !== null ? this.#lastOf(entry) : undefined;
-      if (entry.event === 'lost' && entry.workerName === null && !this.#isLoss(entry, known)) continue;
-      this.add({
-        ...entry,
-        workerName: entry.workerName ?? known?.workerName ?? null,
-        fencingToken: entry.fencingToken ?? known?.fencingToken ?? null,
-        actor: null,
-        reason: null,
-        time: time ?? now - age,
-      });
+    for (const entry of entries) {
+      const known = needsGrant(entry) ? this.#lastOf(entry) : undefined;
+      const whole = completed(entry, known, this.tables.locks.has(entry.lockName));
+      if (!whole) continue;
+      const { age, time, ...happening } = whole;
+      this.add({ ...happening, actor: null, reason: null, time: time ?? now - age });
     }
   }
 
-  async count(tally: Tally): Promise<void> {
-    addTally(this.#minuteNow(), tally);
+  async count({ counts, ...tally }: Tally): Promise<void> {
+    const minute = this.#minuteNow();
+    for (const counted of COUNTED) minute.counts[counted] += counts[counted];
+    Object.assign(minute, withTally(minute, tally));
   }
 
   async statistics(range: number, step: number): Promise<Statistics> {
     const since = this.tables.now() - range;
-    const sum = new StatisticsSum(step);
-    for (const minute of this.#minutes) if (minute.period > since) sum.add(minute);
-    return sum.at(await this.now());
+    const minutes = this.#minutes.filter(({ period }) => period > since);
+    return { serverTime: await this.now(), ...statisticsOf(minutes, step) };
   }
 
   async changes(cursor: string | undefined, waiting: Waiting, limit: number): Promise<Changes> {
+    const serverTime = await this.now();
     const counts = this.tables.waiterCounts();
-    const present = { serverTime: await this.now(), cursor: String(this.#lastId), waiting: counts };
-    if (cursor === undefined) return noChanges(present);
-    const happened = new Map<string, number>();
-    for (const { id, lockName } of this.#events) if (id > Number(cursor)) happened.set(lockName, id);
-    return changesSince(waiting, present, happened, limit, (lockName) => {
+    const present = { serverTime, cursor: String(this.#lastId), locks: [], removed: [], truncated: false };
+    if (cursor === undefined) return { ...present, waiting: counts };
+    const happened = this.#events.filter(({ id }) => id > Number(cursor));
+    const last = concerned(happened, waiting, counts);
+    if (last.size > limit) return { ...present, waiting: counts, truncated: true };
+    const names = [...last.keys()];
+    const locks = names.flatMap((lockName) => {
       const row = this.tables.locks.get(lockName);
-      return row && this.tables.recordOf(row, counts.get(lockName) ?? 0);
+      if (!row) return [];
+      return { ...this.tables.recordOf(row, counts.get(lockName) ?? 0), lastEvent: last.get(lockName)! };
     });
+    const removed = names.filter((lockName) => !this.tables.locks.has(lockName));
+    return { ...present, waiting: broughtUpToDate(waiting, locks, removed), locks, removed };
   }
 
   async now(): Promise<Date> {
@@ -106,16 +113,13 @@ export class MemoryHistory implements HistoryStore {
     return this.#events.findLast((event) => event.lockName === lockName && event.grantId === grantId);
   }
 
-  /** Nothing was lost by who had released it, nor where there is no such lock. */
-  #isLoss({ lockName }: Pick<HistoryEntry, 'lockName'>, known: Event | undefined): boolean {
-    return known ? known.event !== 'released' : this.tables.locks.has(lockName);
-  }
-
   #minuteNow(): Minute {
-    const present = minuteAt(this.tables.now());
-    const known = this.#minutes.find(({ period }) => period === present.period);
-    if (!known) this.#minutes.push(present);
-    return known ?? present;
+    const period = Math.floor(this.tables.now() / MINUTE) * MINUTE;
+    const known = this.#minutes.find((minute) => minute.period === period);
+    if (known) return known;
+    const minute: Minute = { period, counts: noCounts(), hold: [], wait: [], contended: new Map() };
+    this.#minutes.push(minute);
+    return minute;
   }
 }
 

@@ -23,5 +23,5 @@ export const columns: Columns = {
   time: { type: 'integer', transformer: asDate },
   json: { type: 'simple-json' },
   text: { type: 'text' },
-  version: { type: 'integer' },
+  version: { type: 'integer', transformer: asText },
 };

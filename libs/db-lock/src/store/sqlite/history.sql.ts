@@ -12,6 +12,7 @@ export function historyStatements(tables: TableNames) {
   const history = quoteTable(tables.history);
   const waiters = quoteTable(tables.waiter);
   const statistics = quoteTable(tables.statistics);
+  const minuteColumns = `period, ${COUNTED.join(', ')}, hold_times, wait_times, contended`;
   return {
     /**
      * The newest first, before `:time` and `:id` where those are given. A grantId is a key, perhaps to other locks too, or to a lease yet to
@@ -45,7 +46,7 @@ LIMIT 1`,
 
     exists: `SELECT 1 AS found FROM ${locks} WHERE lock_name = :lockName`,
 
-    minute: `SELECT hold_times, wait_times, contended FROM ${statistics} WHERE period = :period`,
+    minute: `SELECT ${minuteColumns} FROM ${statistics} WHERE period = :period`,
 
     /** The counts are added to those of the same minute; the histograms and the names are what they have become. */
     count: `
@@ -59,7 +60,7 @@ SET ${COUNTED.map((column) => `${column} = minute.${column} + excluded.${column}
 
     /** The first minutes after `:since`. */
     minutes: `
-SELECT period, ${COUNTED.join(', ')}, hold_times, wait_times, contended
+SELECT ${minuteColumns}
 FROM ${statistics}
 WHERE period > :since
 ORDER BY period

@@ -46,19 +46,17 @@ ON CONFLICT (lock_name, ticket, grant_id) DO UPDATE SET alive_until = excluded.a
 UPDATE ${waiters} SET alive_until = :aliveUntil WHERE server = :server
 RETURNING lock_name, ticket, grant_id`,
 
-    /** The free locks that somebody on the server is the first to wait for. */
-    freed: `
-SELECT DISTINCT waiter.lock_name
-FROM ${waiters} AS waiter
-JOIN ${locks} AS lock ON lock.lock_name = waiter.lock_name
-WHERE waiter.server = :server
+    /** Whether a lock is free, and kept for nobody who waits on another server. */
+    isFree: `
+SELECT 1 AS free
+FROM ${locks} AS lock
+WHERE lock.lock_name = :lockName
   AND (lock.grant_id IS NULL OR lock.grant_id = ${NOBODY} AND lock.expire_time <= ${NOW})
-  AND NOT EXISTS (
-    SELECT 1
-    FROM ${waiters} AS other
-    WHERE other.lock_name = waiter.lock_name AND other.alive_until > ${NOW}
-      AND other.ticket < waiter.ticket AND other.server <> waiter.server
-  )`,
+  AND :server = coalesce((
+    SELECT waiter.server ${aliveWaiters(waiters, 'lock.lock_name')}
+    ORDER BY waiter.ticket
+    LIMIT 1
+  ), :server)`,
   } as const;
 }
 

@@ -1,18 +1,18 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import { changesSince, noChanges, type Present } from '../changes.js';
-import {
-  COUNTED,
-  type Changes,
-  type Counts,
-  type HistoryEntry,
-  type HistoryQuery,
-  type HistoryRecord,
-  type HistoryStore,
-  type Statistics,
-  type Tally,
-  type Waiting,
+import { broughtUpToDate, concerned, type Happened } from '../changes.js';
+import { completed, needsGrant, type KnownGrant } from '../history-entries.js';
+import type {
+  ChangedLock,
+  Changes,
+  HistoryEntry,
+  HistoryQuery,
+  HistoryRecord,
+  HistoryStore,
+  Statistics,
+  Tally,
+  Waiting,
 } from '../history-store.js';
-import { addTally, minuteAt, mostContended, StatisticsSum, type Minute } from '../minutes.js';
+import { statisticsOf, toMinute, withTally, type Minute, type MinuteRow } from '../minutes.js';
 import { toHistory, toLock, toTime, type HistoryRow, type LookRow } from '../rows.js';
 import type { Connection } from './connection.js';
 import type { HistoryStatements } from './history.sql.js';
@@ -24,20 +24,14 @@ const CHUNK = 5_000;
 /** Minutes that one step reads. */
 const MINUTES = 1_000;
 
-/** How many names a minute's row keeps of those that were contended. */
-const MAX_CONTENDED = 20;
-
 /** How many happenings a look for changes reads for each lock that it may tell of. */
 const READ_AHEAD = 10;
 
-interface MinuteRow extends Counts {
-  period: number;
-  hold_times: string;
-  wait_times: string;
-  contended: string;
-}
+const MINUTE = 60_000_000;
 
 type KnownRow = Pick<HistoryRow, 'worker_name' | 'event'> & { token: number | null };
+
+type Present = Pick<Changes, 'serverTime' | 'cursor' | 'waiting'>;
 
 /** The history in tables beside the locks'. */
 export class SqliteHistory implements HistoryStore {
@@ -63,52 +57,54 @@ export class SqliteHistory implements HistoryStore {
     });
   }
 
-  async count(tally: Tally): Promise<void> {
+  async count({ counts, ...tally }: Tally): Promise<void> {
     await this.reader.write('lazy', (now) => {
-      const minute = minuteAt(now / 1000);
-      const period = minute.period * 1000;
+      const period = now - (now % MINUTE);
       const row = this.#connection.get<MinuteRow>(this.sql.minute, { period });
-      // The statement adds the counts by itself.
-      addTally(row ? Object.assign(minute, contentsOf(row)) : minute, tally);
-      const names = mostContended(minute.contended, MAX_CONTENDED);
+      const { hold, wait, contended } = withTally(row ? toMinute(row) : NOTHING_YET, tally);
       this.#connection.run(this.sql.count, {
         period,
-        ...tally.counts,
-        hold: JSON.stringify(minute.hold),
-        wait: JSON.stringify(minute.wait),
-        contended: JSON.stringify(
-          Object.fromEntries(names.map(({ lockName, refused, waited }) => [lockName, [refused, waited]])),
-        ),
+        ...counts,
+        hold: JSON.stringify(hold),
+        wait: JSON.stringify(wait),
+        contended: JSON.stringify(Object.fromEntries(contended)),
       });
     });
   }
 
   async statistics(range: number, step: number): Promise<Statistics> {
-    const sum = new StatisticsSum(step);
-    let since = (await this.reader.now()).getTime() - range;
-    for (let rows = MINUTES; rows === MINUTES; await turn()) {
-      const parameters = { since: since * 1000, limit: MINUTES };
-      const minutes = await this.reader.read(() =>
-        this.#connection.all<MinuteRow>(this.sql.minutes, parameters).map(toMinute),
+    const serverTime = await this.reader.now();
+    const minutes: Minute[] = [];
+    let since = (serverTime.getTime() - range) * 1000;
+    for (let read = MINUTES; read === MINUTES; await turn()) {
+      const parameters = { since, limit: MINUTES };
+      const rows = await this.reader.read(() =>
+        this.#connection.all<MinuteRow & { period: number }>(this.sql.minutes, parameters),
       );
-      for (const minute of minutes) sum.add(minute);
-      since = minutes.at(-1)?.period ?? since;
-      rows = minutes.length;
+      minutes.push(...rows.map(toMinute));
+      since = rows.at(-1)?.period ?? since;
+      read = rows.length;
     }
-    return sum.at(await this.reader.now());
+    return { serverTime, ...statisticsOf(minutes, step) };
   }
 
   changes(cursor: string | undefined, waiting: Waiting, limit: number): Promise<Changes> {
     return this.reader.read((now) => {
       const present = this.#present(now);
-      if (cursor === undefined) return noChanges(present);
+      const unchanged = { ...present, locks: [], removed: [], truncated: false };
+      if (cursor === undefined) return unchanged;
       const happened = this.#happened(Number(cursor), limit);
-      const read = Math.max(Number(cursor), ...happened.values());
-      if (read < Number(present.cursor)) return noChanges(present, true);
-      return changesSince(waiting, present, happened, limit, (lockName) => {
+      const read = Math.max(Number(cursor), ...happened.map(({ id }) => id));
+      const last = concerned(happened, waiting, present.waiting);
+      if (read < Number(present.cursor) || last.size > limit) return { ...unchanged, truncated: true };
+      const locks: ChangedLock[] = [];
+      const removed: string[] = [];
+      for (const [lockName, lastEvent] of last) {
         const row = this.#connection.get<LookRow>(this.sql.look, { lockName, now });
-        return row && toLock(row);
-      });
+        if (row) locks.push({ ...toLock(row), lastEvent });
+        else removed.push(lockName);
+      }
+      return { ...unchanged, waiting: broughtUpToDate(waiting, locks, removed), locks, removed };
     });
   }
 
@@ -126,34 +122,37 @@ export class SqliteHistory implements HistoryStore {
   }
 
   #record(entry: HistoryEntry, now: number): void {
-    const { lockName, event, workerName, grantId, fencingToken, details, age, time } = entry;
-    const isUnknown = workerName === null && grantId !== null;
-    const known = isUnknown
-      ? this.#connection.get<KnownRow>(this.sql.known, { lockName, grantId })
-      : undefined;
-    if (event === 'lost' && workerName === null && !this.#isLoss(lockName, known)) return;
+    const whole = completed(entry, this.#known(entry), this.#exists(entry));
+    if (!whole) return;
+    const { lockName, event, workerName, grantId, fencingToken, details, age, time } = whole;
     this.#connection.run(this.sql.record, {
       lockName,
       event,
-      workerName: workerName ?? known?.worker_name ?? null,
+      workerName,
       grantId,
-      token: fencingToken ?? known?.token ?? null,
+      token: fencingToken,
       details: details && JSON.stringify(details),
       time: Math.round(time === null ? now - age * 1000 : time * 1000),
     });
   }
 
-  /** Nothing was lost by who had released it, nor where there is no such lock. */
-  #isLoss(lockName: string, known: KnownRow | undefined): boolean {
-    if (known) return known.event !== 'released';
-    return this.#connection.get(this.sql.exists, { lockName }) !== undefined;
+  #known(entry: HistoryEntry): KnownGrant | undefined {
+    if (!needsGrant(entry)) return undefined;
+    const { lockName, grantId } = entry;
+    const row = this.#connection.get<KnownRow>(this.sql.known, { lockName, grantId });
+    return row && { workerName: row.worker_name, fencingToken: row.token, event: row.event };
   }
 
-  /** To which locks something has happened, and the last that did. */
-  #happened(id: number, limit: number): Map<string, number> {
+  /** Whether there is such a lock, where that matters. */
+  #exists({ lockName, event }: HistoryEntry): boolean {
+    return event === 'lost' && this.#connection.get(this.sql.exists, { lockName }) !== undefined;
+  }
+
+  /** The last that happened to each lock. */
+  #happened(id: number, limit: number): Happened[] {
     const parameters = { id, limit: limit * READ_AHEAD };
     const rows = this.#connection.all<{ lock_name: string; last: number }>(this.sql.recent, parameters);
-    return new Map(rows.map(({ lock_name, last }) => [lock_name, last]));
+    return rows.map(({ lock_name, last }) => ({ id: last, lockName: lock_name }));
   }
 
   #present(now: number): Present {
@@ -176,22 +175,4 @@ export class SqliteHistory implements HistoryStore {
   }
 }
 
-const toMinute = (row: MinuteRow): Minute => ({
-  period: row.period / 1000,
-  counts: Object.fromEntries(COUNTED.map((counted) => [counted, row[counted]])) as Counts,
-  ...contentsOf(row),
-});
-
-/** What of a minute is JSON. */
-function contentsOf({
-  hold_times,
-  wait_times,
-  contended,
-}: Pick<MinuteRow, 'hold_times' | 'wait_times' | 'contended'>): Pick<Minute, 'hold' | 'wait' | 'contended'> {
-  const names = Object.entries(JSON.parse(contended) as Record<string, [number, number]>);
-  return {
-    hold: JSON.parse(hold_times) as number[],
-    wait: JSON.parse(wait_times) as number[],
-    contended: new Map(names.map(([lockName, [refused, waited]]) => [lockName, { refused, waited }])),
-  };
-}
+const NOTHING_YET: Parameters<typeof withTally>[0] = { hold: [], wait: [], contended: new Map() };

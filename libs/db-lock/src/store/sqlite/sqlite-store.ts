@@ -103,7 +103,6 @@ export class SqliteStore implements LockStore {
   }
 
   async close(): Promise<void> {
-    this.queue.close();
     await this.connection.close();
   }
 

@@ -1,5 +1,4 @@
 import { answerEach, type BatchOptions } from '../batch.js';
-import { QueueWatch } from '../queue-watch.js';
 import { toTime } from '../rows.js';
 import {
   ALIVE,
@@ -24,7 +23,6 @@ const ALIVE_TIME = ALIVE * 1000;
 
 /** Queues in a table beside the locks'. Other processes that use the file are not told: each looks by itself whether anything has changed. */
 export class SqliteWaitQueue implements WaitQueue {
-  readonly #watch = new QueueWatch((server) => this.#freed(server));
   /** Of what others have written, as it was at the last look. */
   #seen?: number;
 
@@ -35,8 +33,8 @@ export class SqliteWaitQueue implements WaitQueue {
     private readonly batches: BatchOptions,
   ) {}
 
-  async join(server: string, waiters: readonly Waiter[]): Promise<number[]> {
-    const tickets = await this.connection.write('lazy', (now) => {
+  join(server: string, waiters: readonly Waiter[]): Promise<number[]> {
+    return this.connection.write('lazy', (now) => {
       let last = this.connection.get<{ ticket: number | null }>(this.sql.lastTicket)!.ticket ?? 0;
       return waiters.map(({ lockName, workerName, grantId, ticket }) => {
         const place = ticket ?? (last = Math.max(last + 1, now));
@@ -52,8 +50,6 @@ export class SqliteWaitQueue implements WaitQueue {
         return place;
       });
     });
-    this.#watch.setWaiting(true);
-    return tickets;
   }
 
   async leave(places: readonly QueuePlace[]): Promise<void> {
@@ -68,7 +64,6 @@ export class SqliteWaitQueue implements WaitQueue {
       this.connection.run(this.sql.forget, { server, now });
       return this.connection.all<PlaceRow>(this.sql.stay, { server, aliveUntil: now + ALIVE_TIME });
     });
-    this.#watch.setWaiting(rows.length > 0);
     return rows.map(({ lock_name, grant_id, ticket }) => ({
       lockName: lock_name,
       grantId: grant_id,
@@ -85,12 +80,22 @@ export class SqliteWaitQueue implements WaitQueue {
   /** Others look by themselves. */
   async wake(): Promise<void> {}
 
+  /** Nobody tells anything: whoever waits here is looked out for by `freed`. */
   listen(listener: WakeUpListener): void {
-    this.#watch.start(listener);
+    listener.onMode('poll');
   }
 
-  close(): void {
-    this.#watch.stop();
+  /**
+   * Nothing is free that was not before, while nobody else has written to the file: who frees a lock in this process wakes those who wait here. A
+   * lease that runs out tells nobody anywhere.
+   */
+  async freed(server: string, lockNames: readonly string[]): Promise<string[]> {
+    return this.connection.read((now) => {
+      const { data_version } = this.connection.get<{ data_version: number }>('PRAGMA data_version')!;
+      if (data_version === this.#seen) return [];
+      this.#seen = data_version;
+      return lockNames.filter((lockName) => this.connection.get(this.sql.isFree, { lockName, server, now }));
+    });
   }
 
   #pass(server: string, { lockName, grantId, successor }: PassRequest, now: number): PassAnswer {
@@ -102,17 +107,5 @@ export class SqliteWaitQueue implements WaitQueue {
     const lease = this.leases.take(successor, now);
     this.connection.run(this.sql.leftQueue, { lockName, grantId: successor.grantId });
     return { outcome: 'passed', lease };
-  }
-
-  /** Nothing to look for while nobody else has written: who frees a lock on this server wakes its next waiter by itself. */
-  async #freed(server: string): Promise<string[]> {
-    return this.connection.read((now) => {
-      const { data_version } = this.connection.get<{ data_version: number }>('PRAGMA data_version')!;
-      if (data_version === this.#seen) return [];
-      this.#seen = data_version;
-      return this.connection
-        .all<{ lock_name: string }>(this.sql.freed, { server, now })
-        .map(({ lock_name }) => lock_name);
-    });
   }
 }
