@@ -1,8 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { byBytes } from '../../libs/db-lock/src/lease/names.js';
 import type { SortField } from '../../libs/db-lock/src/store/lock-desk.js';
 import type { LockRecord } from '../../libs/db-lock/src/store/lock-store.js';
-import { acquisition, HOUR, joined, lease, namesOf, released } from './requests.js';
+import { acquisition, HOUR, joined, lease, namesOf, OTHER_SERVER, released, SERVER } from './requests.js';
+import type { Waiter } from '../../libs/db-lock/src/store/wait-queue.js';
 import { STORES, type OpenStore } from './stores.js';
 
 const SORT_FIELDS: SortField[] = [
@@ -46,11 +47,15 @@ describe.each(STORES)('the list of locks on $name', ({ open }) => {
   let opened: OpenStore;
   let store: OpenStore['store'];
   let desk: OpenStore['desk'];
+  const waiters: Waiter[] = [];
 
   beforeAll(async () => {
     opened = await open();
     ({ store, desk } = opened);
   });
+
+  /** However long the tests take, they stay alive. */
+  beforeEach(() => opened.queue.join(SERVER, waiters));
 
   afterAll(() => opened.drop());
 
@@ -66,8 +71,8 @@ describe.each(STORES)('the list of locks on $name', ({ open }) => {
           ttl: HOUR * (1 + (index % 4)),
         });
       for (const name of ['released', 'Released']) await released(store, prefix + name);
-      for (let count = 0; count < 12; count++) await joined(opened.queue, `${prefix}a`);
-      for (const name of ['Z', 'ä', 'ä']) await joined(opened.queue, prefix + name);
+      for (let count = 0; count < 12; count++) waiters.push(await joined(opened.queue, `${prefix}a`));
+      for (const name of ['Z', 'ä', 'ä']) waiters.push(await joined(opened.queue, prefix + name));
       locks = (await desk.page({ sort: 'lockName', order: 'asc', page: 1, pageSize: 200, prefix })).items;
     });
 
@@ -196,9 +201,7 @@ describe.each(STORES)('the list of locks on $name', ({ open }) => {
       const held = ['a:1', 'a:2', 'a:b:c', 'a!:1', 'a', ':', '::', 'ä:1', 'A:1', '🔒:1', 'z%:1', "q':1"];
       for (const name of held) await lease(store, prefix + name);
       await released(store, `${prefix}a:free`);
-      await joined(opened.queue, `${prefix}a:1`);
-      await joined(opened.queue, `${prefix}a:1`);
-      await joined(opened.queue, `${prefix}a:b:c`);
+      for (const name of ['a:1', 'a:1', 'a:b:c']) waiters.push(await joined(opened.queue, prefix + name));
     });
 
     it('puts names together that are the same up to the next colon', async () => {
@@ -242,6 +245,9 @@ describe.each(STORES)('the list of locks on $name', ({ open }) => {
 
 describe.each(STORES)('the states of locks on $name', ({ open }) => {
   let opened: OpenStore;
+  const waiters: Waiter[] = [];
+
+  beforeEach(() => opened.queue.join(SERVER, waiters));
 
   beforeAll(async () => {
     opened = await open({ clockTolerance: 60_000 });
@@ -250,7 +256,7 @@ describe.each(STORES)('the states of locks on $name', ({ open }) => {
     await lease(store, 'expired and waited for', { ttl: 1_000 });
     const kept = await lease(store, 'was kept');
     await store.release([{ ...kept, version: undefined, minHold: 1_000 }]);
-    await joined(queue, 'held', { workerName: 'dead' });
+    await joined(queue, 'held', { server: OTHER_SERVER });
     await opened.letPass(10_000);
     await lease(store, 'held');
     await lease(store, 'held and waited for');
@@ -258,7 +264,7 @@ describe.each(STORES)('the states of locks on $name', ({ open }) => {
     const stillKept = await lease(store, 'is kept');
     await store.release([{ ...stillKept, version: undefined, minHold: HOUR }]);
     for (const name of ['expired and waited for', 'held and waited for', 'held and waited for'])
-      await joined(queue, name);
+      waiters.push(await joined(queue, name));
   });
 
   afterAll(() => opened.drop());

@@ -42,7 +42,7 @@ export class MemoryHistory implements HistoryStore {
       .filter(
         (event) => microseconds(event.time) < time! || (microseconds(event.time) === time && event.id < id!),
       )
-      .toSorted((one, other) => microseconds(other.time) - microseconds(one.time) || other.id - one.id)
+      .toSorted(newestFirst)
       .slice(0, limit)
       .map(toRecord);
   }
@@ -101,9 +101,10 @@ export class MemoryHistory implements HistoryStore {
     return before - this.#events.length;
   }
 
-  /** What is known of the grant. */
+  /** What is known of the grant: the last that happened, which may have been recorded before others. */
   #lastOf({ lockName, grantId }: Pick<HistoryEntry, 'lockName' | 'grantId'>): Event | undefined {
-    return this.#events.findLast((event) => event.lockName === lockName && event.grantId === grantId);
+    const known = this.#events.filter((event) => event.lockName === lockName && event.grantId === grantId);
+    return known.toSorted(newestFirst)[0];
   }
 
   /** Nothing was lost by who had released it, nor where there is no such lock. */
@@ -118,6 +119,9 @@ export class MemoryHistory implements HistoryStore {
     return known ?? present;
   }
 }
+
+const newestFirst = (one: Event, other: Event) =>
+  microseconds(other.time) - microseconds(one.time) || other.id - one.id;
 
 function toRecord({ id, time, grantId, ...event }: Event): HistoryRecord {
   return {

@@ -27,6 +27,8 @@ export class SqliteWaitQueue implements WaitQueue {
   readonly #watch = new QueueWatch((server) => this.#freed(server));
   /** Of what others have written, as it was at the last look. */
   #seen?: number;
+  /** The last ticket here, whose waiter may have left: who comes back with it stands before all who have joined since. */
+  #lastTicket = 0;
 
   constructor(
     private readonly connection: Connection,
@@ -37,9 +39,11 @@ export class SqliteWaitQueue implements WaitQueue {
 
   async join(server: string, waiters: readonly Waiter[]): Promise<number[]> {
     const tickets = await this.connection.write('lazy', (now) => {
-      let last = this.connection.get<{ ticket: number | null }>(this.sql.lastTicket)!.ticket ?? 0;
+      const { ticket: inQueue } = this.connection.get<{ ticket: number | null }>(this.sql.lastTicket)!;
+      this.#lastTicket = Math.max(this.#lastTicket, inQueue ?? 0);
       return waiters.map(({ lockName, workerName, grantId, ticket }) => {
-        const place = ticket ?? (last = Math.max(last + 1, now));
+        const place = ticket ?? Math.max(this.#lastTicket + 1, now);
+        this.#lastTicket = Math.max(this.#lastTicket, place);
         const aliveUntil = now + ALIVE_TIME;
         this.connection.run(this.sql.join, {
           lockName,
