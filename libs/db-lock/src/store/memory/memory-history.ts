@@ -93,7 +93,7 @@ export class MemoryHistory implements HistoryStore {
   async trim(retention: number, maxRows: number): Promise<number> {
     const before = this.#events.length;
     const since = this.tables.now() - retention;
-    const firstId = this.#lastId - maxRows;
+    const firstId = (this.#events.at(-1)?.id ?? 0) - maxRows;
     this.#events = this.#events.filter(
       ({ id, time, actor }) => time >= since && (id > firstId || actor !== null),
     );
