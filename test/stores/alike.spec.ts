@@ -12,6 +12,9 @@ const RUNS = 50;
 
 const CALLS = 30;
 
+/** The most milliseconds, also for finding a shorter sequence that fails. */
+const LIMIT = 100_000;
+
 /** The clocks of this process, which stand still until they are moved: so both stores read the same times. */
 class StoppedClock {
   #date = Date.now();
@@ -56,7 +59,7 @@ describe('SQLite and memory', () => {
     const sequences = fc.array(calls, { minLength: 1, maxLength: CALLS, size: 'max' });
     await fc.assert(
       fc.asyncProperty(sequences, (sequence) => playOnBoth(sequence, clockTolerance)),
-      { numRuns: RUNS, seed: SEED },
+      { numRuns: RUNS, seed: SEED, interruptAfterTimeLimit: LIMIT, includeErrorInReport: true },
     );
   });
 });

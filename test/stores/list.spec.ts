@@ -125,8 +125,10 @@ describe.each(STORES)('the list of locks on $name', ({ open }) => {
       '任务',
       '👩‍👧',
       'straße',
+      'GROẞ',
       'STRASSE',
-      'İd',
+      'ǅ',
+      'ı',
     ];
 
     beforeAll(async () => {
@@ -148,7 +150,10 @@ describe.each(STORES)('the list of locks on $name', ({ open }) => {
       ['дач', ['ЗАДАЧА']],
       ['务', ['任务']],
       ['👧', ['👩‍👧']],
-      ['ß', ['straße']],
+      ['ß', ['GROẞ', 'straße']],
+      ['groß', ['GROẞ']],
+      ['ǆ', ['ǅ']],
+      ['ı', ['ı']],
       ['STRASSE', ['STRASSE']],
       ['RASS', ['STRASSE']],
       ['ünal', ['by worker']],

@@ -225,10 +225,11 @@ export class Player {
       return answer;
     if (Array.isArray(answer)) return answer.map((one) => this.#comparable(one));
     if ('version' in answer && typeof answer.version === 'string') {
-      const lease = answer as LeaseRecord;
-      this.#leases.set(key(lease), lease);
-      const { lockName, fencingToken } = lease;
-      return { ...lease, version: this.#numberOf('version', lockName, fencingToken, answer.version) };
+      const { version, ...rest } = answer as LeaseRecord & { version: string };
+      // Of a holder, no token is told.
+      if (!('fencingToken' in answer)) return rest;
+      this.#leases.set(key(rest), { ...rest, version });
+      return { ...rest, version: this.#numberOf('version', rest.lockName, rest.fencingToken, version) };
     }
     return Object.fromEntries(
       Object.entries(answer)

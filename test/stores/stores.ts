@@ -5,7 +5,8 @@ import type { LockDesk } from '../../libs/db-lock/src/store/lock-desk.js';
 import type { HistoryStore } from '../../libs/db-lock/src/store/history-store.js';
 import type { LockStore } from '../../libs/db-lock/src/store/lock-store.js';
 import type { WaitQueue } from '../../libs/db-lock/src/store/wait-queue.js';
-import { postgresStorage, sqliteStorage, type TestStorage } from '../support/databases.js';
+import { NodeSqlite } from '../../libs/db-lock/src/store/sqlite/node-sqlite.js';
+import { nodeSqliteStorage, postgresStorage, sqliteStorage, type TestStorage } from '../support/databases.js';
 
 export interface OpenOptions {
   /** In milliseconds. */
@@ -104,6 +105,8 @@ const inDatabase =
     };
   };
 
+const earlierMicroseconds = (column: string, milliseconds: number) => `${column} - ${milliseconds * 1000}`;
+
 /** What must do the same, whatever it is. */
 export const STORES: readonly StoreKind[] = [
   { name: 'memory', open: openMemory },
@@ -114,10 +117,10 @@ export const STORES: readonly StoreKind[] = [
       (column, milliseconds) => `${column} - ${milliseconds} * interval '1 millisecond'`,
     ),
   },
-  {
-    name: 'SQLite',
-    open: inDatabase(sqliteStorage, (column, milliseconds) => `${column} - ${milliseconds * 1000}`),
-  },
+  { name: 'SQLite', open: inDatabase(sqliteStorage, earlierMicroseconds) },
+  ...(NodeSqlite.isThere
+    ? [{ name: 'the SQLite of Node.js', open: inDatabase(nodeSqliteStorage, earlierMicroseconds) }]
+    : []),
 ];
 
 /** Those whose data others can change, too. */
