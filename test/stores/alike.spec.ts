@@ -1,6 +1,7 @@
 import { describe, expect, it, jest } from '@jest/globals';
 import fc from 'fast-check';
 import { calls, type Call } from './calls.js';
+import { HOUR } from './requests.js';
 import { Player } from './player.js';
 import { STORES, type OpenStore } from './stores.js';
 
@@ -35,6 +36,42 @@ class StoppedClock {
   }
 }
 
+const request = { lockName: 'a', workerName: 'ann', ttl: HOUR, metadata: null, ticket: 'none' } as const;
+const byName = {
+  sort: 'workerName',
+  page: 1,
+  pageSize: 10,
+  search: undefined,
+  state: undefined,
+  prefix: undefined,
+} as const;
+
+/** What chance comes upon too seldom. */
+const EXAMPLES = {
+  'a worker that is told no more': [
+    {
+      call: 'acquire',
+      requests: [
+        { ...request, grant: 0 },
+        { ...request, grant: 1, lockName: 'b:1', workerName: 'Bob' },
+      ],
+    },
+    { call: 'release', requests: [{ lockName: 'a', by: 0, minHold: 1_000, version: undefined }] },
+    { call: 'letPass', milliseconds: 60_000 },
+    { call: 'page', ...byName, order: 'asc' },
+    { call: 'page', ...byName, order: 'desc' },
+  ],
+  'the end of a turn': [
+    { call: 'acquire', requests: [{ ...request, grant: 1 }] },
+    { call: 'join', server: 0, waiters: [{ lockName: 'a', grant: 0, workerName: 'Bob', ticket: 'new' }] },
+    { call: 'release', requests: [{ lockName: 'a', by: 1, minHold: 0, version: undefined }] },
+    { call: 'letPass', milliseconds: 299 },
+    { call: 'acquire', requests: [{ ...request, grant: 2 }] },
+    { call: 'letPass', milliseconds: 1 },
+    { call: 'acquire', requests: [{ ...request, grant: 2 }] },
+  ],
+} satisfies Record<string, Call[]>;
+
 describe('SQLite and memory', () => {
   const [memory, sqlite] = ['memory', 'SQLite'].map((name) => STORES.find((kind) => kind.name === name)!);
 
@@ -59,7 +96,13 @@ describe('SQLite and memory', () => {
     const sequences = fc.array(calls, { minLength: 1, maxLength: CALLS, size: 'max' });
     await fc.assert(
       fc.asyncProperty(sequences, (sequence) => playOnBoth(sequence, clockTolerance)),
-      { numRuns: RUNS, seed: SEED, interruptAfterTimeLimit: LIMIT, includeErrorInReport: true },
+      {
+        numRuns: RUNS,
+        seed: SEED,
+        examples: Object.values(EXAMPLES).map((example) => [example]),
+        includeErrorInReport: true,
+        plugins: [fc.interruptAfterTimeLimit(LIMIT)],
+      },
     );
   });
 });

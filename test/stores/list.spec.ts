@@ -129,6 +129,7 @@ describe.each(STORES)('the list of locks on $name', ({ open }) => {
       'STRASSE',
       'ǅ',
       'ı',
+      'ΟΔΟΣ',
     ];
 
     beforeAll(async () => {
@@ -154,6 +155,8 @@ describe.each(STORES)('the list of locks on $name', ({ open }) => {
       ['groß', ['GROẞ']],
       ['ǆ', ['ǅ']],
       ['ı', ['ı']],
+      ['Σ', ['ΟΔΟΣ']],
+      ['δοσ'.toUpperCase(), ['ΟΔΟΣ']],
       ['STRASSE', ['STRASSE']],
       ['RASS', ['STRASSE']],
       ['ünal', ['by worker']],

@@ -1,27 +1,20 @@
 /** A GLOB pattern that finds a text anywhere, whatever its case: SQLite's LIKE knows the case of ASCII only. */
 export const patternOf = (text: string): string => `*${[...text].map(anyCase).join('')}*`;
 
-/** The character in each case; where that is more than one character, as it is. */
+/** The character in each of its cases, of which there may be more than two: ǆ, Ǆ and ǅ, or σ, ς and Σ. */
 function anyCase(character: string): string {
-  const lower = character.toLowerCase();
-  const cases = [...lower].length === 1 ? [lower, ...(upperCases().get(lower) ?? [])] : [character];
+  cased ??= charactersWithCases();
+  const same = new RegExp(`\\u{${character.codePointAt(0)!.toString(16)}}`, 'giu');
+  const cases = cased.match(same) ?? [character];
   return cases.length > 1 || '*?['.includes(character) ? `[${cases.join('')}]` : character;
 }
 
-/** Beyond the last of the characters that have cases. */
+let cased: string | undefined;
+
+/** Beyond the last of them. */
 const END = 0x20000;
 
-let known: Map<string, string[]> | undefined;
-
-/** The characters of which each is the lower case: "ß" is that of "ẞ", whose upper case is "SS". */
-function upperCases(): Map<string, string[]> {
-  if (known) return known;
-  known = new Map();
-  for (let code = 0; code < END; code++) {
-    const character = String.fromCodePoint(code);
-    if (!/\p{Changes_When_Lowercased}/u.test(character)) continue;
-    const lower = character.toLowerCase();
-    known.set(lower, [...(known.get(lower) ?? []), character]);
-  }
-  return known;
+function charactersWithCases(): string {
+  const all = Array.from({ length: END }, (_, code) => String.fromCodePoint(code));
+  return all.filter((character) => /\p{Changes_When_Casemapped}/u.test(character)).join('');
 }

@@ -151,7 +151,7 @@ export class SqliteHistory implements HistoryStore {
 
   /** To which locks something has happened, and the last that did. */
   #happened(id: number, limit: number): Map<string, number> {
-    const parameters = { id, limit: limit * READ_AHEAD };
+    const parameters = { id, limit: (limit + 1) * READ_AHEAD };
     const rows = this.#connection.all<{ lock_name: string; last: number }>(this.sql.recent, parameters);
     return new Map(rows.map(({ lock_name, last }) => [lock_name, last]));
   }
