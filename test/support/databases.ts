@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TypeOrmModuleOptions } from '@nestjs/typeorm';
 import libsql from 'libsql';
+import { NodeSqlite } from '../../libs/db-lock/src/store/sqlite/node-sqlite.js';
 import { createMariadbDatabase } from './mariadb-server.js';
 import { startPgBouncer } from './pgbouncer.js';
 import { createTestDatabase } from './test-database.js';
@@ -34,11 +35,16 @@ export async function pgBouncerStorage(): Promise<TestStorage> {
 }
 
 /** A file of SQLite in a directory of its own. */
-export async function sqliteStorage(): Promise<TestStorage> {
+export const sqliteStorage = (): Promise<TestStorage> => sqliteFile(libsql);
+
+/** The same, by the SQLite that some versions of Node.js have built in. */
+export const nodeSqliteStorage = (): Promise<TestStorage> => sqliteFile(NodeSqlite);
+
+async function sqliteFile(driver: unknown): Promise<TestStorage> {
   const directory = await mkdtemp(join(tmpdir(), 'db-lock-sqlite-'));
   const database = join(directory, 'locks.db');
   return {
-    options: () => ({ type: 'better-sqlite3', driver: libsql, database, retryAttempts: 0 }),
+    options: () => ({ type: 'better-sqlite3', driver, database, retryAttempts: 0 }),
     drop: () => rm(directory, { recursive: true, force: true }),
   };
 }

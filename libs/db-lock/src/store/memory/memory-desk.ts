@@ -142,12 +142,12 @@ export class MemoryDesk implements LockDesk {
 
   #matching({ search, state, prefix = '' }: LockFilter): LockRecord[] {
     const counts = this.tables.waiterCounts();
-    const wanted = search?.toLowerCase();
+    const wanted = search && anyCase(search);
     return [...this.tables.locks.values()]
       .filter(({ lockName }) => lockName.startsWith(prefix))
       .filter(
         ({ lockName, workerName }) =>
-          wanted === undefined || [lockName, workerName].some((text) => text?.toLowerCase().includes(wanted)),
+          !wanted || [lockName, workerName].some((text) => text !== null && anyCase(text).includes(wanted)),
       )
       .map((row) => this.tables.recordOf(row, counts.get(row.lockName) ?? 0))
       .filter((lock) => isIn(state, lock));
@@ -174,6 +174,9 @@ export class MemoryDesk implements LockDesk {
     });
   }
 }
+
+/** The same in upper and in lower case. In lower case, a sigma that ends a word is another letter. */
+const anyCase = (text: string) => text.toLowerCase().replaceAll('ς', 'σ');
 
 function isIn(wanted: LockState | 'contended' | undefined, { state, waiting }: LockRecord): boolean {
   return wanted === undefined || state === wanted || (wanted === 'contended' && waiting > 0);

@@ -47,7 +47,7 @@ export class MemoryHistory implements HistoryStore {
       .filter(
         (event) => microseconds(event.time) < time! || (microseconds(event.time) === time && event.id < id!),
       )
-      .toSorted((one, other) => microseconds(other.time) - microseconds(one.time) || other.id - one.id)
+      .toSorted(newestFirst)
       .slice(0, limit)
       .map(toRecord);
   }
@@ -100,7 +100,7 @@ export class MemoryHistory implements HistoryStore {
   async trim(retention: number, maxRows: number): Promise<number> {
     const before = this.#events.length;
     const since = this.tables.now() - retention;
-    const firstId = this.#lastId - maxRows;
+    const firstId = (this.#events.at(-1)?.id ?? 0) - maxRows;
     this.#events = this.#events.filter(
       ({ id, time, actor }) => time >= since && (id > firstId || actor !== null),
     );
@@ -108,9 +108,10 @@ export class MemoryHistory implements HistoryStore {
     return before - this.#events.length;
   }
 
-  /** What is known of the grant. */
+  /** What is known of the grant: the last that happened, which may have been recorded before others. */
   #lastOf({ lockName, grantId }: Pick<HistoryEntry, 'lockName' | 'grantId'>): Event | undefined {
-    return this.#events.findLast((event) => event.lockName === lockName && event.grantId === grantId);
+    const known = this.#events.filter((event) => event.lockName === lockName && event.grantId === grantId);
+    return known.toSorted(newestFirst)[0];
   }
 
   #minuteNow(): Minute {
@@ -122,6 +123,9 @@ export class MemoryHistory implements HistoryStore {
     return minute;
   }
 }
+
+const newestFirst = (one: Event, other: Event) =>
+  microseconds(other.time) - microseconds(one.time) || other.id - one.id;
 
 function toRecord({ id, time, grantId, ...event }: Event): HistoryRecord {
   return {

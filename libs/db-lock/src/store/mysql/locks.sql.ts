@@ -241,6 +241,9 @@ WHERE ${named(names)} AND row_version = ${packet}`,
       const packet = packetNumber();
       const grantId = (lockName: string) => perName(batch, (request) => quoteText(request.grantId), lockName);
       const minHold = perName(batch, (request) => microsecondsOf(request.minHold ?? 0));
+      const version = perName(batch, (request) =>
+        request.version === undefined ? 'NULL' : quoteText(request.version),
+      );
       const staysTaken = `${minHold} > 0 AND lock_time + ${minHold} > @now`;
       return [
         `SET @now = ${NOW}`,
@@ -255,7 +258,7 @@ SET
   row_version = ${packet}
 WHERE ${named(names)}
   AND grant_id = ${grantId('lock_name')}
-  AND row_version = COALESCE(${perName(batch, ({ version }) => version ?? 'NULL')}, row_version)
+  AND CAST(row_version AS CHAR) = COALESCE(${version}, CAST(row_version AS CHAR))
   AND expire_time > @now`,
         `SELECT lock_name, ${nextInLine(waiters, grantId('lock_row.lock_name'))} AS next
 ${fromLocks}

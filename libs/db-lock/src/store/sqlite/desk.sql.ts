@@ -10,12 +10,13 @@ import {
   RETURNING_LEASE,
   stateOf,
   waiterCounts,
+  workerOf,
 } from './fragments.sql.js';
 import { quoteTable } from './tables.sql.js';
 
 const SORT_COLUMNS: Record<SortField, string> = {
   lockName: 'lock.lock_name',
-  workerName: 'lock.worker_name',
+  workerName: workerOf('lock'),
   lockTime: 'lock.lock_time',
   expireTime: 'lock.expire_time',
   fencingToken: 'lock.token',

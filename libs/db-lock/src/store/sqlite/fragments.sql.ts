@@ -14,6 +14,10 @@ export const stateOf = (row: string) => `
       ELSE 'expired'
     END`;
 
+/** Whose a lock is: of one that was released, it may still be written whose it was. */
+export const workerOf = (row: string) =>
+  `CASE WHEN ${row}.grant_id <> ${NOBODY} OR ${row}.expire_time > ${NOW} THEN ${row}.worker_name END`;
+
 const LEASE = ['lock_name', 'worker_name', 'grant_id', 'token', 'lock_time', 'expire_time', 'metadata'];
 
 /** A lock as `rows.ts` reads it. */

@@ -92,7 +92,7 @@ export class Leases {
   ): { next: NextInLine | null } | undefined {
     const isEnded = minHold > 0 && this.#releaseLater({ lockName, grantId, minHold, version }, now);
     if (isEnded === undefined) return undefined;
-    const parameters = { lockName, grantId, version: version === undefined ? null : Number(version), now };
+    const parameters = { lockName, grantId, version: version ?? null, now };
     if (!isEnded && this.connection.run(this.sql.release, parameters) === 0) return undefined;
     return { next: isAnybodyWaiting ? this.nextInLine(lockName, grantId, now) : null };
   }

@@ -51,8 +51,9 @@ SET expire_time = max(expire_time, ${NOW} + :ttl), row_version = row_version + 1
 WHERE ${isTheirs} AND (:token IS NULL OR token = :token)
 ${RETURNING_LEASE}`,
 
-    /** Ends a lease; with a version, only in that state. */
-    release: `UPDATE ${locks} SET ${freed} WHERE ${isTheirs} AND (:version IS NULL OR row_version = :version)`,
+    /** Ends a lease; with a version, which is text, only in that state. */
+    release: `
+UPDATE ${locks} SET ${freed} WHERE ${isTheirs} AND (:version IS NULL OR cast(row_version AS text) = :version)`,
 
     /** Ends a lease whose lock stays taken until `:until`, by nobody. */
     releaseLater: `

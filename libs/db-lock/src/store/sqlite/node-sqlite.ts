@@ -14,6 +14,7 @@ interface Statement {
   get(...values: unknown[]): unknown;
   all(...values: unknown[]): unknown[];
   run(...values: unknown[]): { changes: number | bigint; lastInsertRowid: number | bigint };
+  setAllowUnknownNamedParameters(allow: boolean): void;
 }
 
 interface NodeSqliteModule {
@@ -55,12 +56,14 @@ export class NodeSqlite implements Sqlite {
 
   prepare(sql: string): SqliteStatement & { reader: boolean } {
     const statement = this.#database.prepare(sql);
+    // As the other drivers do: several statements may share their parameters.
+    statement.setAllowUnknownNamedParameters(true);
     return {
       /** Whether it returns rows. */
       reader: statement.columns().length > 0,
-      get: (...values: [Parameters?]) => statement.get(...values),
-      all: (...values: [Parameters?]) => statement.all(...values),
-      run: (...values: [Parameters?]) => statement.run(...values),
+      get: (...values: [Parameters?]) => statement.get(...given(values)),
+      all: (...values: [Parameters?]) => statement.all(...given(values)),
+      run: (...values: [Parameters?]) => statement.run(...given(values)),
     };
   }
 
@@ -84,6 +87,9 @@ export class NodeSqlite implements Sqlite {
     return this;
   }
 }
+
+/** Without parameters where none were given. */
+const given = (values: readonly unknown[]) => (values.length === 1 && values[0] === undefined ? [] : values);
 
 function builtin(): NodeSqliteModule | undefined {
   const [major, minor] = process.versions.node.split('.').map(Number) as [number, number];

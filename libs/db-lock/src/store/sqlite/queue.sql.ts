@@ -27,8 +27,8 @@ LIMIT 1`,
 SELECT 1 AS waits ${aliveWaiters(waiters, ':lockName')} AND waiter.ticket < :ticket AND waiter.server <> :server
 LIMIT 1`,
 
-    /** The last ticket: the next one is a greater one, also in the same millisecond. */
-    lastTicket: `SELECT max(ticket) AS ticket FROM ${waiters}`,
+    /** The last in a lock's queue: the next one gets a greater ticket, also in the same millisecond. */
+    lastTicket: `SELECT max(ticket) AS last FROM ${waiters} WHERE lock_name = :lockName`,
 
     join: `
 INSERT INTO ${waiters} (lock_name, ticket, grant_id, worker_name, server, alive_until)

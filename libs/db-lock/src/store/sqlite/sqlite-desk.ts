@@ -243,20 +243,20 @@ function differences(before: Row, after: Row, changesTtl: boolean): Record<strin
 
 const parsed = ({ metadata }: Row): unknown => metadata && JSON.parse(metadata);
 
-const SORT_KEYS: Record<SortField, keyof LookRow> = {
-  lockName: 'lock_name',
-  workerName: 'worker_name',
-  lockTime: 'lock_time',
-  expireTime: 'expire_time',
-  fencingToken: 'token',
-  waiting: 'waiting',
+const SORT_VALUES: Record<SortField, (row: LookRow) => string | number | null> = {
+  lockName: ({ lock_name }) => lock_name,
+  workerName: ({ state, worker_name }) => (state === 'released' ? null : worker_name),
+  lockTime: ({ lock_time }) => lock_time,
+  expireTime: ({ expire_time }) => expire_time,
+  fencingToken: ({ token }) => token,
+  waiting: ({ waiting }) => waiting,
 };
 
 /** As the statement sorts. Locks without a worker come last, whatever the order. */
 function compare(one: LookRow, other: LookRow, sort: SortField, order: 'asc' | 'desc'): number {
-  const [left, right] = [one[SORT_KEYS[sort]] ?? null, other[SORT_KEYS[sort]] ?? null];
+  const [left, right] = [SORT_VALUES[sort](one), SORT_VALUES[sort](other)];
   const byName = byBytes(one.lock_name, other.lock_name);
   if (left === null || right === null) return Number(left === null) - Number(right === null) || byName;
-  const difference = typeof left === 'string' ? byBytes(left, right as string) : left - Number(right);
+  const difference = typeof left === 'string' ? byBytes(left, String(right)) : left - Number(right);
   return (order === 'asc' ? difference : -difference) || byName;
 }

@@ -150,7 +150,7 @@ export class SqliteHistory implements HistoryStore {
 
   /** The last that happened to each lock. */
   #happened(id: number, limit: number): Happened[] {
-    const parameters = { id, limit: limit * READ_AHEAD };
+    const parameters = { id, limit: (limit + 1) * READ_AHEAD };
     const rows = this.#connection.all<{ lock_name: string; last: number }>(this.sql.recent, parameters);
     return rows.map(({ lock_name, last }) => ({ id: last, lockName: lock_name }));
   }

@@ -25,6 +25,8 @@ const ALIVE_TIME = ALIVE * 1000;
 export class SqliteWaitQueue implements WaitQueue {
   /** Of what others have written, as it was at the last look. */
   #seen?: number;
+  /** The last ticket here, whose waiter may have left: who comes back with it stands before all who have joined since. */
+  #lastTicket = 0;
 
   constructor(
     private readonly connection: Connection,
@@ -35,9 +37,10 @@ export class SqliteWaitQueue implements WaitQueue {
 
   join(server: string, waiters: readonly Waiter[]): Promise<number[]> {
     return this.connection.write('lazy', (now) => {
-      let last = this.connection.get<{ ticket: number | null }>(this.sql.lastTicket)!.ticket ?? 0;
       return waiters.map(({ lockName, workerName, grantId, ticket }) => {
-        const place = ticket ?? (last = Math.max(last + 1, now));
+        const { last } = this.connection.get<{ last: number | null }>(this.sql.lastTicket, { lockName })!;
+        const place = ticket ?? Math.max(this.#lastTicket + 1, (last ?? 0) + 1, now);
+        this.#lastTicket = Math.max(this.#lastTicket, place);
         const aliveUntil = now + ALIVE_TIME;
         this.connection.run(this.sql.join, {
           lockName,
