@@ -10,7 +10,7 @@ export function reasonOf(error: unknown, configuration?: Configuration): string 
   if (error instanceof LockTableMissingError && error.feature !== undefined)
     return (
       `${error.problem} Set DB_LOCK_CREATE_TABLES=true, and the server creates what is missing; or run the SQL that ` +
-      `"npm run --silent sql -- --feature ${error.feature}" prints on the database yourself.`
+      `"npm run --silent sql -- --feature ${error.feature}${databaseFlag(configuration)}" prints on the database yourself.`
     );
   const reason = error instanceof Error ? error.message : String(error);
   return configuration && isOfSqlite(error) ? `${nameOfDatabase(configuration)}: ${reason}` : reason;
@@ -20,4 +20,15 @@ export function reasonOf(error: unknown, configuration?: Configuration): string 
 function isOfSqlite(error: unknown): boolean {
   const { code } = error as { code?: unknown };
   return typeof code === 'string' && code.includes('SQLITE_');
+}
+
+/** What the SQL is printed for, unless it is PostgreSQL. */
+function databaseFlag(configuration?: Configuration): string {
+  const { protocol } = new URL(configuration?.databaseUrl ?? 'sqlite:');
+  const types: Record<string, string> = {
+    'mysql:': 'mysql',
+    'mariadb:': 'mariadb',
+    'sqlite:': 'better-sqlite3',
+  };
+  return protocol in types ? ` --database ${types[protocol]}` : '';
 }

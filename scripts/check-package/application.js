@@ -46,15 +46,18 @@ export async function checkApplication(tarball, workshop, { nodes }) {
   await check('is loaded by require(), every entry point', () =>
     run(join(directory, 'commonjs'), process.execPath, '-e', REQUIRE_ALL, ...entryPoints),
   );
-  await checkConformance(directory, {
-    name: 'SQLite with better-sqlite3',
-    database: { type: 'better-sqlite3', database: 'better.db' },
-  });
-  for (const [major, node] of nodes)
-    await checkConformance(directory, {
-      name: `SQLite with that of Node ${major}`,
-      database: { type: 'better-sqlite3', database: `node-${major}.db` },
-      driver: 'node:sqlite',
-      node,
-    });
+  await Promise.all([
+    checkConformance(directory, {
+      name: 'SQLite with better-sqlite3',
+      database: { type: 'better-sqlite3', database: 'better.db' },
+    }),
+    ...[...nodes].map(([major, node]) =>
+      checkConformance(directory, {
+        name: `SQLite with that of Node ${major}`,
+        database: { type: 'better-sqlite3', database: `node-${major}.db` },
+        driver: 'node:sqlite',
+        node,
+      }),
+    ),
+  ]);
 }

@@ -93,7 +93,16 @@ describe('a database of which the application has no DataSource', () => {
   it.each<[DbLockModuleOptions, string]>([
     [
       { database: { type: 'oracle', url: 'oracle://localhost/shop' } as never },
-      "database.type: must be 'postgres', 'mysql' or 'mariadb'",
+      "database.type: must be 'postgres', 'mysql', 'mariadb' or 'better-sqlite3'",
+    ],
+    [{ database: { type: 'better-sqlite3' } as never }, 'database.database: must be a string'],
+    [
+      { database: { type: 'better-sqlite3', database: 'app.db', driver: 'libsql' } },
+      "database.driver: must be NodeSqlite of 'nestjs-db-lock/sqlite'",
+    ],
+    [
+      { database: { type: 'better-sqlite3', database: 'app.db', url: 'sqlite:app.db' } as never },
+      'database.url',
     ],
     [
       { database: { type: 'postgres', url: 'localhost' } },

@@ -4,6 +4,7 @@ import { getDataSourceToken, TypeOrmModule } from '@nestjs/typeorm';
 import { Test } from '@nestjs/testing';
 import libsql from 'libsql';
 import {
+  createLockClient,
   dbLockEntities,
   dbLockMigrations,
   DbLockModule,
@@ -140,6 +141,18 @@ describe('locks in SQLite', () => {
       team: 'ops',
       workerName: lease.workerName,
     });
+  });
+
+  it('are in a file that the library opens by itself', async () => {
+    await using locks = await createLockClient({
+      database: { type: 'better-sqlite3', driver: libsql, database },
+      createTables: true,
+    });
+    await using lease = await locks.acquire('script');
+    expect(await locks.inspect('script')).toMatchObject({ fencingToken: lease.fencingToken });
+    const dataSource = await open({ entities: dbLockEntities() });
+    expect(await dataSource.getRepository(Lock).countBy({ lockName: 'script' })).toBe(1);
+    await dataSource.destroy();
   });
 
   it('are not in a table that does not keep them apart, or that no grant can fill', async () => {

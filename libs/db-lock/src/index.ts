@@ -13,6 +13,7 @@ export type {
   LockDatabaseFactory,
   MysqlDatabase,
   PostgresDatabase,
+  SqliteDatabase,
 } from './module/database-options.js';
 export type { AdminAccess, AdminRequest, ResolvedAccess } from './admin/access.js';
 export type { ResolvedActor } from './admin/actor.js';

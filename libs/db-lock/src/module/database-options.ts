@@ -39,8 +39,19 @@ export interface MysqlDatabase extends ServerAddress {
   password?: string;
 }
 
+/** A file of SQLite that this library opens by itself. */
+export interface SqliteDatabase {
+  type: 'better-sqlite3';
+  /** The file: absolute, or from where the process runs. It is made where it is missing. */
+  database: string;
+  /** What opens it: `NodeSqlite` of `nestjs-db-lock/sqlite`, or what the package `libsql` exports. Default: the package `better-sqlite3`. */
+  driver?: unknown;
+  /** What the names of the tables begin with. Default: nothing. */
+  entityPrefix?: string;
+}
+
 /** A database that this library connects to by itself, for applications without TypeORM. */
-export type LockDatabase = PostgresDatabase | MysqlDatabase;
+export type LockDatabase = PostgresDatabase | MysqlDatabase | SqliteDatabase;
 
 /** How to get to know the database: `{ inject: [ConfigService], useFactory: (config: ConfigService) => ({ … }) }`. */
 export type LockDatabaseFactory = Pick<FactoryProvider<LockDatabase>, 'useFactory' | 'inject'>;
@@ -120,11 +131,29 @@ const mysqlSchema = z
       });
   });
 
-const SCHEMAS = { postgres: postgresSchema, mysql: mysqlSchema, mariadb: mysqlSchema };
+const sqliteSchema = z.strictObject({
+  type: z.literal('better-sqlite3'),
+  database: text,
+  driver: z
+    .custom((value) => typeof value === 'function', {
+      error: "must be NodeSqlite of 'nestjs-db-lock/sqlite', or what libsql or better-sqlite3 exports",
+    })
+    .optional(),
+  entityPrefix: besideUrl.entityPrefix,
+});
+
+const SCHEMAS = {
+  postgres: postgresSchema,
+  mysql: mysqlSchema,
+  mariadb: mysqlSchema,
+  'better-sqlite3': sqliteSchema,
+};
 
 const typeSchema = z.looseObject(
   {
-    type: z.enum(['postgres', 'mysql', 'mariadb'], { error: "must be 'postgres', 'mysql' or 'mariadb'" }),
+    type: z.enum(['postgres', 'mysql', 'mariadb', 'better-sqlite3'], {
+      error: "must be 'postgres', 'mysql', 'mariadb' or 'better-sqlite3'",
+    }),
   },
   { error: "must be an object such as { type: 'postgres', url }" },
 );
@@ -158,7 +187,14 @@ export function checkDatabase(database: unknown): DataSourceOptions {
   if (!kind.success) throw wrong(kind.error);
   const result = SCHEMAS[kind.data.type].safeParse(database);
   if (!result.success) throw wrong(result.error);
-  return result.data.type === 'postgres' ? postgresOptions(result.data) : mysqlOptions(result.data);
+  switch (result.data.type) {
+    case 'postgres':
+      return postgresOptions(result.data);
+    case 'better-sqlite3':
+      return result.data;
+    default:
+      return mysqlOptions(result.data);
+  }
 }
 
 function postgresOptions(database: z.output<typeof postgresSchema>): DataSourceOptions {

@@ -10,6 +10,7 @@ import type {
   ErrorAnswer,
   HolderRecord,
   InspectedLock,
+  LeaseRecord,
   LockStore,
   ReleaseAnswer,
   RenewAnswer,
@@ -19,6 +20,7 @@ import { Shortcut } from '../shortcut.js';
 import { CONNECTIONS, Connections } from './connections.js';
 import { deskStatements, type DeskStatements } from './desk.sql.js';
 import { FAULTS, isRowLocked } from './errors.js';
+import { microsecondsOf } from './fragments.sql.js';
 import { historyStatements } from './history.sql.js';
 import { Lanes } from './lane.js';
 import { lockStatements, type Ending, type LockStatements } from './locks.sql.js';
@@ -135,8 +137,8 @@ export class MysqlStore implements LockStore {
     if (requests.some(isQueued) || !this.#shortcut.isWorthTrying()) return [];
     const looks = await this.#answer(requests, async (batch): Promise<FirstLook[]> => {
       const [taken, rows] = await this.#lanes.acquire
-        .run<[GrantedRow[], SeenRow[]]>(this.#sql.acquireReleased(batch))
-        .catch((error: unknown): [GrantedRow[], undefined] => {
+        .run<[TakenRow[], SeenRow[]]>(this.#sql.acquireReleased(batch))
+        .catch((error: unknown): [TakenRow[], undefined] => {
           if (batch.length === 1 && isRowLocked(error)) return [[], undefined];
           throw error;
         });
@@ -146,7 +148,7 @@ export class MysqlStore implements LockStore {
       return batch.map((request) => {
         const row = granted.get(request.lockName);
         return row
-          ? { outcome: 'granted', lease: toGrant(row, request), repeated: false }
+          ? { outcome: 'granted', lease: justTaken(row, request), repeated: false }
           : { outcome: 'seen', row: seen.get(request.lockName) };
       });
     });
@@ -270,18 +272,31 @@ export class MysqlStore implements LockStore {
     return requests.map((request) => answers[isByGrant(request) ? 'grant' : 'worker'].next().value!);
   }
 
+  /** Nearly all leases are ended by the shortcut. What it has passed over may be kept alive by a renewal whose commit is under way. */
   async #release(batch: readonly Ending[]): Promise<ReleaseAnswer[]> {
-    const [rows, [clock]] = await this.#lanes.release.run<
-      [Array<{ lock_name: string; next: string | null }>, [{ server_time: string }]]
-    >(this.#sql.release(batch));
-    const byName = new Map(rows.map((row) => [row.lock_name, row]));
-    const serverTime = toTime(clock.server_time);
-    return batch.map(({ lockName, grantId }): ReleaseAnswer => {
-      const row = byName.get(lockName);
-      return row
-        ? { outcome: 'released', grantId, next: toNext(row), serverTime }
-        : { outcome: 'lost', serverTime };
-    });
+    if (!batch.every(isPlain)) return this.#releaseLocked(batch);
+    const answers = await this.#releaseAtOnce(batch);
+    const doubtful = batch.filter((_, index) => answers[index]!.outcome === 'lost');
+    if (doubtful.length === 0) return answers;
+    const again = (await this.#releaseLocked(doubtful)).values();
+    return answers.map((answer) => (answer.outcome === 'lost' ? again.next().value! : answer));
+  }
+
+  async #releaseAtOnce(batch: readonly Ending[]): Promise<ReleaseAnswer[]> {
+    const [rows, [{ server_time, ended }]] = await this.#lanes.release.run<
+      [EndedRow[], [{ server_time: string; ended: string | number }]]
+    >(this.#sql.releaseAtOnce(batch));
+    const serverTime = toTime(server_time);
+    if (Number(ended) === batch.length && rows.length === 0)
+      return batch.map(({ grantId }) => ({ outcome: 'released', grantId, next: null, serverTime }));
+    return endedAnswers(batch, rows, serverTime);
+  }
+
+  async #releaseLocked(batch: readonly Ending[]): Promise<ReleaseAnswer[]> {
+    const [rows, [clock]] = await this.#lanes.release.run<[EndedRow[], [{ server_time: string }]]>(
+      this.#sql.release(batch),
+    );
+    return endedAnswers(batch, rows, toTime(clock.server_time));
   }
 
   /** A look tells the grantIds, by which the leases are ended. Who has got another lease meanwhile is looked at again. */
@@ -361,3 +376,37 @@ const grantOf = (row: GrantedRow, request: AcquireRequest) =>
   isRepeated(row) ? toLease(row) : toGrant(row, request);
 
 const seenByName = (rows: readonly SeenRow[]) => new Map(rows.map((row) => [row.lock_name, row]));
+
+/** A lock that was taken just now. */
+type TakenRow = Pick<GrantedRow, 'lock_name' | 'token' | 'lock_time' | 'version'>;
+
+/** All that the row does not say follows from when the lock was taken, and from what was asked for. */
+function justTaken(row: TakenRow, request: AcquireRequest): LeaseRecord {
+  const expire_time = Number(row.lock_time) + microsecondsOf(request.ttl);
+  return toGrant({ ...row, ...UNSAID, expire_time, server_time: row.lock_time }, request);
+}
+
+const UNSAID = { worker_name: null, grant_id: null, metadata: null };
+
+/** A lease that was ended, and who waits for its lock. */
+interface EndedRow {
+  lock_name: string;
+  next: string | null;
+}
+
+function endedAnswers(
+  batch: readonly Ending[],
+  rows: readonly EndedRow[],
+  serverTime: Date,
+): ReleaseAnswer[] {
+  const byName = new Map(rows.map((row) => [row.lock_name, row]));
+  return batch.map(({ lockName, grantId }): ReleaseAnswer => {
+    const row = byName.get(lockName);
+    return row
+      ? { outcome: 'released', grantId, next: toNext(row), serverTime }
+      : { outcome: 'lost', serverTime };
+  });
+}
+
+/** Whether a release ends its lease whatever its version is, and frees the lock at once. */
+const isPlain = ({ minHold, version }: Ending) => !minHold && version === undefined;

@@ -14,6 +14,15 @@ const PAUSE = { first: 1, growth: 1.5, longest: 10 };
 const TRIES_AT_ONCE = 3;
 
 /**
+ * Pages that the log may grow to before it is copied into the file. Locks of many names are on pages of their own: copied seldom, a page that was
+ * written many times is copied once.
+ */
+const LOG_PAGES = 4_000;
+
+/** Kilobytes of the file that a connection keeps in memory. */
+const CACHE = 32_768;
+
+/**
  * How a transaction ends.
  * - `durable`: on the disk before it is answered, whatever happens to the machine
  * - `lazy`: with the next durable one. Until then, losing power may undo it; the end of this process does not
@@ -101,16 +110,16 @@ export class Connection {
   }
 
   get<Row>(sql: string, parameters: Parameters = {}): Row | undefined {
-    return this.#prepared(sql).get(parameters) as Row | undefined;
+    return this.#prepared(sql).get(...spread(parameters)) as Row | undefined;
   }
 
   all<Row>(sql: string, parameters: Parameters = {}): Row[] {
-    return this.#prepared(sql).all(parameters) as Row[];
+    return this.#prepared(sql).all(...spread(parameters)) as Row[];
   }
 
   /** How many rows it changed. */
   run(sql: string, parameters: Parameters = {}): number {
-    return Number(this.#prepared(sql).run(parameters).changes);
+    return Number(this.#prepared(sql).run(...spread(parameters)).changes);
   }
 
   async close(): Promise<void> {
@@ -203,6 +212,7 @@ export class Connection {
         'dataSource',
         `${this.file} keeps no write-ahead log (its journal_mode stays "${journal_mode}"), which locks need.`,
       );
+    this.#database.exec(`PRAGMA wal_autocheckpoint = ${LOG_PAGES}; PRAGMA cache_size = -${CACHE}`);
   }
 
   async #reopen(): Promise<void> {
@@ -211,6 +221,10 @@ export class Connection {
     this.#commit = undefined;
     this.#source = this.#newSource();
     await this.#source.initialize();
+    this.#logAhead();
     this.#broken = false;
   }
 }
+
+const spread = (parameters: Parameters): readonly unknown[] =>
+  Array.isArray(parameters) ? (parameters as readonly unknown[]) : [parameters];

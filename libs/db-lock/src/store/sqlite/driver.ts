@@ -4,10 +4,13 @@ export interface Sqlite {
   exec(sql: string): unknown;
 }
 
-export type Parameters = Record<string, string | number | null>;
+type Value = string | number | null;
+
+/** By name, as `:name` in the statement; or by place, as `?`, which takes a statement half as long. */
+export type Parameters = Record<string, Value> | readonly Value[];
 
 export interface SqliteStatement {
-  get(parameters?: Parameters): unknown;
-  all(parameters?: Parameters): unknown[];
-  run(parameters?: Parameters): { changes: number | bigint };
+  get(...parameters: unknown[]): unknown;
+  all(...parameters: unknown[]): unknown[];
+  run(...parameters: unknown[]): { changes: number | bigint };
 }

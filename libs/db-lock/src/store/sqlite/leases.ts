@@ -90,10 +90,11 @@ export class Leases {
     now: number,
     isAnybodyWaiting = true,
   ): { next: NextInLine | null } | undefined {
-    const isEnded = minHold > 0 && this.#releaseLater({ lockName, grantId, minHold, version }, now);
-    if (isEnded === undefined) return undefined;
-    const parameters = { lockName, grantId, version: version ?? null, now };
-    if (!isEnded && this.connection.run(this.sql.release, parameters) === 0) return undefined;
+    const ending = { lockName, grantId, minHold, version };
+    const stays = (minHold > 0 || version !== undefined) && this.#stays(ending, now);
+    if (stays === undefined) return undefined;
+    if (!stays && this.connection.run(this.sql.release, [now, lockName, grantId, now]) === 0)
+      return undefined;
     return { next: isAnybodyWaiting ? this.nextInLine(lockName, grantId, now) : null };
   }
 
@@ -118,14 +119,10 @@ export class Leases {
   }
 
   #take(sql: string, { lockName, workerName, grantId, ttl, metadata }: AcquireRequest, now: number) {
-    const taken = this.connection.get<Pick<Row, 'token' | 'version'>>(sql, {
-      lockName,
-      workerName,
-      grantId,
-      ttl: ttl * 1000,
-      metadata: metadata && JSON.stringify(metadata),
-      now,
-    });
+    const end = now + ttl * 1000;
+    const json = metadata && JSON.stringify(metadata);
+    const values = [lockName, workerName, grantId, now, now, end, json];
+    const taken = this.connection.get<Pick<Row, 'token' | 'version'>>(sql, values);
     if (!taken) return undefined;
     const lease: LeaseRecord = {
       lockName,
@@ -133,7 +130,7 @@ export class Leases {
       grantId,
       fencingToken: taken.token,
       lockTime: toTime(now),
-      expireTime: toTime(now + ttl * 1000),
+      expireTime: toTime(end),
       metadata,
       serverTime: toTime(now),
       timeLeft: ttl,
@@ -142,16 +139,13 @@ export class Leases {
     return lease;
   }
 
-  /** Lets the lock stay taken, if it is to. Undefined: there is no such lease. */
-  #releaseLater(
-    { lockName, grantId, minHold, version }: Release & { minHold: number },
-    now: number,
-  ): boolean | undefined {
+  /** Lets the lock stay taken, if it is to, and tells whether it does. Undefined: there is no such lease in that state. */
+  #stays({ lockName, grantId, minHold = 0, version }: Release, now: number): boolean | undefined {
     const row = this.row(lockName, now);
     if (row?.grant_id !== grantId || row.expire_time <= now) return undefined;
     if (version !== undefined && version !== String(row.version)) return undefined;
     const until = row.lock_time + minHold * 1000;
-    return until > now && this.connection.run(this.sql.releaseLater, { lockName, until }) > 0;
+    return minHold > 0 && until > now && this.connection.run(this.sql.releaseLater, { lockName, until }) > 0;
   }
 
   #toHolder(row: Row): HolderRecord {

@@ -10,10 +10,13 @@ import { quoteTable } from './tables.sql.js';
 export function lockStatements(tables: TableNames) {
   const locks = quoteTable(tables.lock);
 
-  /** A token grows even when the clock was set back, or the row was removed. */
+  /**
+   * A name, a worker, a grantId, the time twice, the end, and metadata or null. The token grows even when the clock was set back, or the row was
+   * removed.
+   */
   const take = `
 INSERT INTO ${locks} AS lock (lock_name, worker_name, grant_id, token, lock_time, expire_time, metadata, row_version)
-VALUES (:lockName, :workerName, :grantId, ${NOW}, ${NOW}, ${NOW} + :ttl, :metadata, 1)
+VALUES (?, ?, ?, ?, ?, ?, ?, 1)
 ON CONFLICT (lock_name) DO UPDATE
 SET worker_name = excluded.worker_name,
     grant_id = excluded.grant_id,
@@ -22,8 +25,6 @@ SET worker_name = excluded.worker_name,
     expire_time = excluded.expire_time,
     metadata = excluded.metadata,
     row_version = lock.row_version + 1`;
-
-  const freed = `worker_name = NULL, grant_id = NULL, metadata = NULL, expire_time = ${NOW}, row_version = row_version + 1`;
 
   /** A live lease of one grant. */
   const isTheirs = `lock_name = :lockName AND grant_id = :grantId AND expire_time > ${NOW}`;
@@ -51,9 +52,11 @@ SET expire_time = max(expire_time, ${NOW} + :ttl), row_version = row_version + 1
 WHERE ${isTheirs} AND (:token IS NULL OR token = :token)
 ${RETURNING_LEASE}`,
 
-    /** Ends a lease; with a version, which is text, only in that state. */
+    /** Ends a live lease: the time, a name, a grantId, and the time. */
     release: `
-UPDATE ${locks} SET ${freed} WHERE ${isTheirs} AND (:version IS NULL OR cast(row_version AS text) = :version)`,
+UPDATE ${locks}
+SET worker_name = NULL, grant_id = NULL, metadata = NULL, expire_time = ?, row_version = row_version + 1
+WHERE lock_name = ? AND grant_id = ? AND expire_time > ?`,
 
     /** Ends a lease whose lock stays taken until `:until`, by nobody. */
     releaseLater: `

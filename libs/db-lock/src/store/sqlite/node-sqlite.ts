@@ -1,4 +1,4 @@
-import type { Parameters, Sqlite, SqliteStatement } from './driver.js';
+import type { Sqlite, SqliteStatement } from './driver.js';
 
 /** What we use of `node:sqlite`. */
 interface Database {
@@ -61,9 +61,9 @@ export class NodeSqlite implements Sqlite {
     return {
       /** Whether it returns rows. */
       reader: statement.columns().length > 0,
-      get: (...values: [Parameters?]) => statement.get(...given(values)),
-      all: (...values: [Parameters?]) => statement.all(...given(values)),
-      run: (...values: [Parameters?]) => statement.run(...given(values)),
+      get: (...values) => statement.get(...given(values)),
+      all: (...values) => statement.all(...given(values)),
+      run: (...values) => statement.run(...given(values)),
     };
   }
 
