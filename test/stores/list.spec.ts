@@ -302,6 +302,14 @@ describe.each(STORES)('the states of locks on $name', ({ open }) => {
     });
   });
 
+  it.each(['asc', 'desc'] as const)(
+    'come last, sorted by workers (%s), where nobody has a lock',
+    async (order) => {
+      const { items } = await opened.desk.page({ sort: 'workerName', order, page: 1, pageSize: 10 });
+      expect(items.slice(-2).map(({ lockName }) => lockName)).toEqual(['released', 'was kept']);
+    },
+  );
+
   it('hide what is over', async () => {
     const { items } = await opened.desk.page({
       sort: 'lockName',

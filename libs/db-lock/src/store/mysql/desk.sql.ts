@@ -35,7 +35,8 @@ import { chunkAfter, isIdle } from './locks.sql.js';
 
 const SORT_COLUMNS: Record<SortField, string> = {
   lockName: 'lock_row.lock_name',
-  workerName: 'worker_name',
+  // Of a lock that was released, it may still be written whose it was.
+  workerName: `CASE WHEN ${stateAt(NOW)} <> 'released' THEN worker_name END`,
   lockTime: 'lock_time',
   expireTime: 'expire_time',
   fencingToken: 'token',

@@ -20,7 +20,8 @@ import {
 
 const SORT_COLUMNS: Record<SortField, string> = {
   lockName: 'lock.lock_name',
-  workerName: 'lock.worker_name',
+  // Of a lock that was released, it may still be written whose it was.
+  workerName: `CASE WHEN ${stateOf('lock')} <> 'released' THEN lock.worker_name END`,
   lockTime: 'lock.lock_time',
   expireTime: 'lock.expire_time',
   fencingToken: 'lock.token',
