@@ -220,6 +220,58 @@ describe('locks in SQLite', () => {
     await (await locks.acquire('job')).release();
   });
 
+  it('are spared what the application tells its own connections', async () => {
+    const prepareDatabase = (connection: {
+      pragma(text: string): unknown;
+      defaultSafeIntegers(on: boolean): unknown;
+    }) => {
+      connection.pragma('busy_timeout = 60000');
+      connection.defaultSafeIntegers(true);
+    };
+    await start({ prepareDatabase, enableWAL: true }, { createTables: true, statementTimeout: '100ms' });
+    const other = await open({ entities: [], migrations: [] });
+    await other.query('BEGIN IMMEDIATE');
+    await expect(app!.get(LockClient).tryAcquire('job', { ttl: '1s' })).rejects.toThrow('locked');
+    await other.query('ROLLBACK');
+    await other.destroy();
+    const lease = await app!.get(LockClient).acquire('job');
+    expect(lease.fencingToken).toEqual(expect.any(Number));
+    await lease.renew();
+  });
+
+  it('of others are none the worse for metadata that are no JSON', async () => {
+    await start({}, { createTables: true });
+    const source = app!.get<DataSource>(getDataSourceToken());
+    const locks = app!.get(LockClient);
+    await locks.acquire('spoilt');
+    await source.query(`UPDATE dblock_lock SET metadata = 'no JSON' WHERE lock_name = 'spoilt'`);
+    const answers = await Promise.allSettled(['one', 'spoilt', 'two'].map((name) => locks.tryAcquire(name)));
+    expect(answers.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+  });
+
+  it('leave a DataSource of a kind that holds none alone', async () => {
+    @Entity('note')
+    class Note {
+      @Column({ type: 'integer', primary: true })
+      id!: number;
+    }
+    const foreign = await open({ entities: [Note], migrations: [] });
+    Object.assign(foreign.options, { type: 'mssql' });
+    const { buildMetadatas } = foreign as unknown as { buildMetadatas(): Promise<void> };
+    await buildMetadatas.call(foreign);
+    expect(foreign.entityMetadatas.map(({ tableName }) => tableName)).toEqual(['note']);
+    await foreign.destroy();
+  });
+
+  it('are refused once the application is closed', async () => {
+    await start({}, { createTables: true });
+    const { store } = app!.get(LockServer);
+    await app!.close();
+    app = undefined;
+    await expect(store.ping()).rejects.toThrow('is closed');
+    await store.close();
+  });
+
   it('refuse a file that is no database', async () => {
     await writeFile(database, 'Dear Sir or Madam, this is no database. '.repeat(100));
     await expect(start({}, { createTables: true })).rejects.toThrow('not a database');

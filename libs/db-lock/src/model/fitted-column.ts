@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { DataSource, getMetadataArgsStorage, type ColumnOptions } from 'typeorm';
 import type { ColumnKind, Columns, FittedOptions } from '../store/database.js';
-import { columnsOf } from '../store/databases.js';
+import { columnsOf, isServed } from '../store/databases.js';
 
 /**
  * The DataSource that learns of its entities just now. TypeORM asks decorators for a column's type before it has told them for which database,
@@ -42,9 +42,10 @@ export function FittedColumn(kind: ColumnKind, options: ColumnOptions & { name: 
     const propertyName = propertyKey as string;
     const storage = getMetadataArgsStorage();
     storage.columns.push({
-      // TypeORM finds the columns of an entity by their target.
+      // TypeORM finds the columns of an entity by their target. It asks ours, too, for the entities of any other DataSource.
       get target() {
-        return columns()[kind] ? target : NO_ENTITY;
+        const source = building.getStore();
+        return !source || !isServed(source) || columns()[kind] ? target : NO_ENTITY;
       },
       propertyName,
       mode: 'regular',

@@ -24,3 +24,7 @@ export function databaseOf(dataSource: DataSourceAtHand): Database {
 /** How columns are made for a DataSource; for PostgreSQL where there is none yet. */
 export const columnsOf = (dataSource: DataSourceAtHand | undefined): Columns =>
   (dataSource ? databaseOf(dataSource) : postgres).columns;
+
+/** Whether we serve the database of a DataSource. */
+export const isServed = ({ options: { type } }: DataSourceAtHand): boolean =>
+  DATABASES.some(({ types }) => types.includes(type));

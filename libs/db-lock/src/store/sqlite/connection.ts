@@ -1,68 +1,42 @@
 import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
-import { DataSource } from 'typeorm';
-import type { BetterSqlite3Driver } from 'typeorm/driver/better-sqlite3/BetterSqlite3Driver.js';
+import type { DataSource } from 'typeorm';
 import { monotonicNow } from '../../lease/clock.js';
-import { DbLockConfigurationError } from '../../lease/errors.js';
-import { bareOptions } from '../bare-options.js';
-import type { Parameters, Sqlite, SqliteStatement } from './driver.js';
-import { isBusy, isRefusal } from './errors.js';
+import type { Parameters } from './driver.js';
+import { isBusy, isOfSqlite, isRefusal } from './errors.js';
+import { Session, type Commit } from './session.js';
 
-/** Between two tries to write while another process does, in milliseconds: each pause is longer than the one before. */
+/** Between two tries while the file is locked, in milliseconds: each pause is longer than the one before. */
 const PAUSE = { first: 1, growth: 1.5, longest: 10 };
 
 /** So many tries follow one another without a pause: most transactions take less than a millisecond. */
 const TRIES_AT_ONCE = 3;
 
 /**
- * Pages that the log may grow to before it is copied into the file. Locks of many names are on pages of their own: copied seldom, a page that was
- * written many times is copied once.
- */
-const LOG_PAGES = 4_000;
-
-/** Kilobytes of the file that a connection keeps in memory. */
-const CACHE = 32_768;
-
-/**
- * How a transaction ends.
- * - `durable`: on the disk before it is answered, whatever happens to the machine
- * - `lazy`: with the next durable one. Until then, losing power may undo it; the end of this process does not
- */
-export type Commit = 'durable' | 'lazy';
-
-const SYNCHRONOUS: Record<Commit, string> = { durable: 'FULL', lazy: 'NORMAL' };
-
-/**
- * A connection of our own to the application's file: transactions of the application are none of ours. Each call is one transaction, whole
- * before anything else happens in this process, so none holds the file while it waits. A connection that failed is thrown away; the next
- * call opens another.
+ * A connection of our own to the application's file. Each call is one transaction, whole before anything else happens in this process, so none
+ * holds the file while it waits. Where the file is locked, it is tried again, and this process goes on meanwhile. A session that failed is closed; the
+ * next call opens another.
  */
 export class Connection {
-  #source: DataSource;
-  #statements = new Map<string, SqliteStatement>();
-  #commit?: Commit;
-  #broken = false;
+  #session?: Session;
+  #opening?: Promise<void>;
+  #closed = false;
   /** Those who wait to write, one behind the other. */
   #line: Promise<unknown> = Promise.resolve();
   #waiting = 0;
+  /** Which session it is: a number that grows. */
+  generation = 0;
 
   private constructor(
     private readonly application: DataSource,
-    /** The most milliseconds that a call waits for other processes. */
+    readonly file: string,
+    /** The most milliseconds that a call waits for others who use the file. */
     private readonly patience: number,
-  ) {
-    this.#source = this.#newSource();
-  }
+  ) {}
 
   /** @throws DbLockConfigurationError when the file can't hold locks */
   static async open(application: DataSource, patience: number): Promise<Connection> {
-    const connection = new Connection(application, patience);
-    await connection.#source.initialize();
-    try {
-      await connection.#patiently(() => connection.#logAhead());
-    } catch (error) {
-      await connection.#source.destroy();
-      throw error;
-    }
+    const connection = new Connection(application, Session.fileOf(application), patience);
+    await connection.#patiently(() => undefined);
     return connection;
   }
 
@@ -71,25 +45,22 @@ export class Connection {
     return Date.now() * 1000;
   }
 
-  /** The file that it is connected to. */
-  get file(): string {
-    return (this.#source.driver as BetterSqlite3Driver).options.database;
-  }
-
   /**
    * Reads and writes in one transaction, in which nobody else does.
    * @param work gets the time, read when nobody else could write any more
    */
   async write<Result>(commit: Commit, work: (now: number) => Result): Promise<Result> {
-    if (this.#waiting === 0 && !this.#broken) {
+    const act = (session: Session) => session.transaction(commit, () => work(Connection.now()));
+    if (this.#waiting === 0 && this.#session) {
       try {
-        return this.#transaction(commit, work);
+        return act(this.#session);
       } catch (error) {
         if (!isBusy(error)) throw this.#failed(error);
       }
     }
     this.#waiting++;
-    const turn = this.#line.then(() => this.#patiently(() => this.#transaction(commit, work)));
+    const deadline = monotonicNow() + this.patience;
+    const turn = this.#line.then(() => this.#patiently(act, deadline));
     this.#line = turn.then(
       () => this.#waiting--,
       () => this.#waiting--,
@@ -99,48 +70,48 @@ export class Connection {
 
   /** Reads all at one moment, whoever writes meanwhile. */
   read<Result>(work: (now: number) => Result): Promise<Result> {
-    return this.#patiently(() => {
-      this.#run('BEGIN');
-      try {
-        return work(Connection.now());
-      } finally {
-        this.#run('COMMIT');
-      }
-    });
+    return this.#patiently((session) => session.snapshot(() => work(Connection.now())));
   }
 
-  get<Row>(sql: string, parameters: Parameters = {}): Row | undefined {
-    return this.#prepared(sql).get(...spread(parameters)) as Row | undefined;
+  /** Within a transaction, as are the next two. */
+  get<Row>(sql: string, parameters?: Parameters): Row | undefined {
+    return this.#session!.get(sql, parameters) as Row | undefined;
   }
 
-  all<Row>(sql: string, parameters: Parameters = {}): Row[] {
-    return this.#prepared(sql).all(...spread(parameters)) as Row[];
+  all<Row>(sql: string, parameters?: Parameters): Row[] {
+    return this.#session!.all(sql, parameters) as Row[];
   }
 
   /** How many rows it changed. */
-  run(sql: string, parameters: Parameters = {}): number {
-    return Number(this.#prepared(sql).run(...spread(parameters)).changes);
+  run(sql: string, parameters?: Parameters): number {
+    return this.#session!.run(sql, parameters);
   }
 
+  /** Whoever still comes then is refused. */
   async close(): Promise<void> {
+    this.#closed = true;
     await this.#line;
-    await this.#source.destroy();
+    await this.#opening?.catch(() => undefined);
+    await this.#end();
   }
 
-  /** Tries again while another process keeps the file locked, and lets this one go on meanwhile. */
-  async #patiently<Result>(work: () => Result): Promise<Result> {
-    const deadline = monotonicNow() + this.patience;
+  /** @param deadline until when it is tried again while the file is locked */
+  async #patiently<Result>(
+    act: (session: Session) => Result,
+    deadline = monotonicNow() + this.patience,
+  ): Promise<Result> {
     let pause = PAUSE.first;
     for (let tries = 1; ; tries++) {
       try {
-        if (this.#broken) await this.#reopen();
-        return work();
+        if (!this.#session) await this.#open();
+        if (this.#session) return act(this.#session); // unless somebody else has found it broken meanwhile
       } catch (error) {
         if (!isBusy(error)) throw this.#failed(error);
         if (monotonicNow() > deadline)
-          throw new Error(`Another process has kept ${this.file} locked for more than ${this.patience} ms.`, {
-            cause: error,
-          });
+          throw new Error(
+            `Somebody, perhaps a transaction of this application, has kept ${this.file} locked for more than ${this.patience} ms.`,
+            { cause: error },
+          );
       }
       if (tries < TRIES_AT_ONCE) await turn();
       else {
@@ -150,81 +121,27 @@ export class Connection {
     }
   }
 
-  #transaction<Result>(commit: Commit, work: (now: number) => Result): Result {
-    if (this.#commit !== commit) {
-      // It takes effect when it is prepared, so it can't be kept prepared.
-      this.#database.exec(`PRAGMA synchronous = ${SYNCHRONOUS[commit]}`);
-      this.#commit = commit;
-    }
-    this.#run('BEGIN IMMEDIATE');
-    try {
-      const result = work(Connection.now());
-      this.#run('COMMIT');
-      return result;
-    } catch (error) {
-      this.#rollBack();
-      throw error;
-    }
+  /** One for all who wait for it. */
+  #open(): Promise<void> {
+    if (this.#closed) throw new Error(`The connection to ${this.file} is closed.`);
+    return (this.#opening ??= this.#openNow().finally(() => (this.#opening = undefined)));
   }
 
-  /** Some errors have ended the transaction already. */
-  #rollBack(): void {
-    try {
-      this.#run('ROLLBACK');
-    } catch {
-      // there is none any more
-    }
+  async #openNow(): Promise<void> {
+    const session = await Session.open(this.application, this.file);
+    this.generation++;
+    this.#session = session;
   }
 
-  /** What neither the data nor other processes are to blame for may be the connection's fault. */
+  /** What neither the data nor others are to blame for may be the session's fault. */
   #failed(error: unknown): unknown {
-    this.#broken ||= !isRefusal(error);
+    if (isOfSqlite(error) && !isRefusal(error)) void this.#end();
     return error;
   }
 
-  #run(sql: string): void {
-    this.#prepared(sql).run();
-  }
-
-  #prepared(sql: string): SqliteStatement {
-    const known = this.#statements.get(sql);
-    if (known) return known;
-    const statement = this.#database.prepare(sql);
-    this.#statements.set(sql, statement);
-    return statement;
-  }
-
-  get #database(): Sqlite {
-    return (this.#source.driver as BetterSqlite3Driver).databaseConnection as Sqlite;
-  }
-
-  #newSource(): DataSource {
-    const { options } = this.application;
-    // Waiting for others inside SQLite would stop this process: `timeout` is how long it does.
-    return new DataSource({ ...bareOptions(options), timeout: 0 } as typeof options);
-  }
-
-  /** Keeps a write-ahead log: readers and writers don't wait for each other, and a commit is one write. */
-  #logAhead(): void {
-    const { journal_mode } = this.#prepared('PRAGMA journal_mode = WAL').get() as { journal_mode: string };
-    if (journal_mode !== 'wal')
-      throw new DbLockConfigurationError(
-        'dataSource',
-        `${this.file} keeps no write-ahead log (its journal_mode stays "${journal_mode}"), which locks need.`,
-      );
-    this.#database.exec(`PRAGMA wal_autocheckpoint = ${LOG_PAGES}; PRAGMA cache_size = -${CACHE}`);
-  }
-
-  async #reopen(): Promise<void> {
-    await this.#source.destroy().catch(() => undefined);
-    this.#statements = new Map();
-    this.#commit = undefined;
-    this.#source = this.#newSource();
-    await this.#source.initialize();
-    this.#logAhead();
-    this.#broken = false;
+  async #end(): Promise<void> {
+    const session = this.#session;
+    this.#session = undefined;
+    await session?.close().catch(() => undefined); // what is broken may not even close
   }
 }
-
-const spread = (parameters: Parameters): readonly unknown[] =>
-  Array.isArray(parameters) ? (parameters as readonly unknown[]) : [parameters];

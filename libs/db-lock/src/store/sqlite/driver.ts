@@ -13,4 +13,6 @@ export interface SqliteStatement {
   get(...parameters: unknown[]): unknown;
   all(...parameters: unknown[]): unknown[];
   run(...parameters: unknown[]): { changes: number | bigint };
+  /** Whether whole numbers are told as BigInt; absent where they never are. */
+  safeIntegers?(safe: boolean): unknown;
 }

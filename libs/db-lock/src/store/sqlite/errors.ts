@@ -12,6 +12,12 @@ function isCode(error: unknown, code: Code): boolean {
   return typeof name === 'string' && (name === `SQLITE_${code}` || name.startsWith(`SQLITE_${code}_`));
 }
 
+/** Whether the error comes from SQLite itself. */
+export function isOfSqlite(error: unknown): boolean {
+  const { code } = (error ?? {}) as { code?: unknown };
+  return typeof code === 'string' && (code.startsWith('SQLITE_') || code === 'ERR_SQLITE_ERROR');
+}
+
 /** Somebody else writes to the file. */
 export const isBusy = (error: unknown) => isCode(error, 'BUSY');
 
@@ -22,5 +28,6 @@ export const isRefusal = (error: unknown) =>
 /** What SQLite's errors say. There are no conflicts: who writes is alone. */
 export const FAULTS: Faults = {
   isConflict: () => false,
-  blames: (error) => (isRefusal(error) ? 'one' : undefined),
+  // Where SQLite says nothing, what a row holds may be none of ours, such as metadata that are no JSON.
+  blames: (error) => (isRefusal(error) || !isOfSqlite(error) ? 'one' : undefined),
 };

@@ -40,14 +40,14 @@ export class Leases {
   }
 
   /** Whether anybody waits for any lock. While nobody does, no queue needs a look. */
-  isAnybodyWaiting(): boolean {
-    return this.connection.get(this.sql.queue.anybody) !== undefined;
+  isAnybodyWaiting(now: number): boolean {
+    return this.connection.get(this.sql.queue.anybody, { now }) !== undefined;
   }
 
   acquire(request: AcquireRequest, now: number, isAnybodyWaiting: boolean): Granted | Busy {
     if (!isAnybodyWaiting) {
       const taken = this.#take(this.sql.takeReleased, request, now);
-      if (taken) return { outcome: 'granted', lease: taken, repeated: false };
+      if (taken) return { outcome: 'granted', lease: taken, repeated: false, expired: undefined };
     }
     const row = this.row(request.lockName, now);
     const holder = row && this.holderFor(request, row, now);

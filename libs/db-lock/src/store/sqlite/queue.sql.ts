@@ -8,7 +8,7 @@ export function queueStatements(tables: TableNames) {
   const waiters = quoteTable(tables.waiter);
   return {
     /** Whether anybody waits for any lock. */
-    anybody: `SELECT 1 AS waits FROM ${waiters} LIMIT 1`,
+    anybody: `SELECT 1 AS waits FROM ${waiters} WHERE alive_until > ${NOW} LIMIT 1`,
 
     /** The first in a lock's queue. */
     first: `

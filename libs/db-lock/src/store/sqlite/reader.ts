@@ -1,7 +1,8 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { unavailable } from '../batch.js';
 import { toTime } from '../rows.js';
-import type { Commit, Connection } from './connection.js';
+import type { Connection } from './connection.js';
+import type { Commit } from './session.js';
 import type { LockStatements } from './locks.sql.js';
 
 /** Locks that one step goes through: a few milliseconds, in which nothing else happens in this process. */

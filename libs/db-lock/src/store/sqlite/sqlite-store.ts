@@ -59,7 +59,7 @@ export class SqliteStore implements LockStore {
   acquire(requests: readonly AcquireRequest[]): Promise<AcquireAnswer[]> {
     return answerEach(requests, this.#batches, (batch) =>
       this.connection.write('durable', (now) => {
-        const waiting = this.#leases.isAnybodyWaiting();
+        const waiting = this.#leases.isAnybodyWaiting(now);
         return batch.map((request) => this.#leases.acquire(request, now, waiting));
       }),
     );
@@ -82,7 +82,7 @@ export class SqliteStore implements LockStore {
   release(requests: readonly ReleaseRequest[]): Promise<ReleaseAnswer[]> {
     return answerEach(requests, this.#batches, (batch) =>
       this.connection.write('lazy', (now) => {
-        const waiting = this.#leases.isAnybodyWaiting();
+        const waiting = this.#leases.isAnybodyWaiting(now);
         return batch.map((request) => this.#release(request, now, waiting));
       }),
     );

@@ -24,7 +24,7 @@ const ALIVE_TIME = ALIVE * 1000;
 /** Queues in a table beside the locks'. Other processes that use the file are not told: each looks by itself whether anything has changed. */
 export class SqliteWaitQueue implements WaitQueue {
   /** Of what others have written, as it was at the last look. */
-  #seen?: number;
+  #seen?: string;
   /** The last ticket here, whose waiter may have left: who comes back with it stands before all who have joined since. */
   #lastTicket = 0;
 
@@ -95,9 +95,13 @@ export class SqliteWaitQueue implements WaitQueue {
   async freed(server: string, lockNames: readonly string[]): Promise<string[]> {
     return this.connection.read((now) => {
       const { data_version } = this.connection.get<{ data_version: number }>('PRAGMA data_version')!;
-      if (data_version === this.#seen) return [];
-      this.#seen = data_version;
-      return lockNames.filter((lockName) => this.connection.get(this.sql.isFree, { lockName, server, now }));
+      const version = `${this.connection.generation} ${data_version}`;
+      if (version === this.#seen) return [];
+      const free = lockNames.filter((lockName) =>
+        this.connection.get(this.sql.isFree, { lockName, server, now }),
+      );
+      this.#seen = version;
+      return free;
     });
   }
 

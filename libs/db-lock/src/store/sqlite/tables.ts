@@ -28,8 +28,8 @@ export const schema: Schema = {
     const rows = await database.query<ColumnRow[]>(tableColumnsSql(table));
     return rows.map(({ name, is_key, is_required, collation }) => ({
       name,
-      isUnique: is_key === 1,
-      isRequired: is_required === 1,
+      isUnique: Number(is_key) === 1,
+      isRequired: Number(is_required) === 1,
       collationFault: (collation ?? 'BINARY') === 'BINARY' ? undefined : 'COLLATE BINARY',
     }));
   },
@@ -42,7 +42,7 @@ export const schema: Schema = {
       await create(queryRunner);
       await queryRunner.query('COMMIT');
     } catch (error) {
-      await queryRunner.query('ROLLBACK');
+      await queryRunner.query('ROLLBACK').catch(() => undefined); // what failed may have ended it
       throw error;
     }
   },
