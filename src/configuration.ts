@@ -43,8 +43,9 @@ const secret = z.string().min(8);
 /** A file of SQLite is on this host, and has a path. */
 function isDatabase(url: string): boolean {
   if (!URL.canParse(url)) return false;
-  const { protocol, host, pathname } = new URL(url);
-  return protocol !== 'sqlite:' || (host === '' && /[^/]$/.test(pathname));
+  const { protocol, host, pathname, search, hash } = new URL(url);
+  const isFile = host === '' && search === '' && hash === '' && /[^/]$/.test(pathname);
+  return protocol !== 'sqlite:' || (isFile && !/%(?![\da-f]{2})/i.test(pathname));
 }
 
 const environmentSchema = z.object({
