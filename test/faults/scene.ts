@@ -2,6 +2,8 @@ import type { INestApplication } from '@nestjs/common';
 import { LockServer, type LockClient } from 'nestjs-db-lock';
 import { LocalTransport } from '../../libs/db-lock/src/client/local-transport.js';
 import { createLockApplication } from '../support/lock-application.js';
+import { GuardedResource } from './guarded-resource.js';
+import { PostgresWitness } from './postgres-witness.js';
 import { Recorder } from './recorder.js';
 import { tamperedPostgres, type Tampering } from './tampered-postgres.js';
 
@@ -23,7 +25,7 @@ export class Scene {
     const driver = tamperedPostgres(PATIENT, ...tamperings);
     const open = () => createLockApplication({ database: { type: 'postgres', url, driver } });
     const apps = [await open(), await open()];
-    const recorder = await Recorder.open(url);
+    const recorder = await Recorder.open(new PostgresWitness(url), new GuardedResource(url));
     const servers = apps.map((app) => app.get(LockServer));
     const [ann, bob] = servers.map((server) => recorder.client(new LocalTransport(server)));
     return new Scene(apps, ann!, bob!, servers[0]!, recorder);
