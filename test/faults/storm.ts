@@ -25,6 +25,8 @@ export interface Weather {
   fewestFaults: number;
   /** What happens before each of them as well. */
   before?: Fault;
+  /** What happens when it is over, before what happened is looked at. */
+  after?: Fault;
 }
 
 /** Stops this process, and with it all clients, for longer than any lease. */
@@ -33,16 +35,18 @@ export async function pauseClients(): Promise<void> {
 }
 
 /** Lets faults befall a load, and expects that it kept the safety contract, and that it had to. */
-export async function weather(load: Load, { faults, fewestFaults, before }: Weather): Promise<void> {
+export async function weather(load: Load, { faults, fewestFaults, before, after }: Weather): Promise<void> {
   const end = performance.now() + SECONDS * 1_000;
   for (let count = 0; count < fewestFaults || performance.now() < end; count++) {
     await load.grants(GRANTS / 2);
     await before?.();
     await load.grants(GRANTS / 2);
+    await load.keep();
     await faults[count % faults.length]!();
     await load.look();
   }
   await load.grants(GRANTS);
+  await after?.();
   const history = await load.finish();
 
   expect(violationsOf(history)).toEqual([]);

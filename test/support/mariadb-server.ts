@@ -111,6 +111,11 @@ export class MariadbServer {
     });
   }
 
+  /** Shuts the server down, as an operator would. */
+  async shutDown(): Promise<void> {
+    await this.#end('SIGTERM');
+  }
+
   /** Ends the server and removes what startMariadb made. */
   async stop(): Promise<void> {
     await this.kill();
@@ -120,12 +125,7 @@ export class MariadbServer {
 
   /** Kills the server with SIGKILL, as a crash would. */
   async kill(): Promise<void> {
-    const server = this.#process;
-    if (!server || hasEnded(server)) return;
-    const gone = once(server, 'exit');
-    server.kill('SIGKILL');
-    await gone;
-    this.#guard.watch([]);
+    await this.#end('SIGKILL');
   }
 
   /** Stops the server with SIGSTOP: connections stay open and nobody answers. Resolves when it stands still. */
@@ -152,6 +152,15 @@ export class MariadbServer {
   /** The rows of one statement, on a session of its own. */
   async query<Row extends object>(sql: string): Promise<Row[]> {
     return queryMariadb<Row>(this.url, sql);
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<void> {
+    const server = this.#process;
+    if (!server || hasEnded(server)) return;
+    const gone = once(server, 'exit');
+    server.kill(signal);
+    await gone;
+    this.#guard.watch([]);
   }
 
   #launch(): ChildProcess {
