@@ -100,10 +100,14 @@ export class MariadbServer {
     );
   }
 
-  /** Starts the server on the same data and port; kills it first if it runs. Resolves when it answers: after a crash, when it has recovered. */
-  async restart(): Promise<void> {
+  /**
+   * Starts the server on the same data and port; kills it first if it runs. Resolves when it answers: after a crash, when it has recovered.
+   *
+   * @param settings - server variables for this time only
+   */
+  async restart(settings: Record<string, string> = {}): Promise<void> {
     await this.kill();
-    const server = this.#launch();
+    const server = this.#launch(settings);
     await until(`MariaDB answers on port ${this.port}`, PATIENCE_MS, async () => {
       if (hasEnded(server))
         throw new Error(`MariaDB ended before it answered. Its log:\n${await readFile(this.#log, 'utf8')}`);
@@ -163,7 +167,7 @@ export class MariadbServer {
     this.#guard.watch([]);
   }
 
-  #launch(): ChildProcess {
+  #launch(forThisTime: Record<string, string>): ChildProcess {
     const settings = {
       port: String(this.port),
       datadir: this.#data,
@@ -177,6 +181,7 @@ export class MariadbServer {
       // Its data need not survive the machine, only the server's own crash.
       'innodb-flush-method': 'nosync',
       ...this.settings,
+      ...forThisTime,
     };
     const options = Object.entries(settings).map(([name, value]) => `--${name}=${value}`);
     const log = openSync(this.#log, 'a');
