@@ -1,3 +1,4 @@
+import type { LockApplicationOptions } from '../support/lock-application.js';
 import { queryMariadb } from '../support/mariadb-server.js';
 import { GuardedMemory } from './guarded-memory.js';
 import type { LoadDatabase } from './load.js';
@@ -15,8 +16,8 @@ IF NEW.lock_name LIKE '%poison%' THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT =
 export function mariadbLoad(ways: readonly [string, ...string[]]): LoadDatabase {
   const witness = new MariadbWitness(ways[0]);
   return {
-    applications: ways.map((url) => ({
-      database: { type: 'mariadb', url, poolSize: 2, retryAttempts: 1 } as const,
+    applications: ways.map((url): LockApplicationOptions => ({
+      database: { type: 'mariadb', url, poolSize: 2, retryAttempts: 1 },
       features: [{ statementTimeout: '1s' }],
     })),
     witness,

@@ -1,3 +1,4 @@
+import type { LockApplicationOptions } from '../support/lock-application.js';
 import { poison } from '../support/poison.js';
 import { GuardedResource } from './guarded-resource.js';
 import type { LoadDatabase } from './load.js';
@@ -9,8 +10,8 @@ import { PostgresWitness } from './postgres-witness.js';
  * @param redis of the gate that the first and the last have; the one between has none
  */
 export function postgresLoad(url: string, way: string, redis: string): LoadDatabase {
-  const application = (url: string, gate?: string) => ({
-    database: { type: 'postgres', url, poolSize: 2 } as const,
+  const application = (url: string, gate?: string): LockApplicationOptions => ({
+    database: { type: 'postgres', url, poolSize: 2 },
     features: [{ statementTimeout: '1s', redis: gate === undefined ? undefined : { url: gate } }],
   });
   return {

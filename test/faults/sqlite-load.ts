@@ -1,4 +1,5 @@
 import libsql from 'libsql';
+import type { LockApplicationOptions } from '../support/lock-application.js';
 import { GuardedMemory } from './guarded-memory.js';
 import type { LoadDatabase } from './load.js';
 import { SqliteWitness } from './sqlite-witness.js';
@@ -10,8 +11,8 @@ BEGIN SELECT RAISE(ABORT, 'poisoned'); END`;
 
 /** Three applications on one file, each with connections of its own. */
 export function sqliteLoad(file: string): LoadDatabase {
-  const application = {
-    database: { type: 'better-sqlite3', driver: libsql, database: file, retryAttempts: 0 } as const,
+  const application: LockApplicationOptions = {
+    database: { type: 'better-sqlite3', driver: libsql, database: file, retryAttempts: 0 },
     features: [{ statementTimeout: '1s' }],
   };
   const witness = new SqliteWitness(file);

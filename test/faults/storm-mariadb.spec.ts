@@ -5,7 +5,7 @@ import { MariadbSession } from '../support/mariadb-session.js';
 import { CuttingProxy } from './cutting-proxy.js';
 import { Load } from './load.js';
 import { mariadbLoad } from './mariadb-load.js';
-import { PATIENCE, PAUSE, pauseClients, weather } from './storm.js';
+import { PATIENCE, PAUSE, blow, pauseClients } from './storm.js';
 
 describeWithMariadb('On MariaDB, the load', () => {
   let server: MariadbServer;
@@ -95,7 +95,7 @@ describeWithMariadb('On MariaDB, the load', () => {
   it(
     'keeps the safety contract while the server crashes and stands still',
     async () => {
-      await weather(load, { faults: FAULTS, fewestFaults: 6, before: cut });
+      await blow({ faults: FAULTS, fewestFaults: 6, before: cut }, load);
     },
     PATIENCE,
   );

@@ -8,7 +8,7 @@ import { LOCK_NAMES, Load } from './load.js';
 import { sqliteLoad } from './sqlite-load.js';
 import { SqliteNeighbour } from './sqlite-neighbour.js';
 import { SqliteOutsider } from './sqlite-outsider.js';
-import { GRANTS, PATIENCE, PAUSE, pauseClients, weather } from './storm.js';
+import { GRANTS, PATIENCE, PAUSE, blow, pauseClients } from './storm.js';
 
 let directory: string;
 let file: string;
@@ -90,7 +90,7 @@ const FAULTS = [keepFile, killNeighbour, killWriter, copyFile, pauseClients, rea
 it(
   'keeps the safety contract on SQLite while others keep the file, read it for long, and are killed',
   async () => {
-    await weather(load, { faults: FAULTS, fewestFaults: FAULTS.length, after: endNeighbours });
+    await blow({ faults: FAULTS, fewestFaults: FAULTS.length, after: endNeighbours }, load);
     expect(faultsOf(file)).toEqual([]);
   },
   PATIENCE,

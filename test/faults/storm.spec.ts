@@ -7,7 +7,7 @@ import { startRedis, type RedisServer } from '../support/redis-server.js';
 import { CuttingProxy } from './cutting-proxy.js';
 import { LOCK_NAMES, Load } from './load.js';
 import { postgresLoad } from './postgres-load.js';
-import { GRANTS, PATIENCE, PAUSE, pauseClients, weather } from './storm.js';
+import { GRANTS, PATIENCE, PAUSE, blow, pauseClients } from './storm.js';
 
 let server: PostgresServer;
 let redis: RedisServer;
@@ -139,7 +139,7 @@ const FAULTS = [
 it(
   'keeps the safety contract while the database crashes and stands still under load',
   async () => {
-    await weather(load, { faults: FAULTS, fewestFaults: 6, before: cut });
+    await blow({ faults: FAULTS, fewestFaults: 6, before: cut }, load);
   },
   PATIENCE,
 );

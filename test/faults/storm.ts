@@ -18,7 +18,7 @@ export const PAUSE = 1.3 * LONGEST_TTL;
 export type Fault = () => Promise<void>;
 
 /** How a storm blows. */
-export interface Weather {
+export interface Storm {
   /** They come one after the other, again and again. */
   faults: readonly Fault[];
   /** However slow the machine. */
@@ -34,8 +34,8 @@ export async function pauseClients(): Promise<void> {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PAUSE);
 }
 
-/** Lets faults befall a load, and expects that it kept the safety contract, and that it had to. */
-export async function weather(load: Load, { faults, fewestFaults, before, after }: Weather): Promise<void> {
+/** Lets faults befall a load, and expects that it keeps the safety contract, and that the faults have been felt. */
+export async function blow({ faults, fewestFaults, before, after }: Storm, load: Load): Promise<void> {
   const end = performance.now() + SECONDS * 1_000;
   for (let count = 0; count < fewestFaults || performance.now() < end; count++) {
     await load.grants(GRANTS / 2);
