@@ -68,7 +68,7 @@ export class MariadbWitness implements Witness {
   }
 
   async rows(): Promise<RowVersion[]> {
-    const rows = await this.#database.ask<RowVersion & { passed: number }>(
+    const rows = await this.#database.ask<Omit<RowVersion, 'passed'> & { passed: number }>(
       `${CAUSALLY} SELECT ${VERSION}, passed + 0 AS passed FROM row_version ORDER BY lock_name, number`,
     );
     return rows.map((row) => ({ ...row, passed: Boolean(row.passed) }));

@@ -20,8 +20,7 @@ function provide(what: string, debianPackage: string, isThere: () => boolean): v
   process.stderr.write(`The tests need ${what}: installing Debian's package ${debianPackage}.\n`);
   run('apt-get', 'update', '-qq');
   run('apt-get', 'install', '-y', '-qq', '--no-install-recommends', debianPackage);
-  if (!isThere())
-    throw new Error(`The tests need ${what}, which is not on this machine. Please install it.`);
+  if (!isThere()) throw new Error(`The tests need ${what}, which is not on this machine. Please install it.`);
 }
 
 /**
