@@ -101,16 +101,16 @@ export class Connection {
   }
 
   get<Row>(sql: string, parameters: Parameters = {}): Row | undefined {
-    return this.#prepared(sql).get(parameters) as Row | undefined;
+    return this.#with(sql, (statement) => statement.get(parameters) as Row | undefined);
   }
 
   all<Row>(sql: string, parameters: Parameters = {}): Row[] {
-    return this.#prepared(sql).all(parameters) as Row[];
+    return this.#with(sql, (statement) => statement.all(parameters) as Row[]);
   }
 
   /** How many rows it changed. */
   run(sql: string, parameters: Parameters = {}): number {
-    return Number(this.#prepared(sql).run(parameters).changes);
+    return this.#with(sql, (statement) => Number(statement.run(parameters).changes));
   }
 
   async close(): Promise<void> {
@@ -177,6 +177,16 @@ export class Connection {
     this.#prepared(sql).run();
   }
 
+  /** A statement that failed is prepared anew: libsql 0.5 does not reset it, and it would fail with the same error from then on. */
+  #with<Result>(sql: string, work: (statement: SqliteStatement) => Result): Result {
+    try {
+      return work(this.#prepared(sql));
+    } catch (error) {
+      this.#statements.delete(sql);
+      throw error;
+    }
+  }
+
   #prepared(sql: string): SqliteStatement {
     const known = this.#statements.get(sql);
     if (known) return known;
@@ -197,7 +207,7 @@ export class Connection {
 
   /** Keeps a write-ahead log: readers and writers don't wait for each other, and a commit is one write. */
   #logAhead(): void {
-    const { journal_mode } = this.#prepared('PRAGMA journal_mode = WAL').get() as { journal_mode: string };
+    const { journal_mode } = this.get<{ journal_mode: string }>('PRAGMA journal_mode = WAL')!;
     if (journal_mode !== 'wal')
       throw new DbLockConfigurationError(
         'dataSource',
