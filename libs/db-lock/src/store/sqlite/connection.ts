@@ -32,6 +32,7 @@ export class Connection {
   #statements = new Map<string, SqliteStatement>();
   #commit?: Commit;
   #broken = false;
+  #reopening?: Promise<void>;
   /** Those who wait to write, one behind the other. */
   #line: Promise<unknown> = Promise.resolve();
   #waiting = 0;
@@ -90,14 +91,7 @@ export class Connection {
 
   /** Reads all at one moment, whoever writes meanwhile. */
   read<Result>(work: (now: number) => Result): Promise<Result> {
-    return this.#patiently(() => {
-      this.#run('BEGIN');
-      try {
-        return work(Connection.now());
-      } finally {
-        this.#run('COMMIT');
-      }
-    });
+    return this.#patiently(() => this.#between('BEGIN', work));
   }
 
   get<Row>(sql: string, parameters: Parameters = {}): Row | undefined {
@@ -147,7 +141,11 @@ export class Connection {
       this.#database.exec(`PRAGMA synchronous = ${SYNCHRONOUS[commit]}`);
       this.#commit = commit;
     }
-    this.#run('BEGIN IMMEDIATE');
+    return this.#between('BEGIN IMMEDIATE', work);
+  }
+
+  #between<Result>(begin: string, work: (now: number) => Result): Result {
+    this.#run(begin);
     try {
       const result = work(Connection.now());
       this.#run('COMMIT');
@@ -173,8 +171,12 @@ export class Connection {
     return error;
   }
 
+  /**
+   * Begins or ends a transaction. Not kept prepared: libsql 0.5 does not reset what failed, so a BEGIN that found the file busy would stay under
+   * way, and no COMMIT succeeds beside it.
+   */
   #run(sql: string): void {
-    this.#prepared(sql).run();
+    this.#database.exec(sql);
   }
 
   /** A statement that failed is prepared anew: libsql 0.5 does not reset it, and it would fail with the same error from then on. */
@@ -215,7 +217,12 @@ export class Connection {
       );
   }
 
-  async #reopen(): Promise<void> {
+  /** Whoever comes meanwhile waits for the same new connection. */
+  #reopen(): Promise<void> {
+    return (this.#reopening ??= this.#openAnew().finally(() => (this.#reopening = undefined)));
+  }
+
+  async #openAnew(): Promise<void> {
     await this.#source.destroy().catch(() => undefined);
     this.#statements = new Map();
     this.#commit = undefined;
