@@ -162,6 +162,7 @@ export class MariadbServer {
     const server = this.#process;
     if (!server || hasEnded(server)) return;
     const gone = once(server, 'exit');
+    server.ref(); // This process waits for it now, even when it has nothing else to do.
     server.kill(signal);
     await gone;
     this.#guard.watch([]);
