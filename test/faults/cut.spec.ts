@@ -6,7 +6,7 @@ import { BlockingSession } from '../support/blocking-session.js';
 import { createLockApplication, listen } from '../support/lock-application.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 import { CuttingProxy } from './cutting-proxy.js';
-import { Witness } from './witness.js';
+import { PostgresWitness } from './postgres-witness.js';
 
 describe('a connection that the database ends in the packet which says that it is ready', () => {
   /** What PostgreSQL sends when it goes down. */
@@ -41,7 +41,7 @@ describe('a connection that is cut after the database has committed (case 46)', 
   let proxy: CuttingProxy;
   let app: INestApplication;
   let locks: LockClient;
-  let witness: Witness;
+  let witness: PostgresWitness;
   let session: BlockingSession;
 
   beforeAll(async () => {
@@ -49,7 +49,7 @@ describe('a connection that is cut after the database has committed (case 46)', 
     proxy = await CuttingProxy.open(database.url);
     app = await createLockApplication({ database: { type: 'postgres', url: proxy.url } });
     locks = app.get(LockClient);
-    witness = new Witness(database.url);
+    witness = new PostgresWitness(database.url);
     await witness.record();
     session = await BlockingSession.open(database.url);
   });

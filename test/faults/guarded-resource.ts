@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import type { AcceptedWrite, DatabaseTime } from './history.js';
+import type { Resource } from './resource.js';
 import { durably, survivingPool } from './surviving-pool.js';
 
 const CREATE = `
@@ -20,8 +21,8 @@ SELECT
   (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS at,
   EXISTS (SELECT FROM accepted) AS accepted`;
 
-/** What the locks protect: a table that takes a write only with a token that is not older than the last one. */
-export class GuardedResource {
+/** A table of PostgreSQL. */
+export class GuardedResource implements Resource {
   readonly #pool: pg.Pool;
 
   constructor(url: string) {
@@ -32,10 +33,6 @@ export class GuardedResource {
     await this.#pool.query(durably(CREATE));
   }
 
-  /**
-   * @returns whether the write was taken, and the database's clock meanwhile
-   * @throws Error when the database does not answer
-   */
   async write(lockName: string, token: number): Promise<{ accepted: boolean; at: DatabaseTime }> {
     const { rows } = await this.#pool.query<{ accepted: boolean; at: DatabaseTime }>(WRITE, [
       lockName,
@@ -44,7 +41,6 @@ export class GuardedResource {
     return rows[0]!;
   }
 
-  /** In their order. */
   async acceptedWrites(): Promise<AcceptedWrite[]> {
     const { rows } = await this.#pool.query<AcceptedWrite>(
       `SELECT lock_name AS "lockName", token::float8 AS token FROM guarded_write ORDER BY lock_name, number`,

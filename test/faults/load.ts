@@ -2,18 +2,16 @@ import type { INestApplication } from '@nestjs/common';
 import { LockServer, type DbLockError, type LockClient } from 'nestjs-db-lock';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import pg from 'pg';
 import { HttpTransport } from '../../libs/db-lock/src/client/http-transport.js';
 import { LocalTransport } from '../../libs/db-lock/src/client/local-transport.js';
 import type { LockTransport } from '../../libs/db-lock/src/client/lock-transport.js';
-import { createLockApplication, listen } from '../support/lock-application.js';
+import { createLockApplication, listen, type LockApplicationOptions } from '../support/lock-application.js';
 import { until } from '../support/patience.js';
-import { poison } from '../support/poison.js';
-import type { PostgresServer } from '../support/postgres-server.js';
-import { CuttingProxy } from './cutting-proxy.js';
 import type { History } from './history.js';
 import { Recorder } from './recorder.js';
-import { Worker } from './worker.js';
+import type { Resource } from './resource.js';
+import type { Witness } from './witness.js';
+import { passing, Worker } from './worker.js';
 
 export const LOCK_NAMES = Array.from({ length: 8 }, (_, index) => `fault:${index}`);
 
@@ -26,48 +24,49 @@ const WORKERS = 6;
 /** Milliseconds that the load gets to come on: a slow machine may need long to recover. */
 const PATIENCE = 60_000;
 
+/** How long the leases last that are taken to be kept, in milliseconds. */
+const LONG = 3_600_000;
+
+/** What a load needs of a database. */
+export interface LoadDatabase {
+  /** Each with connections of its own. They make the tables where there are none. */
+  applications: readonly LockApplicationOptions[];
+  witness: Witness;
+  resource: Resource;
+  /** Makes the database refuse every grant of a lock whose name has "poison" in it. */
+  poison(): Promise<void>;
+}
+
 /**
- * Many workers that contend for a few locks: through three applications, each with connections of its own, the last of
- * which go through a proxy; and over HTTP, through two clients of the first application.
+ * Many workers that contend for a few locks: through several applications, each with connections of its own; and over HTTP, through two clients
+ * of the first application.
  */
 export class Load {
   readonly #stop = new AbortController();
   /** Answers to poisoned requests, by what they say. */
   readonly poisoned: Record<string, number> = {};
   #work?: Promise<unknown>;
+  #kept = 0;
 
   private constructor(
     private readonly apps: readonly INestApplication[],
     private readonly clients: readonly LockClient[],
-    private readonly proxy: CuttingProxy,
+    private readonly lockNames: readonly string[],
     readonly recorder: Recorder,
-    private readonly url: string,
   ) {}
 
-  /** @param redisUrl of the gate that the first and the last of the applications have, the one between has none */
-  static async start({ url }: PostgresServer, redisUrl: string): Promise<Load> {
-    const proxy = await CuttingProxy.open(url);
+  static async start(database: LoadDatabase, lockNames: readonly string[] = LOCK_NAMES): Promise<Load> {
     const apps: INestApplication[] = [];
-    for (const [way, gate] of [
-      [url, redisUrl],
-      [url, undefined],
-      [proxy.url, redisUrl],
-    ] as const)
-      apps.push(
-        await createLockApplication({
-          database: { type: 'postgres', url: way, poolSize: 2 },
-          features: [{ statementTimeout: '1s', redis: gate === undefined ? undefined : { url: gate } }],
-        }),
-      );
-    await poison(url);
-    const recorder = await Recorder.open(url);
+    for (const options of database.applications) apps.push(await createLockApplication(options));
+    await database.poison();
+    const recorder = await Recorder.open(database.witness, database.resource);
     const apiServer = `${await listen(apps[0]!)}/dblock`;
     const transports: LockTransport[] = [
       ...apps.map((app) => new LocalTransport(app.get(LockServer))),
       ...[1, 2].map(() => new HttpTransport({ apiServer, requestTimeout: 2_000 })),
     ];
     const clients = transports.map((transport) => recorder.client(transport));
-    const load = new Load(apps, clients, proxy, recorder, url);
+    const load = new Load(apps, clients, lockNames, recorder);
     load.#begin();
     return load;
   }
@@ -78,28 +77,12 @@ export class Load {
     await until(`${count} more grants`, PATIENCE, () => this.recorder.history.grants.length >= goal);
   }
 
-  /** Cuts a connection whose acquire the database has just carried out. */
-  async cut(): Promise<void> {
-    await this.proxy.cutAnswerTo('db_lock_acquire');
-  }
-
-  /** Holds up what one of the applications and the database say to each other; all of it arrives later. */
-  async partition(milliseconds: number): Promise<void> {
-    this.proxy.hold();
-    await sleep(milliseconds);
-    this.proxy.letThrough();
-  }
-
-  /** A session beside the load's own, for a fault. */
-  async askDatabase(sql: string): Promise<void> {
-    const client = new pg.Client({ connectionString: this.url });
-    client.on('error', () => undefined);
-    await client.connect();
-    try {
-      await client.query(sql);
-    } finally {
-      await client.end();
-    }
+  /** Each client takes a lock that nobody else wants, for long, and keeps it: from then on it must always be there. */
+  async keep(): Promise<void> {
+    const options = { ttl: LONG, workerName: 'keeper', keepAlive: false };
+    await Promise.all(
+      this.clients.map((client) => client.tryAcquire(`kept:${++this.#kept}`, options).catch(passing)),
+    );
   }
 
   /** Looks at the table, as soon as the database answers. */
@@ -127,7 +110,6 @@ export class Load {
     this.#stop.abort();
     await this.#work?.catch(() => undefined);
     for (const app of this.apps) await app.close();
-    await this.proxy.close();
     await this.recorder.close();
   }
 
@@ -147,7 +129,7 @@ export class Load {
     const workers = this.clients.flatMap((client, index) =>
       Array.from(
         { length: WORKERS },
-        (_, number) => new Worker(`worker ${index}.${number}`, client, LOCK_NAMES, this.recorder),
+        (_, number) => new Worker(`worker ${index}.${number}`, client, this.lockNames, this.recorder),
       ),
     );
     const poisoners = this.apps.flatMap((app) =>

@@ -2,10 +2,10 @@ import { LockClient, type Lease } from 'nestjs-db-lock';
 import type { LeaseConfirmation, LockTransport } from '../../libs/db-lock/src/client/lock-transport.js';
 import { monotonicNow } from '../../libs/db-lock/src/lease/clock.js';
 import type { AcquireRequest } from '../../libs/db-lock/src/lease/requests.js';
-import { GuardedResource } from './guarded-resource.js';
 import { emptyHistory, type History, type LocalTime, type Refusal } from './history.js';
 import { RecordingTransport } from './recording-transport.js';
-import { Witness } from './witness.js';
+import type { Resource } from './resource.js';
+import type { Witness } from './witness.js';
 
 /** Writes the history of what the clients see, and completes it with what the database has. */
 export class Recorder {
@@ -16,12 +16,12 @@ export class Recorder {
 
   private constructor(
     private readonly witness: Witness,
-    private readonly resource: GuardedResource,
+    private readonly resource: Resource,
   ) {}
 
   /** Begins to record. The table of the locks exists already. */
-  static async open(url: string): Promise<Recorder> {
-    const recorder = new Recorder(new Witness(url), new GuardedResource(url));
+  static async open(witness: Witness, resource: Resource): Promise<Recorder> {
+    const recorder = new Recorder(witness, resource);
     await recorder.witness.record();
     await recorder.resource.create();
     return recorder;

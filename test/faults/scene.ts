@@ -1,12 +1,25 @@
 import type { INestApplication } from '@nestjs/common';
+import type { TypeOrmModuleOptions } from '@nestjs/typeorm';
 import { LockServer, type LockClient } from 'nestjs-db-lock';
 import { LocalTransport } from '../../libs/db-lock/src/client/local-transport.js';
 import { createLockApplication } from '../support/lock-application.js';
+import { GuardedResource } from './guarded-resource.js';
+import { PostgresWitness } from './postgres-witness.js';
 import { Recorder } from './recorder.js';
-import { tamperedPostgres, type Tampering } from './tampered-postgres.js';
+import type { Resource } from './resource.js';
+import { tamperedPostgres } from './tampered-postgres.js';
+import type { Tampering } from './tampering.js';
+import type { Witness } from './witness.js';
 
 /** Rows may be locked for as long as a test likes. */
 export const PATIENT: Tampering = { pattern: /'lock_timeout', '\d+'/, replacement: `'lock_timeout', '0'` };
+
+/** A database that is looked at. */
+export interface Stage {
+  database: TypeOrmModuleOptions;
+  witness: Witness;
+  resource: Resource;
+}
 
 /** Two recorded clients of two applications over one database, whose statements may have been tampered with. */
 export class Scene {
@@ -19,11 +32,20 @@ export class Scene {
     readonly recorder: Recorder,
   ) {}
 
-  static async open(url: string, ...tamperings: Tampering[]): Promise<Scene> {
+  /** On PostgreSQL. */
+  static open(url: string, ...tamperings: Tampering[]): Promise<Scene> {
     const driver = tamperedPostgres(PATIENT, ...tamperings);
-    const open = () => createLockApplication({ database: { type: 'postgres', url, driver } });
+    return Scene.on({
+      database: { type: 'postgres', url, driver },
+      witness: new PostgresWitness(url),
+      resource: new GuardedResource(url),
+    });
+  }
+
+  static async on({ database, witness, resource }: Stage): Promise<Scene> {
+    const open = () => createLockApplication({ database });
     const apps = [await open(), await open()];
-    const recorder = await Recorder.open(url);
+    const recorder = await Recorder.open(witness, resource);
     const servers = apps.map((app) => app.get(LockServer));
     const [ann, bob] = servers.map((server) => recorder.client(new LocalTransport(server)));
     return new Scene(apps, ann!, bob!, servers[0]!, recorder);

@@ -7,7 +7,7 @@ import { startPostgres } from '../support/postgres-server.js';
 import { createTestDatabase } from '../support/test-database.js';
 import { violationsOf, type Rule } from './history-checker.js';
 import { Scene } from './scene.js';
-import type { Tampering } from './tampered-postgres.js';
+import type { Tampering } from './tampering.js';
 
 const NAME = 'tampered';
 

@@ -1,15 +1,9 @@
 import pg from 'pg';
-
-/** What is replaced in the SQL that passes by. */
-export interface Tampering {
-  pattern: RegExp;
-  replacement: string | ((match: string, ...groups: string[]) => string);
-}
+import { tamper, type Tampering } from './tampering.js';
 
 /** A `driver` for TypeORM: node-postgres, which changes statements on their way to the database. */
 export function tamperedPostgres(...tamperings: readonly Tampering[]): object {
-  const tampered = (sql: string) =>
-    tamperings.reduce((text, { pattern, replacement }) => text.replace(pattern, replacement as string), sql);
+  const tampered = (sql: string) => tamper(sql, tamperings);
 
   class TamperedClient extends pg.Client {
     override query = ((query: string | { text: string }, ...rest: unknown[]) => {

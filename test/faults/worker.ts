@@ -97,7 +97,7 @@ export class Worker {
 }
 
 /** What a fault may cause. Anything else is a fault of ours. */
-function passing(error: unknown): void {
+export function passing(error: unknown): void {
   const isGivenUp = error instanceof DOMException && error.name === 'TimeoutError';
   if (!(error instanceof LeaseLostError || error instanceof StoreUnavailableError || isGivenUp)) throw error;
 }

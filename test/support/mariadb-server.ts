@@ -100,15 +100,24 @@ export class MariadbServer {
     );
   }
 
-  /** Starts the server on the same data and port; kills it first if it runs. Resolves when it answers: after a crash, when it has recovered. */
-  async restart(): Promise<void> {
+  /**
+   * Starts the server on the same data and port; kills it first if it runs. Resolves when it answers: after a crash, when it has recovered.
+   *
+   * @param settings - server variables for this time only
+   */
+  async restart(settings: Record<string, string> = {}): Promise<void> {
     await this.kill();
-    const server = this.#launch();
+    const server = this.#launch(settings);
     await until(`MariaDB answers on port ${this.port}`, PATIENCE_MS, async () => {
       if (hasEnded(server))
         throw new Error(`MariaDB ended before it answered. Its log:\n${await readFile(this.#log, 'utf8')}`);
       return this.#answers();
     });
+  }
+
+  /** Shuts the server down, as an operator would. */
+  async shutDown(): Promise<void> {
+    await this.#end('SIGTERM');
   }
 
   /** Ends the server and removes what startMariadb made. */
@@ -120,12 +129,7 @@ export class MariadbServer {
 
   /** Kills the server with SIGKILL, as a crash would. */
   async kill(): Promise<void> {
-    const server = this.#process;
-    if (!server || hasEnded(server)) return;
-    const gone = once(server, 'exit');
-    server.kill('SIGKILL');
-    await gone;
-    this.#guard.watch([]);
+    await this.#end('SIGKILL');
   }
 
   /** Stops the server with SIGSTOP: connections stay open and nobody answers. Resolves when it stands still. */
@@ -154,7 +158,17 @@ export class MariadbServer {
     return queryMariadb<Row>(this.url, sql);
   }
 
-  #launch(): ChildProcess {
+  async #end(signal: NodeJS.Signals): Promise<void> {
+    const server = this.#process;
+    if (!server || hasEnded(server)) return;
+    const gone = once(server, 'exit');
+    server.ref(); // This process waits for it now, even when it has nothing else to do.
+    server.kill(signal);
+    await gone;
+    this.#guard.watch([]);
+  }
+
+  #launch(forThisTime: Record<string, string>): ChildProcess {
     const settings = {
       port: String(this.port),
       datadir: this.#data,
@@ -168,6 +182,7 @@ export class MariadbServer {
       // Its data need not survive the machine, only the server's own crash.
       'innodb-flush-method': 'nosync',
       ...this.settings,
+      ...forThisTime,
     };
     const options = Object.entries(settings).map(([name, value]) => `--${name}=${value}`);
     const log = openSync(this.#log, 'a');

@@ -26,13 +26,17 @@ export class MariadbSession {
   }
 
   /** Waits until somebody waits for a row. The store does so for a second. */
-  async awaitWaiter(): Promise<void> {
-    await until('somebody waits for a row', PATIENCE, async () => {
+  awaitWaiter(): Promise<void> {
+    return this.awaitWaiters(1);
+  }
+
+  async awaitWaiters(count: number): Promise<void> {
+    await until(`${count} wait for a row`, PATIENCE, async () => {
       // Not by information_schema, which tells the same again to who asks ten times a second.
       const [row] = await this.query<{ Value: string }>(
         "SHOW GLOBAL STATUS LIKE 'Innodb_row_lock_current_waits'",
       );
-      return Number(row!.Value) > 0;
+      return Number(row!.Value) >= count;
     });
   }
 

@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 
 /**
  * Makes sure that a program is there that some tests call as users do: takes the machine's, else installs Debian's
@@ -6,12 +7,20 @@ import { spawnSync } from 'node:child_process';
  * @throws Error when it is missing and can't be installed.
  */
 export function requireProgram(program: string, debianPackage = program): void {
-  if (isThere(program)) return;
-  process.stderr.write(`The tests need ${program}: installing Debian's package ${debianPackage}.\n`);
+  provide(program, debianPackage, () => isThere(program));
+}
+
+/** The same for a file, such as a library. */
+export function requireFile(path: string, debianPackage: string): void {
+  provide(path, debianPackage, () => existsSync(path));
+}
+
+function provide(what: string, debianPackage: string, isThere: () => boolean): void {
+  if (isThere()) return;
+  process.stderr.write(`The tests need ${what}: installing Debian's package ${debianPackage}.\n`);
   run('apt-get', 'update', '-qq');
   run('apt-get', 'install', '-y', '-qq', '--no-install-recommends', debianPackage);
-  if (!isThere(program))
-    throw new Error(`The tests need ${program}, which is not on this machine. Please install it.`);
+  if (!isThere()) throw new Error(`The tests need ${what}, which is not on this machine. Please install it.`);
 }
 
 /**

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ScriptProcess } from '../support/child-process.js';
 import { until } from '../support/patience.js';
 import { BlockingSession } from '../support/blocking-session.js';
-import type { Tampering } from '../faults/tampered-postgres.js';
+import type { Tampering } from '../faults/tampering.js';
 import { PATIENCE, WaitingScene, type Host } from './scene.js';
 
 const NAME = 'job';

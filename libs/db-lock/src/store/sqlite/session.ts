@@ -114,11 +114,15 @@ export class Session {
     this.#database.exec(SETTINGS);
   }
 
+  /**
+   * What begins and ends a transaction is not kept prepared: libsql 0.5 does not reset what failed, so a BEGIN that found the file busy would stay
+   * under way, and no COMMIT succeeds beside it.
+   */
   #within<Result>(begin: string, work: () => Result): Result {
-    this.run(begin);
+    this.#database.exec(begin);
     try {
       const result = work();
-      this.run('COMMIT');
+      this.#database.exec('COMMIT');
       return result;
     } catch (error) {
       this.#rollBack();
@@ -129,7 +133,7 @@ export class Session {
   /** Some errors have ended the transaction already. */
   #rollBack(): void {
     try {
-      this.run('ROLLBACK');
+      this.#database.exec('ROLLBACK');
     } catch {
       // there is none any more
     }

@@ -1,0 +1,132 @@
+import { expect, it } from '@jest/globals';
+import { randomUUID } from 'node:crypto';
+import { createMariadbDatabase, describeWithMariadb } from '../support/mariadb-server.js';
+import { MariadbSession } from '../support/mariadb-session.js';
+import { until } from '../support/patience.js';
+import { GuardedMemory } from './guarded-memory.js';
+import { violationsOf, type Rule } from './history-checker.js';
+import { MariadbWitness } from './mariadb-witness.js';
+import { Scene } from './scene.js';
+import { tamperedMariadb } from './tampered-mariadb.js';
+import type { Tampering } from './tampering.js';
+
+const NAME = 'tampered';
+
+const PATIENCE = 30_000;
+
+/** A packet of ours that lacks a safeguard, and what happens then. */
+interface Fault {
+  /** What the history checker must call it. */
+  rule: Rule;
+  when: string;
+  tampering: Tampering;
+  play: (scene: Scene, session: MariadbSession) => Promise<void>;
+}
+
+const isOver = ({ expireTime }: { expireTime: Date }) =>
+  until('the lease runs out', PATIENCE, () => Date.now() > expireTime.getTime());
+
+const FAULTS: Fault[] = [
+  {
+    rule: 'overlap',
+    when: 'a lock that looked free is not looked at again under its row lock',
+    tampering: { pattern: /WHEN grant_id IS NULL OR .+? THEN/, replacement: 'WHEN TRUE THEN' },
+    async play({ ann, bob }, session) {
+      await isOver(await ann.acquire(NAME, { ttl: 1_000, keepAlive: false }));
+      await session.lockRow(NAME);
+      const acquiring = [ann, bob].map((client) => client.tryAcquire(NAME, { ttl: '60s' }));
+      await session.awaitWaiters(2);
+      await session.letGo();
+      await Promise.all(acquiring);
+    },
+  },
+  {
+    rule: 'overlap',
+    when: 'the shortcut to released locks does not look whether they are released',
+    tampering: { pattern: /AND grant_id IS NULL(\s+AND \(expire_time <=)/, replacement: '$1' },
+    async play({ ann, bob }) {
+      await ann.acquire(NAME, { ttl: '60s' });
+      await bob.tryAcquire(NAME, { ttl: '60s' });
+    },
+  },
+  {
+    rule: 'overlap',
+    when: 'a late release hands the lock of the next holder on to who waits',
+    tampering: {
+      pattern: /grant_id = \S+ AND expire_time > @begun/,
+      replacement: 'expire_time > @begun',
+    },
+    async play({ ann, bob, server }, session) {
+      const grantId = randomUUID();
+      await isOver(await ann.acquire(NAME, { ttl: 1_000, grantId, keepAlive: false }));
+      await bob.acquire(NAME, { ttl: 5_000, keepAlive: false });
+      let isGranted = false;
+      const waiting = ann.acquire(NAME, { ttl: '60s', wait: '60s' }).finally(() => (isGranted = true));
+      await until('somebody waits', PATIENCE, async () => {
+        return (await session.query('SELECT 1 FROM dblock_waiter')).length > 0;
+      });
+      // Again and again: a release while the waiter looks at the lock itself hands nothing on.
+      await until('the lock comes free', PATIENCE, async () => {
+        await server.release({ lockName: NAME, grantId });
+        return isGranted;
+      });
+      await (await waiting).release();
+    },
+  },
+  {
+    rule: 'token',
+    when: 'a grant leaves the token as it was',
+    tampering: { pattern: /GREATEST\(token \+ 1, lock_time\)/, replacement: 'token' },
+    async play({ ann, bob }) {
+      await (await ann.acquire(NAME, { ttl: '60s' })).release();
+      await (await bob.acquire(NAME, { ttl: '60s' })).release();
+    },
+  },
+  {
+    rule: 'trust',
+    when: 'a late release frees the lock of the next holder',
+    tampering: { pattern: /AND grant_id = [^\n]+(\s+AND CAST\(row_version)/, replacement: '$1' },
+    async play({ ann, bob, recorder }) {
+      const lease = await ann.acquire(NAME, { ttl: 1_000, keepAlive: false });
+      await isOver(lease);
+      const successor = await bob.acquire(NAME, { ttl: '60s' });
+      await lease.release().catch(() => undefined);
+      await recorder.write(successor);
+    },
+  },
+  {
+    rule: 'refusal',
+    when: 'a live lease is not renewed',
+    tampering: { pattern: /(COALESCE\([^\n]+token\)\s+)AND expire_time > @now/, replacement: '$1AND FALSE' },
+    async play({ ann }) {
+      const lease = await ann.acquire(NAME, { ttl: '60s' });
+      await lease.renew().catch(() => undefined);
+    },
+  },
+];
+
+describeWithMariadb('On MariaDB, the history checker calls it', () => {
+  it.each(FAULTS)('$rule when $when', async ({ tampering, rule, play }) => {
+    expect(await rulesBrokenBy(play, tampering)).toContain(rule);
+    expect(await rulesBrokenBy(play)).toEqual([]);
+  });
+
+  async function rulesBrokenBy(play: Fault['play'], ...tamperings: Tampering[]): Promise<string[]> {
+    const { url, drop } = await createMariadbDatabase();
+    const witness = new MariadbWitness(url);
+    const scene = await Scene.on({
+      database: { type: 'mariadb', url, driver: tamperedMariadb(tamperings) },
+      witness,
+      resource: new GuardedMemory(witness),
+    });
+    const session = await MariadbSession.open(url);
+    try {
+      await play(scene, session);
+      return violationsOf(await scene.recorder.complete()).map(({ rule }) => rule);
+    } finally {
+      await session.close();
+      await scene.close();
+      await drop();
+    }
+  }
+});

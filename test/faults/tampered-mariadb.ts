@@ -1,0 +1,23 @@
+import mysql, { type PoolConnection, type PoolOptions } from 'mysql2';
+import { tamper, type Tampering } from './tampering.js';
+
+type Query = (query: string | { sql: string }, ...rest: unknown[]) => unknown;
+
+/** A `driver` for TypeORM: mysql2, which changes packets on their way to the database. */
+export function tamperedMariadb(tamperings: readonly Tampering[]): unknown {
+  const changed: (query: Parameters<Query>[0]) => Parameters<Query>[0] = (query) =>
+    typeof query === 'string'
+      ? tamper(query, tamperings)
+      : Object.assign(query, { sql: tamper(query.sql, tamperings) });
+  const createPool = (options: PoolOptions) => {
+    const pool = mysql.createPool(options);
+    pool.on('connection', (connection: PoolConnection) => {
+      const query = connection.query.bind(connection) as Query;
+      Object.assign(connection, {
+        query: ((first, ...rest) => query(changed(first), ...rest)) satisfies Query,
+      });
+    });
+    return pool;
+  };
+  return { ...mysql, createPool };
+}
