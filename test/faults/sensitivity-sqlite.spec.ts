@@ -44,8 +44,8 @@ const FAULTS: Fault[] = [
     rule: 'trust',
     when: 'a late release frees the lock of the next holder',
     tampering: {
-      pattern: /(grant_id = NULL[^]+)grant_id = :grantId AND expire_time > :now/,
-      replacement: '$1 :grantId = :grantId AND :now = :now',
+      pattern: /(grant_id = NULL[^]+)grant_id = \? AND expire_time > \?/,
+      replacement: '$1? IS NOT ?',
     },
     async play({ ann, bob, recorder }) {
       const lease = await ann.acquire(NAME, { ttl: 1_000, keepAlive: false });

@@ -3,8 +3,8 @@ import { createTablesSql, dropTablesSql, tableColumnsSql } from './tables.sql.js
 
 interface ColumnRow {
   name: string;
-  is_key: number;
-  is_required: number;
+  is_key: number | bigint;
+  is_required: number | bigint;
   collation: string | null;
 }
 
