@@ -2,22 +2,42 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { INestApplication } from '@nestjs/common';
 import { LockClient, StoreUnavailableError, type Lease } from 'nestjs-db-lock';
 import { createLockApplication } from '../support/lock-application.js';
+import { postgresStorage, sqliteStorage, type TestStorage } from '../support/databases.js';
 import { poison } from '../support/poison.js';
-import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+import { poisonSqlite } from '../support/poison-sqlite.js';
 
-describe('a request that the database refuses', () => {
-  let database: TestDatabase;
+/** The poisoned one stands further behind in each round. */
+const REFUSING = [
+  {
+    name: 'PostgreSQL',
+    open: postgresStorage,
+    poison: ({ url }: { url?: string }) => poison(url!),
+    rounds: 20,
+    step: 5,
+  },
+  {
+    name: 'SQLite',
+    open: sqliteStorage,
+    poison: ({ database }: { database?: unknown }) => poisonSqlite(database as string),
+    rounds: 3,
+    step: 30,
+  },
+];
+
+describe.each(REFUSING)('a request that $name refuses', ({ open, poison, rounds, step }) => {
+  let database: TestStorage;
   let app: INestApplication;
   let locks: LockClient;
 
   beforeAll(async () => {
-    database = await createTestDatabase();
+    database = await open();
+    const options = database.options();
     app = await createLockApplication({
-      database: { type: 'postgres', url: database.url },
+      database: options,
       features: [{ retries: 0 }],
     });
     locks = app.get(LockClient);
-    await poison(database.url);
+    await poison(options);
   });
 
   afterAll(async () => {
@@ -28,9 +48,9 @@ describe('a request that the database refuses', () => {
   it.each(['poison:first', 'm-poison', 'z-poison'])(
     'fails alone in every batch that it is in (%s)',
     async (poisoned) => {
-      for (let round = 0; round < 20; round++) {
+      for (let round = 0; round < rounds; round++) {
         const names = Array.from({ length: 100 }, (_, index) => `neighbour:${index}`);
-        names.splice(round * 5, 0, poisoned);
+        names.splice(round * step, 0, poisoned);
         const results = await Promise.allSettled(names.map((name) => locks.acquire(name)));
         const failed = results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []));
         expect(failed).toEqual([expect.any(StoreUnavailableError)]);

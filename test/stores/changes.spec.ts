@@ -1,20 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { randomUUID } from 'node:crypto';
-import type { Changes, HistoryEntry } from '../../libs/db-lock/src/store/history-store.js';
-import { HOUR, joined, lease, OTHER_SERVER, released } from './requests.js';
+import type { Changes } from '../../libs/db-lock/src/store/history-store.js';
+import { entry as happened, HOUR, joined, lease, OTHER_SERVER, released } from './requests.js';
 import { STORES, type OpenStore } from './stores.js';
-
-const happened = (lockName: string, options: Partial<HistoryEntry> = {}): HistoryEntry => ({
-  lockName,
-  event: 'acquired',
-  workerName: 'worker',
-  grantId: randomUUID(),
-  fencingToken: 1,
-  details: null,
-  age: 0,
-  time: null,
-  ...options,
-});
 
 describe.each(STORES)('changes on $name', ({ open }) => {
   let opened: OpenStore;

@@ -6,22 +6,10 @@ import {
   type HistoryEntry,
   type Tally,
 } from '../../libs/db-lock/src/store/history-store.js';
-import { fresh, HOUR, released } from './requests.js';
+import { entry, fresh, HOUR, released } from './requests.js';
 import { STORES, type OpenStore } from './stores.js';
 
 const MINUTE = 60_000;
-
-const entry = (lockName: string, options: Partial<HistoryEntry> = {}): HistoryEntry => ({
-  lockName,
-  event: 'acquired',
-  workerName: 'worker',
-  grantId: randomUUID(),
-  fencingToken: 1,
-  details: null,
-  age: 0,
-  time: null,
-  ...options,
-});
 
 describe.each(STORES)('what happened to a lock on $name', ({ open }) => {
   let opened: OpenStore;

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { HistoryEntry } from '../../libs/db-lock/src/store/history-store.js';
 import type { LockFilter, LockDesk } from '../../libs/db-lock/src/store/lock-desk.js';
 import type { LeaseRecord, LockStore } from '../../libs/db-lock/src/store/lock-store.js';
 import type { AcquireRequest, RenewRequest } from '../../libs/db-lock/src/lease/requests.js';
@@ -10,6 +11,19 @@ export const HOUR = 3_600_000;
 export const SERVER = randomUUID();
 
 export const OTHER_SERVER = randomUUID();
+
+/** Something that has just happened, to be recorded. */
+export const entry = (lockName: string, options: Partial<HistoryEntry> = {}): HistoryEntry => ({
+  lockName,
+  event: 'acquired',
+  workerName: 'worker',
+  grantId: randomUUID(),
+  fencingToken: 1,
+  details: null,
+  age: 0,
+  time: null,
+  ...options,
+});
 
 /** Asks for a lease of an hour. */
 export const acquisition = (lockName: string, options: Partial<AcquireRequest> = {}): AcquireRequest => ({

@@ -4,20 +4,18 @@ import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { appendFileSync, closeSync, openSync } from 'node:fs';
-import { chown, mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { chown, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { findFreePort } from './free-port.js';
 import { OrphanGuard } from './orphan-guard.js';
 import { until } from './patience.js';
 import { areStopped, signal } from './process-table.js';
 import { findServerUser, type ServerUser } from './server-user.js';
+import { startOnFreePort } from './start-on-free-port.js';
 import { hasProgram } from './system-program.js';
 
 const run = promisify(execFile);
 
-const PORT_ATTEMPTS = 5;
 const PATIENCE_MS = 60_000;
 
 /** A suite that needs a MariaDB; skipped, loudly, where none can be had. In CI that is an error. */
@@ -50,19 +48,15 @@ export async function createMariadbDatabase(): Promise<MariadbDatabase> {
  */
 export async function startMariadb(settings: Record<string, string> = {}): Promise<MariadbServer> {
   const user = await findServerUser('mysql');
-  for (let attempt = 1; ; attempt++) {
-    const home = await mkdtemp(join(tmpdir(), 'db-lock-mariadb-'));
-    const server = new MariadbServer(home, await findFreePort(), user, settings);
-    try {
+  return startOnFreePort(
+    'mariadb',
+    'Address already in use',
+    (home, port) => new MariadbServer(home, port, user, settings),
+    async (server) => {
       await server.initialise();
       await server.restart();
-      return server;
-    } catch (error) {
-      await server.stop();
-      const lostTheRace = String(error).includes('Address already in use');
-      if (!lostTheRace || attempt === PORT_ATTEMPTS) throw error;
-    }
-  }
+    },
+  );
 }
 
 /** A MariaDB server that tests may treat badly. It lets root in without a password. */

@@ -1,11 +1,10 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { appendFileSync, closeSync, existsSync, openSync } from 'node:fs';
-import { chown, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { chown, mkdir, readFile, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
-import { findFreePort } from '#support/free-port';
+import { startOnFreePort } from '#support/start-on-free-port';
 import { OrphanGuard } from '#support/orphan-guard';
 import { until } from '#support/patience';
 import { findPostgresBinaries, type PostgresBinaries } from '#support/postgres-binaries';
@@ -14,7 +13,6 @@ import { findServerUser, type ServerUser } from '#support/server-user';
 
 const run = promisify(execFile);
 
-const PORT_ATTEMPTS = 5;
 const START_PATIENCE_MS = 120_000;
 const SHUTDOWN_PATIENCE_MS = 30_000;
 const SIGNAL_PATIENCE_MS = 10_000;
@@ -38,19 +36,12 @@ export interface PostgresOptions {
 export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
   const user = await findServerUser();
   const binaries = await findPostgresBinaries(user);
-  for (let attempt = 1; ; attempt++) {
-    const home = await mkdtemp(join(tmpdir(), 'db-lock-postgres-'));
-    const port = options.port ?? (await findFreePort());
-    const server = new PostgresServer(binaries, user, home, { ...options, port });
-    try {
-      await server.restart();
-      return server;
-    } catch (error) {
-      await server.stop();
-      const lostTheRace = !options.port && String(error).includes('could not bind');
-      if (!lostTheRace || attempt === PORT_ATTEMPTS) throw error;
-    }
-  }
+  return startOnFreePort(
+    'postgres',
+    options.port === undefined ? 'could not bind' : undefined,
+    (home, port) => new PostgresServer(binaries, user, home, { ...options, port: options.port ?? port }),
+    (server) => server.restart(),
+  );
 }
 
 /** A PostgreSQL server that tests may treat badly. It lets its superuser, postgres, in without a password. */

@@ -3,16 +3,14 @@ import { Redis } from 'ioredis';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { appendFileSync, closeSync, openSync } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { findFreePort } from './free-port.js';
 import { OrphanGuard } from './orphan-guard.js';
 import { until } from './patience.js';
 import { areStopped, signal } from './process-table.js';
+import { startOnFreePort } from './start-on-free-port.js';
 import { hasProgram } from './system-program.js';
 
-const PORT_ATTEMPTS = 5;
 const PATIENCE_MS = 30_000;
 
 /** A Redis that a suite may use, with other suites: it keeps to keys of its own and flushes nothing. */
@@ -53,18 +51,12 @@ export function describeWithRedisServer(name: string, suite: () => void): void {
  * @throws Error when there is no redis-server, or when it does not start; the message quotes its log
  */
 export async function startRedis(): Promise<RedisServer> {
-  for (let attempt = 1; ; attempt++) {
-    const home = await mkdtemp(join(tmpdir(), 'db-lock-redis-'));
-    const server = new RedisServer(home, await findFreePort());
-    try {
-      await server.restart();
-      return server;
-    } catch (error) {
-      await server.stop();
-      const lostTheRace = String(error).includes('bind: Address already in use');
-      if (!lostTheRace || attempt === PORT_ATTEMPTS) throw error;
-    }
-  }
+  return startOnFreePort(
+    'redis',
+    'bind: Address already in use',
+    (home, port) => new RedisServer(home, port),
+    (server) => server.restart(),
+  );
 }
 
 /** A Redis server that tests may treat badly. */

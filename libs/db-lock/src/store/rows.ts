@@ -1,6 +1,7 @@
 import type { LockMetadata } from '../lease/metadata.js';
 import type { AcquireRequest } from '../lease/requests.js';
 import type { HistoryEvent, HistoryRecord } from './history-store.js';
+import type { StateCounts } from './lock-desk.js';
 import type { InspectedLock, LeaseRecord, LockRecord, LockState } from './lock-store.js';
 import type { NextInLine } from './wait-queue.js';
 
@@ -137,4 +138,17 @@ export function toHistory(row: HistoryRow): HistoryRecord {
     details: metadata(row.details),
     eventTime: toTime(row.event_time),
   };
+}
+
+/** How many locks are in one state, and how many of them are waited for, by how many. */
+export type StateRow = { state: LockState } & Record<'total' | 'contended' | 'waiting', Whole>;
+
+export function toStateCounts(rows: readonly StateRow[]): StateCounts {
+  const counts: StateCounts = { held: 0, expired: 0, released: 0, contended: 0, waiting: 0 };
+  for (const { state, total, contended, waiting } of rows) {
+    counts[state] += Number(total);
+    counts.contended += Number(contended);
+    counts.waiting += Number(waiting);
+  }
+  return counts;
 }

@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util';
 import { byBytes } from '../../lease/names.js';
 import type {
   EditAnswer,
@@ -12,9 +11,10 @@ import type {
   LockFilter,
   LockGroup,
   LockPage,
-  SortField,
   StateCounts,
 } from '../lock-desk.js';
+import { differences } from '../edit-differences.js';
+import { inOrder } from '../lock-order.js';
 import { MIN_IDLE, type LockRecord, type LockState } from '../lock-store.js';
 import type { HistoryEvent } from '../history-store.js';
 import type { MemoryHistory } from './memory-history.js';
@@ -55,13 +55,15 @@ export class MemoryDesk implements LockDesk {
     const row = this.tables.locks.get(lockName);
     if (!row || !this.tables.isLive(row) || row.token !== fencingToken) return { outcome: 'changed' };
     const before = { ...row };
+    const leaseBefore = this.tables.leaseOf(row);
     if (ttl !== undefined) row.expireTime = this.tables.now() + ttl;
     if (metadata !== undefined) row.metadata = copyOf(metadata);
     row.version++;
-    this.#record('edited', before, actor, reason, differences(before, row, ttl !== undefined));
+    const lease = this.tables.leaseOf(row);
+    this.#record('edited', before, actor, reason, differences(leaseBefore, lease, ttl !== undefined));
     return {
       outcome: 'edited',
-      lease: this.tables.leaseOf(row),
+      lease,
       next: this.tables.nextInLine(lockName, row.grantId),
     };
   }
@@ -98,9 +100,7 @@ export class MemoryDesk implements LockDesk {
     pageSize,
     ...filter
   }: ListQuery): Promise<Pick<LockPage, 'items' | 'serverTime'>> {
-    const sorted = this.#matching(filter).toSorted(
-      (one, other) => compare(one, other, sort, order) || byBytes(one.lockName, other.lockName),
-    );
+    const sorted = this.#matching(filter).toSorted(inOrder(sort, order));
     const items = sorted.slice((page - 1) * pageSize, page * pageSize);
     return { items, serverTime: dateOf(this.tables.now()) };
   }
@@ -110,7 +110,7 @@ export class MemoryDesk implements LockDesk {
   }
 
   async *listAll(filter: LockFilter, chunk: number): AsyncGenerator<LockRecord[]> {
-    const all = this.#matching(filter).toSorted((one, other) => byBytes(one.lockName, other.lockName));
+    const all = this.#matching(filter).toSorted(inOrder('lockName', 'asc'));
     for (let from = 0; from < all.length; from += chunk) yield all.slice(from, from + chunk);
   }
 
@@ -180,23 +180,4 @@ const anyCase = (text: string) => text.toLowerCase().replaceAll('ς', 'σ');
 
 function isIn(wanted: LockState | 'contended' | undefined, { state, waiting }: LockRecord): boolean {
   return wanted === undefined || state === wanted || (wanted === 'contended' && waiting > 0);
-}
-
-/** What an operator has changed, as the history shows it. */
-function differences(before: LockRow, after: LockRow, changesTtl: boolean): Record<string, unknown> {
-  const iso = ({ expireTime }: LockRow) => dateOf(expireTime).toISOString();
-  return {
-    ...(changesTtl && { expireTime: { from: iso(before), to: iso(after) } }),
-    ...(!isDeepStrictEqual(before.metadata, after.metadata) && {
-      metadata: { from: before.metadata, to: copyOf(after.metadata) },
-    }),
-  };
-}
-
-/** Locks without a worker come last, whatever the order. */
-function compare(one: LockRecord, other: LockRecord, sort: SortField, order: 'asc' | 'desc'): number {
-  const [left, right] = [one[sort], other[sort]];
-  if (left === null || right === null) return Number(left === null) - Number(right === null);
-  const difference = typeof left === 'string' ? byBytes(left, right as string) : Number(left) - Number(right);
-  return order === 'asc' ? difference : -difference;
 }

@@ -14,8 +14,16 @@ import type {
   LockPage,
   StateCounts,
 } from '../lock-desk.js';
-import type { LockRecord, LockState } from '../lock-store.js';
-import { toLease, toLock, toNext, type LockRow, type LookRow } from '../rows.js';
+import type { LockRecord } from '../lock-store.js';
+import {
+  toLease,
+  toLock,
+  toNext,
+  toStateCounts,
+  type LockRow,
+  type LookRow,
+  type StateRow,
+} from '../rows.js';
 import type { DeskStatements } from './desk.sql.js';
 import { FAULTS } from './errors.js';
 import { partsOf } from './parts.js';
@@ -153,15 +161,7 @@ export class MysqlDesk implements LockDesk {
   }
 
   async countByState(): Promise<StateCounts> {
-    const [rows] = await this.reader.ask<
-      [Array<{ state: LockState } & Counted<'total' | 'contended' | 'waiting'>>]
-    >(() => this.sql.counts);
-    const counts: StateCounts = { held: 0, expired: 0, released: 0, contended: 0, waiting: 0 };
-    for (const { state, total, contended, waiting } of rows) {
-      counts[state] = Number(total);
-      counts.contended += Number(contended);
-      counts.waiting += Number(waiting);
-    }
-    return counts;
+    const [rows] = await this.reader.ask<[StateRow[]]>(() => this.sql.counts);
+    return toStateCounts(rows);
   }
 }

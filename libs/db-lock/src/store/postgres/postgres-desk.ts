@@ -14,10 +14,18 @@ import type {
   LockPage,
   StateCounts,
 } from '../lock-desk.js';
-import { MIN_IDLE, type ExpiredLease, type LockRecord, type LockState } from '../lock-store.js';
+import { MIN_IDLE, type ExpiredLease, type LockRecord } from '../lock-store.js';
 import type { DeskStatements } from './desk.sql.js';
 import type { Reader } from './reader.js';
-import { toLease, toLock, toNext, type LockRow, type LookRow } from '../rows.js';
+import {
+  toLease,
+  toLock,
+  toNext,
+  toStateCounts,
+  type LockRow,
+  type LookRow,
+  type StateRow,
+} from '../rows.js';
 import { filterValues } from './values.js';
 
 /** A lease that an operator has ended or changed, and who waits for its lock. */
@@ -138,16 +146,7 @@ export class PostgresDesk implements LockDesk {
   }
 
   async countByState(): Promise<StateCounts> {
-    const rows = await this.reader.ask<
-      { state: LockState } & Record<'total' | 'contended' | 'waiting', string>
-    >(this.sql.counts, []);
-    const counts: StateCounts = { held: 0, expired: 0, released: 0, contended: 0, waiting: 0 };
-    for (const { state, total, contended, waiting } of rows) {
-      counts[state] = Number(total);
-      counts.contended += Number(contended);
-      counts.waiting += Number(waiting);
-    }
-    return counts;
+    return toStateCounts(await this.reader.ask<StateRow>(this.sql.counts, []));
   }
 }
 

@@ -1,6 +1,6 @@
 import { COUNTED } from '../history-store.js';
 import type { TableNames } from '../table-names.js';
-import { lookColumns, waiterCounts } from './fragments.sql.js';
+import { waiterCounts } from './fragments.sql.js';
 import { quoteTable } from './tables.sql.js';
 
 /** How far back in a lock's history one looks for the beginning of a lease. */
@@ -77,8 +77,6 @@ LIMIT :limit`,
 SELECT recent.lock_name, max(recent.id) AS last
 FROM (SELECT past.id, past.lock_name FROM ${history} AS past WHERE past.id > :id ORDER BY past.id LIMIT :limit) AS recent
 GROUP BY recent.lock_name`,
-
-    look: `SELECT ${lookColumns('lock', waiters)} FROM ${locks} AS lock WHERE lock.lock_name = :lockName`,
 
     /** The oldest, which are those of the lowest ids but for a moment. */
     trimByAge: `

@@ -64,7 +64,7 @@ UPDATE ${locks}
 SET grant_id = ${NOBODY}, expire_time = :until, row_version = row_version + 1
 WHERE lock_name = :lockName`,
 
-    /** Removes up to `:limit` locks that nobody has used for long, from the name after `:after` on. */
+    /** Removes the locks of a slice that nobody has used for long. */
     removeIdle: `
 DELETE FROM ${locks}
 WHERE lock_name IN (SELECT lock.lock_name FROM ${locks} AS lock WHERE lock.lock_name > :after AND lock.lock_name <= :last AND ${isIdle('lock')})`,

@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util';
 import { answerEach, errorAnswer, type BatchOptions } from '../batch.js';
 import type { HistoryEvent } from '../history-store.js';
 import type {
@@ -13,11 +12,12 @@ import type {
   LockFilter,
   LockGroup,
   LockPage,
-  SortField,
   StateCounts,
 } from '../lock-desk.js';
-import { MIN_IDLE, type LockRecord, type LockState } from '../lock-store.js';
-import { toLock, toTime, type LookRow } from '../rows.js';
+import { differences } from '../edit-differences.js';
+import { inOrder } from '../lock-order.js';
+import { MIN_IDLE, type LockRecord } from '../lock-store.js';
+import { toLock, toStateCounts, type LookRow, type StateRow } from '../rows.js';
 import type { Connection } from './connection.js';
 import type { DeskStatements } from './desk.sql.js';
 import { expiredLease, leaseOf, type Leases, type Row } from './leases.js';
@@ -91,15 +91,14 @@ export class SqliteDesk implements LockDesk {
     ...filter
   }: ListQuery): Promise<Pick<LockPage, 'items' | 'serverTime'>> {
     const limit = page * pageSize;
-    const inOrder = (one: LookRow, other: LookRow) => compare(one, other, sort, order);
-    let rows: LookRow[] = [];
+    let items: LockRecord[] = [];
     await this.#readMatching(filter, (parameters) => {
       const found = this.#connection.all<LookRow>(this.sql.list({ sort, order }), { ...parameters, limit });
-      rows = rows.concat(found).toSorted(inOrder).slice(0, limit);
+      items = items.concat(found.map(toLock)).toSorted(inOrder(sort, order)).slice(0, limit);
       // Slices come by name.
-      return !(sort === 'lockName' && order === 'asc' && rows.length === limit);
+      return !(sort === 'lockName' && order === 'asc' && items.length === limit);
     });
-    const items = rows.slice(limit - pageSize).map(toLock);
+    items = items.slice(limit - pageSize);
     return { items, serverTime: items[0]?.serverTime ?? (await this.reader.now()) };
   }
 
@@ -136,17 +135,11 @@ export class SqliteDesk implements LockDesk {
   }
 
   async countByState(): Promise<StateCounts> {
-    const counts: StateCounts = { held: 0, expired: 0, released: 0, contended: 0, waiting: 0 };
+    const rows: StateRow[] = [];
     await this.reader.readInSlices((slice, now) => {
-      for (const { state, total, contended, waiting } of this.#connection.all<
-        { state: LockState } & Record<'total' | 'contended' | 'waiting', number>
-      >(this.sql.counts, { ...slice, now })) {
-        counts[state] += total;
-        counts.contended += contended;
-        counts.waiting += waiting;
-      }
+      rows.push(...this.#connection.all<StateRow>(this.sql.counts, { ...slice, now }));
     });
-    return counts;
+    return toStateCounts(rows);
   }
 
   #forceRelease(
@@ -182,9 +175,10 @@ export class SqliteDesk implements LockDesk {
       metadata: metadata === undefined ? before.metadata : metadata && JSON.stringify(metadata),
       now,
     })!;
-    this.#record('edited', before, { actor, reason }, differences(before, after, ttl !== undefined));
+    const lease = leaseOf(after);
+    this.#record('edited', before, { actor, reason }, differences(leaseOf(before), lease, ttl !== undefined));
     const next = this.leases.nextInLine(lockName, after.grant_id, now);
-    return { outcome: 'edited', lease: leaseOf(after), next };
+    return { outcome: 'edited', lease, next };
   }
 
   #readMatching(filter: LockFilter, work: (parameters: SliceParameters) => boolean | void): Promise<void> {
@@ -229,34 +223,4 @@ function sumOf(one: LockGroup | undefined, other: LockGroup): LockGroup {
   const sum = { ...one };
   for (const key of ['total', 'held', 'expired', 'released', 'waiting'] as const) sum[key] += other[key];
   return sum;
-}
-
-/** What an operator has changed, as the history shows it. */
-function differences(before: Row, after: Row, changesTtl: boolean): Record<string, unknown> {
-  const iso = ({ expire_time }: Row) => toTime(expire_time).toISOString();
-  const metadata = { from: parsed(before), to: parsed(after) };
-  return {
-    ...(changesTtl && { expireTime: { from: iso(before), to: iso(after) } }),
-    ...(!isDeepStrictEqual(metadata.from, metadata.to) && { metadata }),
-  };
-}
-
-const parsed = ({ metadata }: Row): unknown => metadata && JSON.parse(metadata);
-
-const SORT_VALUES: Record<SortField, (row: LookRow) => string | number | null> = {
-  lockName: ({ lock_name }) => lock_name,
-  workerName: ({ state, worker_name }) => (state === 'released' ? null : worker_name),
-  lockTime: ({ lock_time }) => lock_time,
-  expireTime: ({ expire_time }) => expire_time,
-  fencingToken: ({ token }) => token,
-  waiting: ({ waiting }) => waiting,
-};
-
-/** As the statement sorts. Locks without a worker come last, whatever the order. */
-function compare(one: LookRow, other: LookRow, sort: SortField, order: 'asc' | 'desc'): number {
-  const [left, right] = [SORT_VALUES[sort](one), SORT_VALUES[sort](other)];
-  const byName = byBytes(one.lock_name, other.lock_name);
-  if (left === null || right === null) return Number(left === null) - Number(right === null) || byName;
-  const difference = typeof left === 'string' ? byBytes(left, String(right)) : left - Number(right);
-  return (order === 'asc' ? difference : -difference) || byName;
 }

@@ -15,6 +15,7 @@ import type {
 import { statisticsOf, toMinute, withTally, type Minute, type MinuteRow } from '../minutes.js';
 import { toHistory, toLock, toTime, type HistoryRow, type LookRow } from '../rows.js';
 import type { Connection } from './connection.js';
+import type { DeskStatements } from './desk.sql.js';
 import type { HistoryStatements } from './history.sql.js';
 import type { Reader } from './reader.js';
 
@@ -38,7 +39,7 @@ export class SqliteHistory implements HistoryStore {
   readonly #connection: Connection;
 
   constructor(
-    private readonly sql: HistoryStatements,
+    private readonly sql: HistoryStatements & Pick<DeskStatements, 'look'>,
     private readonly reader: Reader,
   ) {
     this.#connection = reader.connection;

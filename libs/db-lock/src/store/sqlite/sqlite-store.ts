@@ -49,7 +49,10 @@ export class SqliteStore implements LockStore {
     this.#reader = new Reader(connection, this.#sql);
     this.queue = new SqliteWaitQueue(connection, queue, this.#leases, this.#batches);
     this.desk = new SqliteDesk(this.#deskSql, this.#leases, this.#reader, this.#batches);
-    this.history = new SqliteHistory(historyStatements(tables), this.#reader);
+    this.history = new SqliteHistory(
+      { ...historyStatements(tables), look: this.#deskSql.look },
+      this.#reader,
+    );
   }
 
   static async open(dataSource: DataSource, options: StoreOptions): Promise<SqliteStore> {
