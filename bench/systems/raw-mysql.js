@@ -11,6 +11,7 @@ const TABLES = {
   lock: 'raw_lock',
   history: 'raw_history',
   waiter: 'raw_waiter',
+  holder: 'raw_holder',
   statistics: 'raw_statistics',
 };
 

@@ -1,5 +1,6 @@
 import type {
   AcquireOutcome,
+  DowngradeOutcome,
   LeaseConfirmation,
   LeaseKey,
   LockInfo,
@@ -11,6 +12,7 @@ import type {
 import { monotonicNow } from '../../libs/db-lock/src/lease/clock.js';
 import type {
   AcquireSetRequest,
+  DowngradeRequest,
   RenewRequest,
   WaitingAcquireRequest,
 } from '../../libs/db-lock/src/lease/requests.js';
@@ -51,6 +53,10 @@ export class RecordingTransport implements LockTransport {
     if (answer.outcome === 'renewed') this.recorder.renewed(request, answer.lease);
     else this.recorder.refused(request, 'renewal', sentAt);
     return answer;
+  }
+
+  downgrade(request: DowngradeRequest): Promise<DowngradeOutcome> {
+    return this.recorder.answer(this.transport.downgrade(request));
   }
 
   async release(key: LeaseKey): Promise<ReleaseOutcome> {

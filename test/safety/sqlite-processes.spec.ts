@@ -26,7 +26,7 @@ import { DataSource } from 'typeorm';
 import { dbLockEntities } from 'nestjs-db-lock';
 import { databaseOf } from './libs/db-lock/src/store/databases.js';
 
-const tables = { lock: 'dblock_lock', history: 'dblock_history', waiter: 'dblock_waiter', statistics: 'dblock_statistics' };
+const tables = { lock: 'dblock_lock', history: 'dblock_history', waiter: 'dblock_waiter', holder: 'dblock_holder', statistics: 'dblock_statistics' };
 const source = await new DataSource({ type: 'better-sqlite3', driver: libsql, database: process.argv[1], entities: dbLockEntities() }).initialize();
 const store = await databaseOf(source).open(source, { tables, statementTimeout: 30_000 });
 console.log('ready');

@@ -44,6 +44,7 @@ const TABLES = {
   lock: 'store_lock',
   history: 'store_history',
   waiter: 'store_waiter',
+  holder: 'store_holder',
   statistics: 'store_statistics',
 };
 
@@ -51,10 +52,11 @@ const TABLES = {
 const TIMES = {
   lock: ['lock_time', 'expire_time'],
   waiter: ['alive_until'],
+  holder: ['lock_time', 'expire_time', 'release_time'],
   history: ['event_time'],
   statistics: ['period'],
 };
-const MICROSECONDS = { lock: ['token'], waiter: ['ticket'] };
+const MICROSECONDS = { lock: ['token'], waiter: ['ticket'], holder: ['token'] };
 
 async function openMemory(options: OpenOptions = {}): Promise<OpenStore> {
   const store = new MemoryLockStore(options);

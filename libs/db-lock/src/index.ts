@@ -31,6 +31,7 @@ export {
 export type {
   AcquireOptions,
   BasicAcquireOptions,
+  LockOfSet,
   LockWorkOptions,
   Reentrancy,
 } from './client/acquire-options.js';
@@ -70,6 +71,7 @@ export { ProblemFilter } from './server/problem.filter.js';
 export * from './lease/errors.js';
 export { MAX_TTL, MAX_WAIT, type Duration } from './lease/duration.js';
 export { MAX_METADATA_BYTES, type LockMetadata } from './lease/metadata.js';
+export { MAX_PERMITS, type LockMode, type ModeOptions, type Share } from './lease/modes.js';
 export { MAX_NAME_LENGTH } from './lease/names.js';
 
 export type { RedisOptions } from './gate/options.js';
@@ -77,9 +79,17 @@ export type { RedisClient } from './gate/redis-client.js';
 
 export { LockBase } from './model/lock-base.js';
 export { LockHistoryBase } from './model/lock-history-base.js';
+export { LockHolderBase } from './model/lock-holder-base.js';
 export { LockStatisticsBase } from './model/lock-statistics-base.js';
 export { LockWaiterBase } from './model/lock-waiter-base.js';
-export { dbLockEntities, Lock, LockHistory, LockStatistics, LockWaiter } from './model/lock.entity.js';
+export {
+  dbLockEntities,
+  Lock,
+  LockHistory,
+  LockHolding,
+  LockStatistics,
+  LockWaiter,
+} from './model/lock.entity.js';
 export { dbLockMigrations, dbLockSchemaSql, type MigrationOptions } from './model/migrations.js';
 
 export type {
@@ -88,6 +98,7 @@ export type {
   ErrorAnswer,
   ExpiredLease,
   HolderRecord,
+  Holding,
   InspectedLock,
   LeaseRecord,
   LockRecord,
@@ -95,7 +106,9 @@ export type {
   LockStore,
   ReleaseAnswer,
   RenewAnswer,
+  Sharing,
 } from './store/lock-store.js';
+export type { DowngradeAnswer, SharedLocks } from './store/shared-locks.js';
 export type {
   EditAnswer,
   EditRequest,

@@ -4,6 +4,7 @@ import type { CaseContext } from './testing/context.js';
 import { fencingCases } from './testing/fencing.cases.js';
 import { leaseCases } from './testing/lease.cases.js';
 import { setCases } from './testing/set.cases.js';
+import { sharedCases } from './testing/shared.cases.js';
 import { subjectOfStore, type ConformanceSubject, type TestRunner } from './testing/subject.js';
 import { waitingCases } from './testing/waiting.cases.js';
 import type { LockClient } from './client/lock-client.js';
@@ -78,5 +79,6 @@ export function lockConformance(
     clientCases(runner, context);
     waitingCases(runner, context);
     setCases(runner, context);
+    sharedCases(runner, context);
   });
 }

@@ -11,7 +11,14 @@ import {
 import { metadataSchema, type LockMetadata } from '../lease/metadata.js';
 import { isPlainWorkerName, lockNameSchema, workerNameSchema } from '../lease/names.js';
 import { isBoolean, isNothing, orAbsent, plainObject } from '../lease/plain.js';
-import { acquireSetSchema, grantIdSchema, isPlainGrantId, parseRequest } from '../lease/requests.js';
+import { MODE_RULES, modeFields, withShare, type ModeOptions } from '../lease/modes.js';
+import {
+  grantIdSchema,
+  isPlainGrantId,
+  lockNamesSchema,
+  parseRequest,
+  withShares,
+} from '../lease/requests.js';
 
 /** How a lock is acquired, from every lock server. */
 export interface BasicAcquireOptions {
@@ -29,7 +36,7 @@ export interface BasicAcquireOptions {
 }
 
 /** How a lock is acquired from our own lock server. */
-export interface AcquireOptions extends BasicAcquireOptions {
+export interface AcquireOptions extends BasicAcquireOptions, ModeOptions {
   /** Renew the lease until it is released. Default: true in `withLock`, else false. */
   keepAlive?: boolean;
   /** A UUID of your own for this acquisition: repeating it while the lease lives returns the same lease. Default: a random one. */
@@ -42,6 +49,9 @@ export interface AcquireOptions extends BasicAcquireOptions {
    */
   minHold?: Duration;
 }
+
+/** One of several locks: its name, or its name and the mode in which it is wanted. */
+export type LockOfSet = string | ({ lockName: string } & ModeOptions);
 
 export interface Reentrancy {
   /**
@@ -77,11 +87,15 @@ const options = {
   grantId: grantIdSchema,
   metadata: metadataSchema.nullish().transform((metadata) => metadata ?? null),
   minHold: minHoldSchema,
+  ...modeFields,
 };
 
-export const acquireSchema = z.strictObject(options).check(minHoldFits);
+export const acquireSchema = z
+  .strictObject(options)
+  .check(minHoldFits, ...MODE_RULES)
+  .transform(withShare);
 
-/** Whether `acquireSchema` certainly takes the options as they are, but for a `minHold` that is longer than the TTL. */
+/** Whether `acquireSchema` certainly takes the options as they are, but for a `minHold` that is longer than the TTL. Such an acquire is exclusive. */
 export const arePlainOptions = plainObject({
   ttl: orAbsent(isPlainTtl),
   workerName: orAbsent(isPlainWorkerName),
@@ -96,8 +110,9 @@ export const arePlainOptions = plainObject({
 const { lockName: _, ...withoutName } = options;
 
 export const acquireAllSchema = z
-  .strictObject({ ...withoutName, lockNames: acquireSetSchema.shape.lockNames })
-  .check(minHoldFits);
+  .strictObject({ ...withoutName, lockNames: lockNamesSchema })
+  .check(minHoldFits, ...MODE_RULES)
+  .transform(withShares);
 
 const reentrantSchema = z.boolean({ error: 'must be true or false' });
 

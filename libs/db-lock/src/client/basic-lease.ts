@@ -155,7 +155,7 @@ export class BasicLease implements Listed {
     if (this.#lostError?.reason === 'refused') return Promise.reject(this.#lostError);
     if (this.#state === 'held') this.#state = 'released';
     this.stop();
-    return this.#observer.release(this.#key, this.#minHold).then(
+    return this.#observer.release(this.key, this.#minHold).then(
       ({ outcome }) => this.#answered(outcome),
       (error: unknown) => {
         this.#observer.ended(this);

@@ -213,9 +213,9 @@ export abstract class BasicLockClient<
     work: Work<Lease, Result>,
   ): Promise<Result> {
     acquisition.signal?.throwIfAborted();
-    const hold =
-      (reentrant ? holdHere(this, acquisition.request.lockName) : undefined) ??
-      new Hold(this, await this.#acquire(acquisition, orThrow));
+    const { lockName, share } = acquisition.request;
+    const outer = holdHere(this, lockName, share);
+    const hold = (reentrant ? outer : undefined) ?? new Hold(this, await this.#acquire(acquisition, orThrow));
     return workUnder([hold], () => work(hold.lease as Lease));
   }
 
@@ -224,7 +224,11 @@ export abstract class BasicLockClient<
     lockName: string,
     options: Options | undefined,
   ): Promise<Lease | Refused> {
-    return promised(() => this.#acquire(this.prepare(lockName, options, false), refuse));
+    return promised(() => {
+      const acquisition = this.prepare(lockName, options, false);
+      holdHere(this, acquisition.request.lockName, acquisition.request.share); // may refuse it
+      return this.#acquire(acquisition, refuse);
+    });
   }
 
   #acquire<Refused>(
@@ -374,6 +378,7 @@ export abstract class BasicLockClient<
       type: 'busy',
       lockName: refusal.lockName,
       workerName: ask.keys[0]!.workerName,
+      share: ask.keys[0]!.share,
       holder: refusal.holder,
     });
     return refusal;
@@ -436,6 +441,11 @@ export abstract class BasicLockClient<
       if (outcome === 'released' || pause === undefined || this.#closed) return;
       await sleep(pause, undefined, { ref: false });
     }
+  }
+
+  /** Asks until the answer is known, as often as the client's `retries` say, and with pauses between. */
+  protected persistently<Answer>(attempt: () => Promise<Answer>): Promise<Answer> {
+    return this.#repeatUnknown(attempt, -Infinity);
   }
 
   /**
@@ -510,8 +520,9 @@ async function pauseBefore(retry: number, signal?: AbortSignal): Promise<void> {
 
 /** What may be told of a lease: the token where there is one. */
 function shown(lease: BasicLease & Partial<RenewableLease>) {
-  const { lockName, workerName, fencingToken, expireTime } = lease;
-  return { lockName, workerName, fencingToken, expireTime };
+  const { lockName, workerName, fencingToken, expireTime, mode, permits, limit } = lease;
+  const share = mode === 'shared' ? { permits: permits!, limit: limit! } : undefined;
+  return { lockName, workerName, fencingToken, expireTime, share };
 }
 
 function messageOf(error: unknown): string {

@@ -1,6 +1,12 @@
 import type { z } from 'zod';
-import { InvalidLockRequestError } from '../lease/errors.js';
-import type { AcquireSetRequest, RenewRequest, WaitingAcquireRequest } from '../lease/requests.js';
+import { InvalidLockRequestError, UnexpectedAnswerError } from '../lease/errors.js';
+import { modeFields, modeFieldsOf, modeOf, type Share } from '../lease/modes.js';
+import type {
+  AcquireSetRequest,
+  DowngradeRequest,
+  RenewRequest,
+  WaitingAcquireRequest,
+} from '../lease/requests.js';
 import { inspectedLockJson, leaseJson, leaseSetJson, problemJson } from '../server/schemas.js';
 import { BulkRoute } from './bulk-route.js';
 import { HttpCoalescer, type CoalescedRequest } from './http-coalescer.js';
@@ -13,6 +19,7 @@ import {
 import {
   leastTimeLeft,
   type AcquireOutcome,
+  type DowngradeOutcome,
   type LeaseConfirmation,
   type LeaseKey,
   type LockInfo,
@@ -45,9 +52,10 @@ export class HttpTransport implements LockTransport {
   }
 
   async acquire(
-    { lockName, wait, ...rest }: WaitingAcquireRequest,
+    { lockName, wait, share, ...request }: WaitingAcquireRequest,
     signal?: AbortSignal,
   ): Promise<AcquireOutcome<LeaseConfirmation>> {
+    const rest = share ? { ...request, ...modeFieldsOf(share) } : request;
     const alone = {
       method: 'POST',
       path: leasePath(lockName),
@@ -61,17 +69,30 @@ export class HttpTransport implements LockTransport {
         : await this.#submit(this.#acquires, { alone, item: { action: 'acquire', lockName, ...rest } });
     if (!isGranted(answer)) return this.#busy(answer, lockName);
     const lease = confirmation(this.#read(leaseJson, answer));
+    if (!isAsked(lease, share)) await this.#giveBack([{ ...request, lockName }]);
     // How long a wait took tells nothing of when it was granted: who waited asks again for that.
     return { outcome: 'granted', lease, sentAt: wait > 0 ? undefined : answer.sentAt };
   }
 
-  async acquireSet(body: AcquireSetRequest, signal?: AbortSignal): Promise<AcquireOutcome<SetConfirmation>> {
+  async acquireSet(
+    { lockNames, shares, ...request }: AcquireSetRequest,
+    signal?: AbortSignal,
+  ): Promise<AcquireOutcome<SetConfirmation>> {
+    const body = {
+      ...request,
+      lockNames: lockNames.map((lockName) => {
+        const share = shares.get(lockName);
+        return share ? { lockName, ...modeFieldsOf(share) } : lockName;
+      }),
+    };
     const answer = await this.#send({ method: 'POST', path: 'lease-sets', body, signal, wait: body.wait });
-    if (!isGranted(answer)) return this.#busy(answer, body.lockNames[0]!);
+    if (!isGranted(answer)) return this.#busy(answer, lockNames[0]!);
     const leases = this.#read(leaseSetJson, answer).leases.map((lease) => ({
       lockName: lease.lockName,
       ...confirmation(lease),
     }));
+    if (!leases.every((lease) => isAsked(lease, shares.get(lease.lockName))))
+      await this.#giveBack(lockNames.map((lockName) => ({ ...request, lockName })));
     return { outcome: 'granted', lease: { leases, timeLeft: leastTimeLeft(leases) } };
   }
 
@@ -87,6 +108,18 @@ export class HttpTransport implements LockTransport {
     });
     if (answer.status === 200)
       return { outcome: 'renewed', lease: confirmation(this.#read(leaseJson, answer)) };
+    this.#problem(answer, 410, 'LEASE_LOST');
+    return { outcome: 'lost' };
+  }
+
+  async downgrade({ lockName, grantId, share }: DowngradeRequest): Promise<DowngradeOutcome> {
+    const answer = await this.#send({
+      method: 'POST',
+      path: `${leasePath(lockName, grantId)}/downgrade`,
+      body: { permits: share.permits, limit: share.limit ?? undefined },
+    });
+    if (answer.status === 200)
+      return { outcome: 'downgraded', lease: confirmation(this.#read(leaseJson, answer)) };
     this.#problem(answer, 410, 'LEASE_LOST');
     return { outcome: 'lost' };
   }
@@ -112,8 +145,20 @@ export class HttpTransport implements LockTransport {
       return null;
     }
     const lock = this.#read(inspectedLockJson, answer);
-    const queue = lock.queue.map(({ workerName, since }) => ({ workerName, since: new Date(since) }));
-    return { ...lock, ...timesOf(lock), serverTime: new Date(lock.serverTime), queue };
+    const { mode: _, holderCount, permits, limits, ...rest } = lock;
+    const queue = lock.queue.map(({ workerName, since, ...waiter }) => ({
+      workerName,
+      since: new Date(since),
+      share: shareIn(waiter),
+    }));
+    const holders = lock.holders.map(({ permits: taken, limit, ...holder }) => ({
+      ...holder,
+      ...timesOf(holder),
+      share: shareIn({ permits: taken, limit }),
+    }));
+    const sharing =
+      permits === undefined ? undefined : { holders: holderCount, permits, limits: limits ?? [] };
+    return { ...rest, ...timesOf(lock), serverTime: new Date(lock.serverTime), sharing, holders, queue };
   }
 
   close(): Promise<void> {
@@ -132,7 +177,18 @@ export class HttpTransport implements LockTransport {
 
   #accepted(answer: HttpAnswer): HttpAnswer {
     if (answer.status !== 400) return answer;
-    throw new InvalidLockRequestError(this.#problem(answer, 400, 'INVALID_REQUEST').issues ?? []);
+    const { issues = [] } = this.#problem(answer, 400, 'INVALID_REQUEST');
+    if (issues.some(knowsNoModes)) throw new UnexpectedAnswerError(TOO_OLD);
+    throw new InvalidLockRequestError(issues);
+  }
+
+  /**
+   * A server that overlooks the mode must not have its lease taken for one of the other mode.
+   * @throws UnexpectedAnswerError
+   */
+  async #giveBack(keys: readonly LeaseKey[]): Promise<never> {
+    await Promise.allSettled(keys.map((key) => this.release(key)));
+    throw new UnexpectedAnswerError(WRONG_MODE);
   }
 
   /** Only a problem document of ours with the expected code counts: a proxy's 409 or 410 is no answer to the question. */
@@ -168,10 +224,34 @@ function isGranted({ status }: HttpAnswer): boolean {
   return status === 200 || status === 201;
 }
 
+const TOO_OLD =
+  'The lock server is too old for leases in shared mode: bring it up to date, or take the lock exclusively.';
+
+const WRONG_MODE =
+  'The lock server has granted a lease of another mode than was asked for, which was given back: it may be too old, or a proxy changes bodies.';
+
+const MODE_FIELDS: ReadonlySet<string> = new Set(Object.keys(modeFields));
+
+/** Whether a server calls a field unknown that says in which mode a lock is wanted, also in a bulk or a set. */
+const knowsNoModes = ({ field, rule }: { field: string; rule: string }) =>
+  rule === 'is not a known field' && MODE_FIELDS.has(field.slice(field.lastIndexOf('.') + 1));
+
+const isAsked = (lease: LeaseConfirmation, share: Share | undefined) => modeOf(lease) === modeOf({ share });
+
+const shareIn = ({
+  permits,
+  limit = null,
+}: {
+  permits?: number;
+  limit?: number | null;
+}): Share | undefined => (permits === undefined ? undefined : { permits, limit });
+
 function confirmation(lease: z.output<typeof leaseJson>): LeaseConfirmation {
   const times = timesOf(lease);
   const timeLeft = times.expireTime.getTime() - new Date(lease.serverTime).getTime();
-  return { ...times, timeLeft, fencingToken: lease.fencingToken, metadata: lease.metadata };
+  const { fencingToken, metadata } = lease;
+  const share = lease.mode === 'shared' ? { share: shareIn({ permits: 1, ...lease }) } : undefined;
+  return { ...times, timeLeft, fencingToken, metadata, ...share };
 }
 
 function leasePath(lockName: string, grantId?: string): string {

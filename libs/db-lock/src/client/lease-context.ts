@@ -1,5 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { sharedValue } from '../lease/copies.js';
+import { InvalidLockRequestError } from '../lease/errors.js';
+import type { Share } from '../lease/modes.js';
 import type { BasicLease } from './basic-lease.js';
 import type { Lease } from './lease.js';
 
@@ -20,6 +22,10 @@ export class Hold {
   /** Whether another work of this client may run under it. */
   admits(client: object, lockName: string): boolean {
     return this.client === client && this.lease.lockName === lockName && this.lease.timeLeft > 0;
+  }
+
+  get isShared(): boolean {
+    return 'mode' in this.lease && this.lease.mode === 'shared';
   }
 
   enter(): void {
@@ -46,11 +52,26 @@ function* holdsHere(): Generator<Hold> {
     for (const hold of frame.holds) if (!hold.over) yield hold;
 }
 
-/** A live lease of the client's under which the caller runs. */
-export function holdHere(client: object, lockName: string): Hold | undefined {
-  for (const hold of holdsHere()) if (hold.admits(client, lockName)) return hold;
+/**
+ * A live lease of the client's under which the caller runs.
+ * @param share of who asks for a lease in shared mode
+ * @throws InvalidLockRequestError where it is in shared mode and the caller wants the lock exclusively: it would wait for itself.
+ */
+export function holdHere(client: object, lockName: string, share: Share | undefined): Hold | undefined {
+  for (const hold of holdsHere()) {
+    if (!hold.admits(client, lockName)) continue;
+    if (hold.isShared && !share) throw new InvalidLockRequestError([NO_UPGRADE]);
+    return hold;
+  }
   return undefined;
 }
+
+const NO_UPGRADE = {
+  field: 'mode',
+  rule:
+    "must be 'shared' inside a shared lease of the same lock: an exclusive one would wait for the shared one to be released. " +
+    'Release it first, or take the lock exclusively and downgrade the lease',
+};
 
 /** Runs the work; whatever it calls, also asynchronously, finds the leases. */
 export function runUnder<Result>(holds: readonly Hold[], work: () => Result): Result {

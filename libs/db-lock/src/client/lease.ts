@@ -2,20 +2,24 @@ import { monotonicNow } from '../lease/clock.js';
 import { trustedUntil } from '../lease/deadline.js';
 import { ttlSchema, type Duration } from '../lease/duration.js';
 import type { LockMetadata } from '../lease/metadata.js';
+import { shareSchema, type LockMode, type ModeOptions, type Share } from '../lease/modes.js';
 import { parseRequest, type HeldLease } from '../lease/requests.js';
 import { BasicLease, type LeaseObserver } from './basic-lease.js';
 import { KeepAlive } from './keep-alive.js';
-import type { LeaseConfirmation, LeaseKey, RenewOutcome } from './lock-transport.js';
+import type { DowngradeOutcome, LeaseConfirmation, LeaseKey, RenewOutcome } from './lock-transport.js';
 import { sharedClasses } from '../lease/copies.js';
 
 export interface RenewableLeaseObserver extends LeaseObserver {
+  /** Turns it into a shared one, with retries. */
+  downgrade(key: LeaseKey, share: Share): Promise<DowngradeOutcome>;
   /** Sends one renewal, once. */
   renew(key: LeaseKey, ttl: number, held: HeldLease): Promise<RenewOutcome>;
 }
 
 /** One grant of a lock by our own lock server: it can be renewed, and it carries a fencing token. */
 export class Lease extends BasicLease {
-  readonly #fencingToken: number;
+  #fencingToken: number;
+  #share?: Share;
   /** Times in milliseconds since 1970: a Date takes ten times the room, and most leases are asked for none. */
   readonly #lockTime: number;
   #expireTime!: number;
@@ -39,6 +43,7 @@ export class Lease extends BasicLease {
     this.#ttl = ttl;
     this.#fencingToken = confirmation.fencingToken;
     this.#lockTime = confirmation.lockTime.getTime();
+    if (confirmation.share) this.#share = confirmation.share;
     this.#confirmedBy(confirmation);
     if (keepAlive) this.#keepAlive = new KeepAlive(ttl, () => this.#renewOnce(ttl), this.scope);
   }
@@ -67,9 +72,50 @@ export class Lease extends BasicLease {
     return this.#metadata;
   }
 
+  /** In which mode it has the lock. */
+  get mode(): LockMode {
+    return this.#share ? 'shared' : 'exclusive';
+  }
+
+  /** How much of the lock it takes; null when it is exclusive. */
+  get permits(): number | null {
+    return this.#share?.permits ?? null;
+  }
+
+  /** The most permits that might be held together when it was granted; null where any number might, and when it is exclusive. */
+  get limit(): number | null {
+    return this.#share?.limit ?? null;
+  }
+
   override toJSON(): object {
-    const { fencingToken, lockTime, expireTime } = this;
-    return { ...super.toJSON(), fencingToken, lockTime, expireTime };
+    const { fencingToken, lockTime, expireTime, mode } = this;
+    const shared = this.#share && { mode, ...this.#share };
+    return { ...super.toJSON(), fencingToken, lockTime, expireTime, ...shared };
+  }
+
+  /**
+   * Turns an exclusive lease into a shared one, in one step: nobody else has the lock in between, and those who wait for it in shared mode get
+   * it, too. The lease keeps its end, and gets a new fencing token. Without effect on a shared lease. There is no way back: two who tried it
+   * would wait for each other for ever.
+   * @throws LeaseLostError when the lease is lost.
+   * @throws StoreUnavailableError when the server does not answer: the lease is held until its deadline, and may be downgraded again.
+   * @throws InvalidLockRequestError when an option breaks a rule.
+   */
+  async downgrade(options: Pick<ModeOptions, 'limit' | 'permits'> = {}): Promise<void> {
+    const share = parseRequest(shareSchema, options, 'options');
+    this.assertHeld();
+    if (this.#share) return;
+    const answer = await this.#observer.downgrade(this.key, share);
+    if (answer.outcome === 'lost') this.lose('refused');
+    this.assertHeld();
+    if (answer.outcome === 'lost') return;
+    this.#fencingToken = answer.lease.fencingToken;
+    this.#share = answer.lease.share;
+    this.#confirmedBy(answer.lease);
+  }
+
+  protected override get key(): LeaseKey {
+    return this.#share ? { ...super.key, share: this.#share } : super.key;
   }
 
   /**

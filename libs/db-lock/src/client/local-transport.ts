@@ -1,8 +1,14 @@
-import type { AcquireSetRequest, RenewRequest, WaitingAcquireRequest } from '../lease/requests.js';
+import type {
+  AcquireSetRequest,
+  DowngradeRequest,
+  RenewRequest,
+  WaitingAcquireRequest,
+} from '../lease/requests.js';
 import type { LockServer } from '../server/lock-server.js';
 import {
   leastTimeLeft,
   type AcquireOutcome,
+  type DowngradeOutcome,
   type LeaseConfirmation,
   type LeaseKey,
   type LockInfo,
@@ -38,8 +44,14 @@ export class LocalTransport implements LockTransport {
     return this.server.renewChecked(request);
   }
 
-  release({ lockName, grantId }: LeaseKey, minHold?: number): Promise<ReleaseOutcome> {
-    return this.server.releaseChecked({ lockName, grantId, minHold });
+  release({ lockName, grantId, share }: LeaseKey, minHold?: number): Promise<ReleaseOutcome> {
+    return this.server.releaseChecked(
+      share ? { lockName, grantId, minHold, isShared: true } : { lockName, grantId, minHold },
+    );
+  }
+
+  downgrade(request: DowngradeRequest): Promise<DowngradeOutcome> {
+    return this.server.downgradeChecked(request);
   }
 
   inspect(lockName: string): Promise<LockInfo | null> {

@@ -8,6 +8,7 @@ import {
   arePlainOptions,
   splitReentrant,
   type AcquireOptions,
+  type LockOfSet,
   type LockWorkOptions,
 } from './acquire-options.js';
 import { BasicLockClient, definedOnly, type Acquisition, type ClientSettings } from './basic-lock-client.js';
@@ -42,8 +43,17 @@ export class LockClient extends BasicLockClient<Lease, AcquireOptions, LeaseConf
 
   readonly #observer: RenewableLeaseObserver = {
     ...this.observer,
-    renew: ({ lockName, workerName, grantId }, ttl, held) => {
-      const renewing = this.transport.renew({ lockName, grantId, ttl, held });
+    downgrade: async (key, share) => {
+      const answer = await this.persistently(() =>
+        this.transport.downgrade({ lockName: key.lockName, grantId: key.grantId, share }),
+      );
+      if (answer.outcome === 'downgraded') this.teller?.emit({ type: 'downgraded', ...key, ...answer.lease });
+      return answer;
+    },
+    renew: ({ lockName, workerName, grantId, share }, ttl, held) => {
+      const renewing = this.transport.renew(
+        share ? { lockName, grantId, ttl, held, isShared: true } : { lockName, grantId, ttl, held },
+      );
       const { teller } = this;
       if (!teller) return renewing;
       return renewing.then((answer) => {
@@ -65,16 +75,16 @@ export class LockClient extends BasicLockClient<Lease, AcquireOptions, LeaseConf
   /**
    * Takes several locks at once, all or none: nobody holds one of them and waits for another, so no order of names
    * can deadlock. All leases have the same grantId.
-   * @param lockNames 1 to 100 different names
+   * @param lockNames 1 to 100 different names; in an object with it, one that is wanted in a mode of its own
    * @throws LockBusyError naming a lock that somebody else holds, when `wait` has run out; then none is held.
    * @throws StoreUnavailableError, LeaseLostError, InvalidLockRequestError as `acquire` does.
    */
-  acquireAll(lockNames: readonly string[], options?: AcquireOptions): Promise<LeaseSet> {
+  acquireAll(lockNames: readonly LockOfSet[], options?: AcquireOptions): Promise<LeaseSet> {
     return promised(() => this.#acquireAll(this.#prepareAll(lockNames, options, false), orThrow));
   }
 
   /** Like `acquireAll`, but null when one of the locks is busy and `wait` has run out. */
-  tryAcquireAll(lockNames: readonly string[], options?: AcquireOptions): Promise<LeaseSet | null> {
+  tryAcquireAll(lockNames: readonly LockOfSet[], options?: AcquireOptions): Promise<LeaseSet | null> {
     return promised(() => this.#acquireAll(this.#prepareAll(lockNames, options, false), orNull));
   }
 
@@ -84,14 +94,14 @@ export class LockClient extends BasicLockClient<Lease, AcquireOptions, LeaseConf
    * for these, waits in vain until `wait` has run out.
    * @throws as `acquireAll`; the work has not begun then.
    */
-  withLocks<Result>(lockNames: readonly string[], work: Work<LeaseSet, Result>): Promise<Result>;
+  withLocks<Result>(lockNames: readonly LockOfSet[], work: Work<LeaseSet, Result>): Promise<Result>;
   withLocks<Result>(
-    lockNames: readonly string[],
+    lockNames: readonly LockOfSet[],
     options: LockWorkOptions,
     work: Work<LeaseSet, Result>,
   ): Promise<Result>;
   async withLocks<Result>(
-    lockNames: readonly string[],
+    lockNames: readonly LockOfSet[],
     ...rest: OptionalOptions<LockWorkOptions, Work<LeaseSet, Result>>
   ): Promise<Result> {
     const [options, work] = splitOptions(rest);
@@ -99,9 +109,9 @@ export class LockClient extends BasicLockClient<Lease, AcquireOptions, LeaseConf
     const asked = this.#prepareAll(lockNames, acquireOptions, true);
     asked.signal?.throwIfAborted();
     const joined = new Map<string, Hold>();
-    for (const lockName of reentrant ? asked.request.lockNames : []) {
-      const hold = holdHere(this, lockName);
-      if (hold) joined.set(lockName, hold);
+    for (const lockName of asked.request.lockNames) {
+      const hold = holdHere(this, lockName, asked.request.shares.get(lockName));
+      if (hold && reentrant) joined.set(lockName, hold);
     }
     return workUnder([...joined.values()], async () => {
       const holds = await this.#holdAll(asked, joined);
@@ -121,7 +131,7 @@ export class LockClient extends BasicLockClient<Lease, AcquireOptions, LeaseConf
   }
 
   #prepareAll(
-    lockNames: readonly string[],
+    lockNames: readonly LockOfSet[],
     options: AcquireOptions | undefined,
     keepAlive: boolean,
   ): SetAcquisition {
@@ -140,7 +150,12 @@ export class LockClient extends BasicLockClient<Lease, AcquireOptions, LeaseConf
   ): Promise<LeaseSet | Refused> {
     const { ttl, wait, workerName, grantId } = request;
     return this.confirm<SetConfirmation, LeaseSet | Refused>({
-      keys: request.lockNames.map((lockName) => ({ lockName, workerName, grantId })),
+      keys: request.lockNames.map((lockName) => ({
+        lockName,
+        workerName,
+        grantId,
+        share: request.shares.get(lockName),
+      })),
       wait,
       signal,
       callersGrant,

@@ -1,11 +1,17 @@
 import type { LockHolder } from '../lease/errors.js';
 import type { LockMetadata } from '../lease/metadata.js';
-import type { AcquireSetRequest, RenewRequest, WaitingAcquireRequest } from '../lease/requests.js';
-import type { LockState } from '../store/lock-store.js';
+import type { Share } from '../lease/modes.js';
+import type {
+  AcquireSetRequest,
+  DowngradeRequest,
+  RenewRequest,
+  WaitingAcquireRequest,
+} from '../lease/requests.js';
+import type { Holding, LockState, Sharing } from '../store/lock-store.js';
 import type { QueuedWaiter } from '../store/wait-queue.js';
 
 /** What tells one lease from another: by grantId, or by worker name where the contract knows no grantId. */
-export type LeaseKey = Pick<WaitingAcquireRequest, 'lockName' | 'workerName' | 'grantId'>;
+export type LeaseKey = Pick<WaitingAcquireRequest, 'lockName' | 'workerName' | 'grantId' | 'share'>;
 
 /** A lease as every lock server can confirm it. */
 export interface BasicConfirmation {
@@ -19,6 +25,8 @@ export interface LeaseConfirmation extends BasicConfirmation {
   lockTime: Date;
   expireTime: Date;
   metadata: LockMetadata | null;
+  /** Of a lease in shared mode. */
+  share?: Share;
 }
 
 /** Several leases as our own lock server confirms them. */
@@ -46,6 +54,8 @@ export interface BusyHolder extends LockHolder {
 
 export type RenewOutcome = { outcome: 'renewed'; lease: LeaseConfirmation } | { outcome: 'lost' };
 
+export type DowngradeOutcome = { outcome: 'downgraded'; lease: LeaseConfirmation } | { outcome: 'lost' };
+
 export type ReleaseOutcome = { outcome: 'released' | 'lost' };
 
 /** What became of one lock by name, for everybody to see: without the grantId, which is the key to the lease. */
@@ -64,6 +74,10 @@ export interface LockInfo {
   serverTime: Date;
   /** How many wait for it. */
   waiting: number;
+  /** What its live leases in shared mode take together; absent where it isn't held in shared mode. */
+  sharing?: Sharing;
+  /** Who holds it: of those who share it the 100 oldest. */
+  holders: Holding[];
   /** Who waits for it, in their order: the first 100. */
   queue: QueuedWaiter[];
 }
@@ -90,6 +104,8 @@ export interface LockTransport extends BasicTransport<LeaseConfirmation> {
   renew(request: RenewRequest): Promise<RenewOutcome>;
   /** The confirmation holds what the leases have in common: `timeLeft` is that of the one that ends first. */
   acquireSet(request: AcquireSetRequest, signal?: AbortSignal): Promise<AcquireOutcome<SetConfirmation>>;
+  /** Turns an exclusive lease into a shared one. It may be repeated. */
+  downgrade(request: DowngradeRequest): Promise<DowngradeOutcome>;
   inspect(lockName: string): Promise<LockInfo | null>;
 }
 

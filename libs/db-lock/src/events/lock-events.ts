@@ -1,6 +1,7 @@
 import { Subject, filter, type Observable } from 'rxjs';
 import type { LockHolder, LostReason } from '../lease/errors.js';
 import { guarded } from './guarded-observable.js';
+import { modeDetails, type Share } from '../lease/modes.js';
 import { sharedClasses } from '../lease/copies.js';
 
 /** What all events of locks tell, where it is known. Never the grantId, which is the key to the lease. */
@@ -12,6 +13,12 @@ interface Told {
   fencingToken?: number;
   /** When the lease ends unless it is renewed, by the store's clock. */
   expireTime?: Date;
+  /** Of a lease in shared mode, or of one who asks for such. */
+  mode?: 'shared';
+  /** How many permits it takes; in shared mode only. */
+  permits?: number;
+  /** The most permits that may be held together; in shared mode only, and absent where any number may. */
+  limit?: number;
 }
 
 interface LockDetails {
@@ -23,6 +30,8 @@ interface LockDetails {
   waiting: { holder: LockHolder };
   /** A lease got a new TTL. */
   renewed: unknown;
+  /** A holder has turned its exclusive lease into a shared one; `fencingToken` is the new one. */
+  downgraded: unknown;
   /** A holder ended its lease. */
   released: unknown;
   /** A holder of this process must stop. Told here only, where the holder is. */
@@ -55,7 +64,7 @@ export type LockEvent<Type extends LockEventType = LockEventType> = {
 
 /** What is to be told: an event whose feature is yet to be filled in. Further fields may be there; they are not told. */
 export type LockFact<Type extends LockEventType = LockEventType> = {
-  [Each in LockEventType]: { type: Each } & Details[Each];
+  [Each in LockEventType]: { type: Each; share?: Share } & Details[Each];
 }[Type];
 
 /** Where those who see something happen tell it. */
@@ -73,6 +82,7 @@ const DETAILS: Record<LockEventType, readonly string[]> = {
   busy: ['holder'],
   waiting: ['holder'],
   renewed: [],
+  downgraded: [],
   released: [],
   lost: ['reason'],
   expired: [],
@@ -118,6 +128,7 @@ export class LockEvents implements LockEventSink {
     if (!this.#events.observed) return;
     this.#events.next({
       ...only(fact, [...TOLD, ...DETAILS[fact.type]]),
+      ...modeDetails(fact.share),
       feature: this.feature,
     } as LockEvent);
   }

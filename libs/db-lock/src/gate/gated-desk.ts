@@ -9,7 +9,9 @@ export function gatedDesk(inner: LockDesk, gate: RedisGate): LockDesk {
       const answers = await inner.forceRelease(requests);
       await gate.tell(
         answers.flatMap((answer) =>
-          answer.outcome === 'forced' ? [gate.ended(answer.holder.lockName, answer.holder.grantId)] : [],
+          answer.outcome === 'forced'
+            ? answer.holders.map(({ lockName, grantId }) => gate.ended(lockName, grantId))
+            : [],
         ),
       );
       return answers;

@@ -89,7 +89,9 @@ class MemoryStore implements LockStore {
       return requests.map(({ lockName }) => {
         const holder = this.#live(lockName);
         this.leases.delete(lockName);
-        return holder ? { outcome: 'forced' as const, holder, next: null } : { outcome: 'free' as const };
+        return holder
+          ? { outcome: 'forced' as const, holders: [holder] as const, next: null }
+          : { outcome: 'free' as const };
       });
     },
     hold: async (request) =>
@@ -122,7 +124,7 @@ class MemoryStore implements LockStore {
     this.asked.push(`inspect ${lockNames.join()}`);
     return lockNames.map((lockName) => {
       const lease = this.#live(lockName);
-      return lease ? { ...lease, state: 'held' as const, waiting: 0, queue: [] } : null;
+      return lease ? { ...lease, state: 'held' as const, waiting: 0, holders: [lease], queue: [] } : null;
     });
   }
 

@@ -1,5 +1,10 @@
 import { monotonicNow } from '../lease/clock.js';
-import type { AcquireRequest, ReleaseRequest, RenewRequest } from '../lease/requests.js';
+import {
+  SHARED_GRANT,
+  type AcquireRequest,
+  type ReleaseRequest,
+  type RenewRequest,
+} from '../lease/requests.js';
 import type {
   AcquireAnswer,
   AcquireSetAnswer,
@@ -9,10 +14,12 @@ import type {
   ReleaseAnswer,
   RenewAnswer,
 } from '../store/lock-store.js';
+import type { SharedLocks } from '../store/shared-locks.js';
 import type { WaitQueue } from '../store/wait-queue.js';
 import type { LockDesk } from '../store/lock-desk.js';
 import type { HistoryStore } from '../store/history-store.js';
 import { gatedDesk } from './gated-desk.js';
+import { gatedSharedLocks } from './gated-shared-locks.js';
 import { GatedWaitQueue } from './gated-wait-queue.js';
 import type { News, RedisGate, Rival } from './redis-gate.js';
 import { Suspects } from './suspects.js';
@@ -23,6 +30,7 @@ import { Suspects } from './suspects.js';
  */
 export class GatedLockStore implements LockStore {
   readonly queue?: WaitQueue;
+  readonly shared?: SharedLocks;
   readonly desk: LockDesk;
   readonly history: HistoryStore;
   readonly #suspects: Suspects;
@@ -38,6 +46,7 @@ export class GatedLockStore implements LockStore {
     this.queue = inner.queue && new GatedWaitQueue(inner.queue, gate);
     this.desk = gatedDesk(inner.desk, gate);
     this.history = inner.history;
+    this.shared = inner.shared && gatedSharedLocks(inner.shared, gate);
     this.#suspects = new Suspects({
       inspect: (lockNames) => inner.inspect(lockNames),
       onUntrue: (suspects) => gate.tell(suspects.map(({ lockName, entry }) => gate.untrue(lockName, entry))),
@@ -61,7 +70,9 @@ export class GatedLockStore implements LockStore {
     const sentAt = monotonicNow();
     const answer = await this.inner.acquireSet(requests);
     if (answer.outcome === 'granted')
-      void this.gate.tell(answer.leases.map((lease) => this.gate.held(lease, sentAt)));
+      void this.gate.tell(
+        answer.leases.filter(({ share }) => !share).map((lease) => this.gate.held(lease, sentAt)),
+      );
     return answer;
   }
 
@@ -153,7 +164,7 @@ export class GatedLockStore implements LockStore {
   #news(request: AcquireRequest, answer: AcquireAnswer, sentAt: number): News[] {
     if (answer.outcome === 'granted') return [this.gate.held(answer.lease, sentAt)];
     if (!isNewcomer(request)) return [];
-    if (answer.outcome === 'error' || answer.holder.lockTime === null) return [this.gate.withdrawn(request)];
+    if (answer.outcome === 'error' || !isExclusive(answer.holder)) return [this.gate.withdrawn(request)];
     return [this.gate.refused(request, answer.holder, sentAt)];
   }
 }
@@ -171,5 +182,8 @@ function busy({ lockName }: AcquireRequest, { entry, timeLeft }: Rival, since: n
   };
   return { outcome: 'busy', holder };
 }
+
+/** Whether a lease keeps everybody out. What is told of one in shared mode would refuse others who want to share the lock. */
+const isExclusive = ({ lockTime, grantId }: HolderRecord) => lockTime !== null && grantId !== SHARED_GRANT;
 
 const isNewcomer = ({ ticket }: AcquireRequest) => ticket === undefined;

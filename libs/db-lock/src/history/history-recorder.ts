@@ -1,5 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { monotonicNow } from '../lease/clock.js';
+import { modeDetails } from '../lease/modes.js';
 import { inTime } from '../lease/in-time.js';
 import { Timer } from '../lease/timer.js';
 import type { AcquireRequest, ReleaseRequest } from '../lease/requests.js';
@@ -71,7 +72,8 @@ export class HistoryRecorder {
     this.#count('acquired');
     if (wait > 0) this.#sheet.waited(wait);
     if (this.#isFull) return;
-    this.#note('acquired', at, lease.lockName, whoseIs(lease), wait > 0 ? { wait: Math.round(wait) } : null);
+    const details = wait > 0 || lease.share ? { ...modeDetails(lease.share), ...waitDetails(wait) } : null;
+    this.#note('acquired', at, lease.lockName, whoseIs(lease), details);
   }
 
   refused({ lockName }: Pick<AcquireRequest, 'lockName'>): void {
@@ -81,7 +83,12 @@ export class HistoryRecorder {
 
   /** An acquire has begun to wait. */
   waiting(
-    { lockName, workerName, grantId }: Pick<AcquireRequest, 'lockName' | 'workerName' | 'grantId'>,
+    {
+      lockName,
+      workerName,
+      grantId,
+      share,
+    }: Pick<AcquireRequest, 'lockName' | 'workerName' | 'grantId' | 'share'>,
     holder: HolderRecord,
   ): void {
     this.#count('waited');
@@ -91,7 +98,7 @@ export class HistoryRecorder {
       monotonicNow(),
       lockName,
       { workerName, grantId, fencingToken: null },
-      { holder: holder.workerName },
+      { ...modeDetails(share), holder: holder.workerName },
     );
   }
 
@@ -100,6 +107,14 @@ export class HistoryRecorder {
     const at = monotonicNow();
     if (this.#leases.renew(lease, at, this.settings.renewals))
       this.#note('renewed', at, lease.lockName, whoseIs(lease), null);
+  }
+
+  /** An exclusive lease became a shared one. */
+  downgraded(lease: LeaseRecord): void {
+    const at = monotonicNow();
+    const began = this.#leases.lose(lease.grantId)?.began ?? NaN;
+    this.#leases.begin(lease, Number.isNaN(began) ? at : began);
+    this.#note('downgraded', at, lease.lockName, whoseIs(lease), modeDetails(lease.share));
   }
 
   released(request: ReleaseRequest): void {
@@ -241,6 +256,8 @@ export class HistoryRecorder {
 }
 
 const isOver = (since: number, interval: number) => monotonicNow() - since >= interval;
+
+const waitDetails = (wait: number) => (wait > 0 ? { wait: Math.round(wait) } : {});
 
 const whoseIs = ({ workerName, grantId, fencingToken }: LeaseRecord) => ({
   workerName,

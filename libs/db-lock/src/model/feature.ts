@@ -26,5 +26,8 @@ export const historyTableName = (feature: string): string => `${feature}_history
 /** `billing` → `billing_waiter`, the table of those who wait for them. */
 export const waiterTableName = (feature: string): string => `${feature}_waiter`;
 
+/** `billing` → `billing_holder`, the table of those who have them in shared mode. */
+export const holderTableName = (feature: string): string => `${feature}_holder`;
+
 /** `billing` → `billing_statistics`, the table of how often it happened. */
 export const statisticsTableName = (feature: string): string => `${feature}_statistics`;

@@ -21,6 +21,14 @@ export abstract class LockWaiterBase {
   @FittedColumn('uuid', { name: 'server' })
   server!: string;
 
+  /** How much of the lock it wants in shared mode; null when it wants it exclusively. A string in TypeORM. */
+  @FittedColumn('number', { name: 'permits', nullable: true })
+  permits!: string | null;
+
+  /** The most permits that may be held together, its own included; null where any number may. A string in TypeORM. */
+  @FittedColumn('number', { name: 'permit_limit', nullable: true })
+  permitLimit!: string | null;
+
   /** Passed over when that time has come: its server has not been heard of. */
   @FittedColumn('time', { name: 'alive_until' })
   aliveUntil!: Date;

@@ -4,12 +4,14 @@ import {
   checkFeature,
   DEFAULT_FEATURE,
   historyTableName,
+  holderTableName,
   lockTableName,
   statisticsTableName,
   waiterTableName,
 } from './feature.js';
 import { sharedValue } from '../lease/copies.js';
 import { LockBase } from './lock-base.js';
+import { LockHolderBase } from './lock-holder-base.js';
 import { LockHistoryBase } from './lock-history-base.js';
 import { LockStatisticsBase } from './lock-statistics-base.js';
 import { LockWaiterBase } from './lock-waiter-base.js';
@@ -26,6 +28,10 @@ export class LockHistory extends LockHistoryBase {}
 @Entity({ name: waiterTableName(DEFAULT_FEATURE) })
 export class LockWaiter extends LockWaiterBase {}
 
+/** Who has locks of the default feature in shared mode: table `dblock_holder`. */
+@Entity({ name: holderTableName(DEFAULT_FEATURE) })
+export class LockHolding extends LockHolderBase {}
+
 /** How often it happened: table `dblock_statistics`. */
 @Entity({ name: statisticsTableName(DEFAULT_FEATURE) })
 export class LockStatistics extends LockStatisticsBase {}
@@ -35,6 +41,7 @@ export interface FeatureEntities {
   lock: Type<LockBase>;
   history: Type<LockHistoryBase>;
   waiter: Type<LockWaiterBase>;
+  holder: Type<LockHolderBase>;
   statistics: Type<LockStatisticsBase>;
 }
 
@@ -42,7 +49,16 @@ const entitiesByFeature = sharedValue(
   'entities',
   () =>
     new Map<string, FeatureEntities>([
-      [DEFAULT_FEATURE, { lock: Lock, history: LockHistory, waiter: LockWaiter, statistics: LockStatistics }],
+      [
+        DEFAULT_FEATURE,
+        {
+          lock: Lock,
+          history: LockHistory,
+          waiter: LockWaiter,
+          holder: LockHolding,
+          statistics: LockStatistics,
+        },
+      ],
     ]),
 );
 
@@ -54,6 +70,7 @@ export function featureEntities(feature: string = DEFAULT_FEATURE): FeatureEntit
     lock: lockEntityOf(feature),
     history: historyEntityOf(feature),
     waiter: waiterEntityOf(feature),
+    holder: holderEntityOf(feature),
     statistics: statisticsEntityOf(feature),
   };
   entitiesByFeature.set(feature, entities);
@@ -78,6 +95,12 @@ function waiterEntityOf(feature: string): Type<LockWaiterBase> {
   return named(FeatureLockWaiter, `${feature}_LockWaiter`);
 }
 
+function holderEntityOf(feature: string): Type<LockHolderBase> {
+  @Entity({ name: holderTableName(feature) })
+  class FeatureLockHolding extends LockHolderBase {}
+  return named(FeatureLockHolding, `${feature}_LockHolding`);
+}
+
 function statisticsEntityOf(feature: string): Type<LockStatisticsBase> {
   @Entity({ name: statisticsTableName(feature) })
   class FeatureLockStatistics extends LockStatisticsBase {}
@@ -92,6 +115,6 @@ function named<Class extends object>(target: Class, name: string): Class {
 export function dbLockEntities(
   feature: string = DEFAULT_FEATURE,
 ): Array<FeatureEntities[keyof FeatureEntities]> {
-  const { lock, history, waiter, statistics } = featureEntities(feature);
-  return [lock, history, waiter, statistics];
+  const { lock, history, waiter, holder, statistics } = featureEntities(feature);
+  return [lock, history, waiter, holder, statistics];
 }

@@ -4,6 +4,7 @@ import {
   checkFeature,
   DEFAULT_FEATURE,
   historyTableName,
+  holderTableName,
   lockTableName,
   statisticsTableName,
   waiterTableName,
@@ -40,6 +41,7 @@ function tableNames({
     lock: inSchema(lockTable ?? lockTableName(feature)),
     history: inSchema(historyTableName(feature)),
     waiter: inSchema(waiterTableName(feature)),
+    holder: inSchema(holderTableName(feature)),
     statistics: inSchema(statisticsTableName(feature)),
   };
 }
@@ -55,11 +57,14 @@ const historyMigrationName = (feature: string) => `Add${camelCase(feature)}LockH
 
 const updateMigrationName = (feature: string) => `Update${camelCase(feature)}LockTables1764100000000`;
 
+const holdersMigrationName = (feature: string) => `Add${camelCase(feature)}LockHolders1764200000000`;
+
 /** The migrations that make and keep a feature's tables, by name, the oldest first. */
 export const migrationNames = (feature: string): string[] => [
   firstMigrationName(feature),
   historyMigrationName(feature),
   updateMigrationName(feature),
+  holdersMigrationName(feature),
 ];
 
 /**

@@ -28,18 +28,21 @@ export async function featureTables(
   const lock = metadataOf(dataSource, feature, entities.lock);
   const history = metadataOf(dataSource, feature, entities.history);
   const waiter = metadataOf(dataSource, feature, entities.waiter);
+  const holder = metadataOf(dataSource, feature, entities.holder);
   const statistics = metadataOf(dataSource, feature, entities.statistics);
   const tables = {
     lock: lock.tablePath,
     history: history.tablePath,
     waiter: waiter.tablePath,
+    holder: holder.tablePath,
     statistics: statistics.tablePath,
   };
   const custom = entities.lock !== featureEntities(feature).lock;
   const database = databaseOf(dataSource);
   await database.check(dataSource);
   for (const table of Object.values(tables)) checkName(table, database);
-  if (createTables) await createMissing(dataSource, { lock, history, statistics, waiter }, tables, custom);
+  if (createTables)
+    await createMissing(dataSource, { lock, history, statistics, waiter, holder }, tables, custom);
 
   const { entityPrefix, schema } = dataSource.options as { entityPrefix?: string; schema?: string };
   const command = [
@@ -60,6 +63,7 @@ export async function featureTables(
   const lockColumns = await checkColumns(dataSource, lock, custom ? ownMigration : migration);
   await checkColumns(dataSource, history, migration);
   await checkColumns(dataSource, waiter, migration);
+  await checkColumns(dataSource, holder, migration);
   await checkColumns(dataSource, statistics, migration);
   checkKey(tables.lock, lockColumns);
   return tables;

@@ -38,7 +38,7 @@ export async function createMissing(
 }
 
 /** The tables that were changed since they were first made. */
-const RENOVATED = new Set<keyof TableNames>(['history', 'statistics']);
+const RENOVATED = new Set<keyof TableNames>(['history', 'statistics', 'waiter']);
 
 /** The tables that are missing, and those of an earlier version. */
 async function lackingTables(

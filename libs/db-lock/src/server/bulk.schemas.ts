@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { isPlainMinHold, isPlainTtl, minHoldSchema, toMilliseconds } from '../lease/duration.js';
 import { isPlainLockName, lockNameSchema } from '../lease/names.js';
 import { orAbsent, plainObject, withPlain, type Check } from '../lease/plain.js';
+import { MODE_RULES, withShare } from '../lease/modes.js';
 import { grantIdSchema, isPlainGrantId } from '../lease/requests.js';
 import { acquireFields, BODY, leaseJson, plainTry, problemJson, renewFields } from './schemas.js';
 
@@ -36,7 +37,10 @@ export const bulkRequestSchema = withPlain(
   z.discriminatedUnion(
     'action',
     [
-      z.strictObject({ action: z.literal('acquire'), lockName: lockNameSchema, ...tryFields }),
+      z
+        .strictObject({ action: z.literal('acquire'), lockName: lockNameSchema, ...tryFields })
+        .check(...MODE_RULES)
+        .transform(withShare),
       z.strictObject({
         action: z.literal('renew'),
         lockName: lockNameSchema,

@@ -1,6 +1,7 @@
 import { monotonicNow } from '../lease/clock.js';
 import { RecentMap } from '../lease/recent-map.js';
-import type { HolderRecord } from '../store/lock-store.js';
+import { SHARED_GRANT } from '../lease/requests.js';
+import type { HolderRecord, LeaseRecord } from '../store/lock-store.js';
 
 /** At least so many locks are remembered. */
 const LOCKS = 10_000;
@@ -24,8 +25,11 @@ export class KnownBusy {
   }
 
   /** @param at since when it has had so much time left, on the monotonic clock */
-  learn(holder: HolderRecord, at = monotonicNow()): void {
-    this.#memories?.set(holder.lockName, { holder, at });
+  learn(holder: HolderRecord & Pick<LeaseRecord, 'share'>, at = monotonicNow()): void {
+    if (!this.#memories) return;
+    // Who has a lock in shared mode refuses not everybody, and one of several that goes ends nothing.
+    if (holder.share || holder.grantId === SHARED_GRANT) this.#memories.delete(holder.lockName);
+    else this.#memories.set(holder.lockName, { holder, at });
   }
 
   forget(lockName: string): void {

@@ -6,14 +6,18 @@ import { ClientClosedError, InvalidLockRequestError } from '../lease/errors.js';
 import { lockNameSchema } from '../lease/names.js';
 import {
   acquireSetSchema,
+  downgradeRequestSchema,
   parseRequest,
   releaseRequestSchema,
   renewRequestSchema,
   waitingAcquireSchema,
   type AcquireRequest,
   type AcquireSetRequest,
+  type DowngradeRequest,
+  type ReleaseByGrant,
   type ReleaseRequest,
   type RenewRequest,
+  type SharedRequest,
   type WaitingAcquireRequest,
 } from '../lease/requests.js';
 import type { HistoryRecorder } from '../history/history-recorder.js';
@@ -32,6 +36,7 @@ import {
   type ReleaseAnswer,
   type RenewAnswer,
 } from '../store/lock-store.js';
+import type { DowngradeAnswer } from '../store/shared-locks.js';
 import type { NextInLine, PassAnswer, PassRequest } from '../store/wait-queue.js';
 import type { QueuedAcquire } from '../waiting/queued-acquire.js';
 import type { WaitingLine } from '../waiting/waiting-line.js';
@@ -40,6 +45,7 @@ import { ClockWatch } from './clock-watch.js';
 import { KnownBusy } from './known-busy.js';
 import { OperatorDesk } from './operator-desk.js';
 import { settled, type Settled } from './settled.js';
+import { noSharedLocks, SharedRequests } from './shared-requests.js';
 import { Stopwatch } from './stopwatch.js';
 import { asDecision, asFailure, WaitingAcquire, type WaitingActs } from './waiting-acquire.js';
 import { StoreClock } from '../lease/store-clock.js';
@@ -114,6 +120,7 @@ export class LockServer {
   readonly #releases: Coalescer<ReleaseRequest, ReleaseAnswer>;
   readonly #passes: Coalescer<PassRequest, PassAnswer>;
   readonly #sets: Coalescer<readonly AcquireRequest[], AcquireSetAnswer>;
+  readonly #sharedRequests?: SharedRequests;
   readonly #room: WaitingRoom;
   readonly #knownBusy: KnownBusy;
   /** How many leases are being given back. */
@@ -124,7 +131,7 @@ export class LockServer {
 
   /** What those who wait need. */
   readonly #waitingActs: WaitingActs = {
-    acquire: (request, absence) => this.#acquires.submit(request, absence).then(asDecision, asFailure),
+    acquire: (request, absence) => this.#submit(request, absence).then(asDecision, asFailure),
     giveBack: (granted) => this.giveBack(granted),
     queued: (request, holder) => this.#tellWaiting(request, holder),
   };
@@ -183,6 +190,13 @@ export class LockServer {
       maxBatch: 1, // one at a time: it may lock a hundred rows
       maxQueued,
     });
+    if (store.shared)
+      this.#sharedRequests = new SharedRequests(
+        store.shared,
+        this.#watch,
+        { maxAge: queueTimeout, maxQueued },
+        (lockName, next) => this.#wake(lockName, next),
+      );
     this.#room = new WaitingRoom(store.queue, queueTimeout);
     this.#knownBusy = new KnownBusy(knownBusy);
     this.#events = events;
@@ -193,9 +207,9 @@ export class LockServer {
         this.#tell({ type: 'expired', ...lease });
       },
       onForced: (holder, by) => {
-        const { lockName, workerName, fencingToken } = holder;
+        const { lockName, workerName, fencingToken, share } = holder;
         recorder?.forced(holder);
-        this.#tell({ type: 'forced', lockName, workerName, fencingToken, ...by });
+        this.#tell({ type: 'forced', lockName, workerName, fencingToken, share, ...by });
       },
       onChanged: (lockName, next) => {
         this.#knownBusy.forget(lockName);
@@ -224,12 +238,25 @@ export class LockServer {
     const known = this.#knownBusy.holderOf(checked);
     if (known) return Promise.resolve(this.#settle(checked, { outcome: 'busy', holder: known }, 0, absence));
     const sentAt = monotonicNow();
-    return this.#acquires.submit(checked, absence, sentAt).then((answer) => {
+    return this.#submit(checked, absence, sentAt).then((answer) => {
       const result = askedAt(sentAt, settled(answer));
       if (result.outcome === 'granted') this.#knownBusy.learn(result.lease, sentAt);
       else this.#knownBusy.learn(result.holder);
       return this.#settle(checked, result, 0, absence);
     });
+  }
+
+  /** Sends an acquire on the way of its mode. */
+  #submit(request: AcquireRequest, absence?: Absence, sentAt?: number): Promise<AcquireAnswer> {
+    if (!request.share) return this.#acquires.submit(request, absence, sentAt);
+    if (!this.#sharedRequests) return Promise.reject(noSharedLocks(this.store));
+    return this.#sharedRequests.acquires.submit(request as SharedRequest, absence, sentAt);
+  }
+
+  /** @throws InvalidLockRequestError where the store has none. */
+  get #shared(): SharedRequests {
+    if (!this.#sharedRequests) throw noSharedLocks(this.store);
+    return this.#sharedRequests;
   }
 
   #acquireWaiting(checked: WaitingAcquireRequest, signal?: AbortSignal): Promise<AcquireResult> {
@@ -253,6 +280,7 @@ export class LockServer {
   /** @internal For requests that the schema has been applied to. */
   async acquireSetChecked(checked: AcquireSetRequest, signal?: AbortSignal): Promise<AcquireSetResult> {
     signal?.throwIfAborted();
+    if (checked.shares.size > 0 && !this.#sharedRequests) throw noSharedLocks(this.store);
     const waiting = new Stopwatch();
     const result = await this.#acquireSet(checked, waiting, signal);
     if (result.outcome === 'granted') {
@@ -275,14 +303,48 @@ export class LockServer {
 
   /** @internal For requests that the schema has been applied to. */
   renewChecked(checked: RenewRequest): Promise<Settled<RenewAnswer>> {
+    if (checked.isShared) return this.#renewShared(checked);
     return this.#renewals.submit(checked).then((pending) => {
       const answer = settled(pending);
-      if (answer.outcome === 'renewed') {
-        this.#recorder?.renewed(answer.lease);
-        if (this.#events?.observed) this.#events.emit({ type: 'renewed', ...answer.lease });
-      } else this.#recorder?.lost(checked.lockName, checked.grantId);
-      return answer;
+      if (answer.outcome === 'lost' && this.#sharedRequests) return this.#renewShared(checked);
+      return this.#renewed(checked, answer);
     });
+  }
+
+  /** Who doesn't say that its lease is in shared mode asks once more. */
+  async #renewShared(checked: RenewRequest): Promise<Settled<RenewAnswer>> {
+    return this.#renewed(checked, settled(await this.#shared.renewals.submit(checked)));
+  }
+
+  /** Tells of it. */
+  #renewed(checked: RenewRequest, answer: Settled<RenewAnswer>): Settled<RenewAnswer> {
+    if (answer.outcome === 'renewed') {
+      this.#recorder?.renewed(answer.lease);
+      if (this.#events?.observed) this.#events.emit({ type: 'renewed', ...answer.lease });
+    } else this.#recorder?.lost(checked.lockName, checked.grantId);
+    return answer;
+  }
+
+  /**
+   * Turns a live exclusive lease into a shared one, in one step: nobody has the lock in between. It keeps its grantId and its end, and gets a
+   * new fencing token. Repeating it is harmless. `lost`: there is no such live lease.
+   */
+  async downgrade(request: z.input<typeof downgradeRequestSchema>): Promise<Settled<DowngradeAnswer>> {
+    return this.downgradeChecked(parseRequest(downgradeRequestSchema, request));
+  }
+
+  /** @internal For requests that the schema has been applied to. */
+  async downgradeChecked(checked: DowngradeRequest): Promise<Settled<DowngradeAnswer>> {
+    const { lockName, grantId } = checked;
+    const answer = settled(await this.#shared.downgrades.submit(checked));
+    this.#knownBusy.forget(lockName);
+    if (answer.outcome === 'lost') this.#recorder?.lost(lockName, grantId);
+    else if (!answer.repeated) {
+      this.#recorder?.downgraded(answer.lease);
+      this.#tell({ type: 'downgraded', ...answer.lease });
+      this.#wake(lockName, answer.next);
+    }
+    return answer;
   }
 
   /**
@@ -297,14 +359,31 @@ export class LockServer {
   releaseChecked(checked: ReleaseRequest): Promise<{ outcome: 'released' | 'lost' }> {
     const { lockName } = checked;
     this.#knownBusy.forget(lockName);
+    if (checked.isShared && 'grantId' in checked) return this.#releaseShared(checked);
     const line = this.#room.line(lockName);
     const canPass = this.store.queue && 'grantId' in checked && !checked.minHold;
     const successor = canPass ? line?.takeSuccessor() : undefined;
     if (line && successor && 'grantId' in checked)
-      return this.#pass(line, checked.grantId, successor).then((outcome) => this.#ended(checked, outcome));
+      return this.#pass(line, checked.grantId, successor).then((outcome) =>
+        this.#endedOrShared(checked, outcome),
+      );
     return this.#releases
       .submit(checked)
-      .then((answer) => this.#ended(checked, this.#released(lockName, answer)));
+      .then((answer) => this.#endedOrShared(checked, this.#released(lockName, answer)));
+  }
+
+  /** Who doesn't say that its lease is in shared mode asks once more. */
+  #endedOrShared(
+    request: ReleaseRequest,
+    outcome: 'released' | 'lost',
+  ): { outcome: 'released' | 'lost' } | Promise<{ outcome: 'released' | 'lost' }> {
+    const mayBeShared = outcome === 'lost' && this.#sharedRequests && 'grantId' in request;
+    return mayBeShared ? this.#releaseShared(request) : this.#ended(request, outcome);
+  }
+
+  async #releaseShared(request: ReleaseByGrant): Promise<{ outcome: 'released' | 'lost' }> {
+    const answer = await this.#shared.releases.submit(request);
+    return this.#ended(request, this.#released(request.lockName, answer));
   }
 
   /** The lock as it is now, with those who wait for it; null when the store knows no such name. */
@@ -343,8 +422,8 @@ export class LockServer {
    */
   async rest(): Promise<void> {
     const end = monotonicNow() + this.queueTimeout;
-    const ways = [this.#acquires, this.#sets, this.#passes, this.#releases];
-    while ((this.#givingBack > 0 || ways.some(({ isBusy }) => isBusy)) && monotonicNow() < end)
+    const ways = [this.#acquires, this.#sets, this.#passes, this.#releases, this.#sharedRequests];
+    while ((this.#givingBack > 0 || ways.some((way) => way?.isBusy)) && monotonicNow() < end)
       await sleep(REST_LOOK);
   }
 
@@ -366,7 +445,7 @@ export class LockServer {
   }
 
   async #acquireSet(
-    { wait, lockNames, ...common }: AcquireSetRequest,
+    { wait, lockNames, shares, ...common }: AcquireSetRequest,
     waiting: Stopwatch,
     signal?: AbortSignal,
   ): Promise<AcquireSetResult> {
@@ -377,6 +456,7 @@ export class LockServer {
             ...common,
             lockName,
             ticket: lockName === waitingFor ? ticket : null,
+            ...(shares.size > 0 && { share: shares.get(lockName) }),
           })),
         )
         .catch(asFailure);
@@ -398,6 +478,7 @@ export class LockServer {
           return { outcome: 'granted', granted: answer, lease };
         },
         giveBack: (granted) => this.#giveSetBack(granted),
+        shareOf: (lockName) => shares.get(lockName),
         onQueued: (holder) => {
           waiting.start();
           this.#tellWaiting({ ...common, lockName: holder.lockName }, holder);
@@ -457,9 +538,10 @@ export class LockServer {
     }
   }
 
-  #tellGrant({ lease, repeated, expired }: Granted<AcquireAnswer>, wait: number): void {
+  #tellGrant({ lease, repeated, expired, alsoExpired }: Granted<AcquireAnswer>, wait: number): void {
     if (repeated) return;
     if (expired) this.#tellExpired(expired);
+    if (alsoExpired) for (const lease of alsoExpired) this.#tellExpired(lease);
     this.#tellAcquired(lease, wait);
   }
 
@@ -473,10 +555,10 @@ export class LockServer {
     if (this.#events?.observed) this.#events.emit({ type: 'acquired', ...lease, wait });
   }
 
-  #tellBusy(request: Pick<AcquireRequest, 'lockName' | 'workerName'>, holder: HolderRecord): void {
+  #tellBusy(request: Pick<AcquireRequest, 'lockName' | 'workerName' | 'share'>, holder: HolderRecord): void {
     this.#recorder?.refused(request);
-    const { lockName, workerName } = request;
-    if (this.#events?.observed) this.#events.emit({ type: 'busy', lockName, workerName, holder });
+    const { lockName, workerName, share } = request;
+    if (this.#events?.observed) this.#events.emit({ type: 'busy', lockName, workerName, share, holder });
   }
 
   #tellWaiting(request: Omit<AcquireRequest, 'ticket' | 'ttl'>, holder: HolderRecord): void {
@@ -511,10 +593,11 @@ export class LockServer {
     this.#givingBack--;
   }
 
-  async #tryReleaseVersion({ lockName, grantId, version }: LeaseRecord): Promise<void> {
+  async #tryReleaseVersion({ lockName, grantId, version, share }: LeaseRecord): Promise<void> {
+    const releases = share ? this.#shared.releases : this.#releases;
     for (let tries = 1; ; tries++) {
       try {
-        this.#released(lockName, await this.#releases.submit({ lockName, grantId, version }));
+        this.#released(lockName, await releases.submit({ lockName, grantId, version }));
         return;
       } catch (error) {
         if (tries === GIVE_BACK_TRIES) {
@@ -532,8 +615,8 @@ export class LockServer {
 /** The answer, with the time at which it was asked for. */
 function askedAt(sentAt: number, answer: Settled<AcquireAnswer>): AcquireResult {
   if (answer.outcome === 'busy') return answer;
-  const { lease, repeated, expired } = answer;
-  return { outcome: 'granted', lease, repeated, expired, sentAt };
+  const { lease, repeated, expired, alsoExpired } = answer;
+  return { outcome: 'granted', lease, repeated, expired, alsoExpired, sentAt };
 }
 
 sharedClasses({ LockServer });

@@ -24,6 +24,7 @@ import { ProblemFilter } from './problem.filter.js';
 import {
   acquireBody,
   acquireSetBody,
+  downgradeBody,
   inspectedLockJson,
   leaseJson,
   leaseParams,
@@ -96,6 +97,17 @@ export class LocksController {
     @BodyOf(renewBody) { ttl }: z.output<typeof renewBody>,
   ): Promise<z.input<typeof leaseJson>> {
     const { lease } = orLost(lockName, await this.server.renewChecked({ lockName, grantId, ttl }));
+    return toLeaseJson(lease);
+  }
+
+  @Post('locks/:lockName/lease/:grantId/downgrade')
+  @HttpCode(HttpStatus.OK)
+  @Header('Cache-Control', 'no-store')
+  async downgrade(
+    @PathOf(leaseParams) { lockName, grantId }: z.output<typeof leaseParams>,
+    @BodyOf(downgradeBody) share: z.output<typeof downgradeBody>,
+  ): Promise<z.input<typeof leaseJson>> {
+    const { lease } = orLost(lockName, await this.server.downgradeChecked({ lockName, grantId, share }));
     return toLeaseJson(lease);
   }
 

@@ -72,11 +72,13 @@ export interface Overview {
 }
 
 /** What became of one of several locks; `free`: nobody held it, `error`: it is unknown. */
-export type ForcedLock = { lockName: string } & (
-  | { outcome: 'forced'; ended: LeaseRecord }
-  | { outcome: 'free' | 'error' }
-  | { outcome: 'changed'; lock: LockRecord | null }
-);
+export type ForcedLock = { lockName: string } &
+  /** `ended`: of several leases in shared mode the newest, and the `others`. */
+  (
+    | { outcome: 'forced'; ended: LeaseRecord; others: LeaseRecord[] }
+    | { outcome: 'free' | 'error' }
+    | { outcome: 'changed'; lock: LockRecord | null }
+  );
 
 export interface HistoryPage {
   items: HistoryRecord[];
@@ -116,7 +118,7 @@ export class OperatorDesk {
   /**
    * Frees a lock against its holder's will and records who did it and why. The old holder may still be running: it
    * learns of it at its next renewal, and a resource that checks fencing tokens refuses it.
-   * @returns the lease that was ended; null when nobody held the lock
+   * @returns the lease that was ended, of several in shared mode the newest; null when nobody held the lock
    * @throws LockChangedError when another lease holds it than that of `fencingToken`: then nothing was done
    */
   async forceRelease(request: ForceReleaseAct): Promise<LeaseRecord | null> {
@@ -124,7 +126,7 @@ export class OperatorDesk {
     const [answer] = await this.store.desk.forceRelease([checked]);
     const heeded = this.#heed(checked, settled(answer!));
     if (heeded.outcome === 'changed') throw await this.#changed(checked.lockName);
-    return heeded.outcome === 'forced' ? heeded.holder : null;
+    return heeded.outcome === 'forced' ? heeded.holders[0] : null;
   }
 
   /**
@@ -144,7 +146,7 @@ export class OperatorDesk {
         this.#heed({ lockName, ...rest }, answer);
         switch (answer.outcome) {
           case 'forced':
-            return { lockName, outcome: 'forced', ended: answer.holder };
+            return { lockName, outcome: 'forced', ended: answer.holders[0], others: answer.holders.slice(1) };
           case 'free':
             return { lockName, outcome: 'free' };
           case 'changed':
@@ -307,7 +309,8 @@ export class OperatorDesk {
     { lockName, actor, reason }: { lockName: string; actor: string; reason: string },
     answer: Answer,
   ): Answer {
-    if (answer.outcome === 'forced') this.observer.onForced(answer.holder, { actor, reason });
+    if (answer.outcome === 'forced')
+      for (const holder of answer.holders) this.observer.onForced(holder, { actor, reason });
     this.observer.onChanged(lockName, answer.outcome === 'forced' ? answer.next : null);
     return answer;
   }

@@ -12,11 +12,14 @@ import {
 import { metadataSchema } from '../lease/metadata.js';
 import { isPlainLockName, isPlainWorkerName, lockNameSchema, workerNameSchema } from '../lease/names.js';
 import { isNothing, orAbsent, plainObject, withPlain } from '../lease/plain.js';
-import { acquireSetSchema, grantIdSchema, isPlainGrantId } from '../lease/requests.js';
+import { MODE_RULES, modeFields, modeOf, permitsFit, withShare, type Share } from '../lease/modes.js';
+import { grantIdSchema, isPlainGrantId, lockNamesSchema, withShares } from '../lease/requests.js';
 import type { LockPage } from '../store/lock-desk.js';
 import { orDigits } from './list-query.js';
 import {
+  MAX_HOLDERS_SHOWN,
   MAX_QUEUE_SHOWN,
+  type Holding,
   type InspectedLock,
   type LeaseRecord,
   type LockRecord,
@@ -46,6 +49,7 @@ export const acquireFields = {
   }),
   grantId: grantIdSchema.optional(),
   metadata: metadataSchema.nullish().transform((metadata) => metadata ?? null),
+  ...modeFields,
 };
 
 /** What `acquireFields` certainly take as it is, but for `wait`. */
@@ -58,19 +62,35 @@ export const plainTry = {
 
 const isAcquire = plainObject({ ...plainTry, wait: orAbsent(isPlainWait) });
 
-export const acquireBody = withPlain(z.strictObject(acquireFields, BODY), (body) => {
+const acquireSchema = z
+  .strictObject(acquireFields, BODY)
+  .check(...MODE_RULES)
+  .transform(withShare);
+
+export const acquireBody = withPlain(acquireSchema, (body) => {
   if (!isAcquire(body)) return undefined;
   const { workerName, ttl, wait = 0, grantId } = body;
   return { workerName, ttl: toMilliseconds(ttl), wait: toMilliseconds(wait), grantId, metadata: null };
 });
 
-export const acquireSetBody = z.strictObject(
-  {
-    lockNames: acquireSetSchema.shape.lockNames.meta({ description: 'Different names', uniqueItems: true }),
-    ...acquireFields,
-  },
-  BODY,
-);
+export const acquireSetBody = z
+  .strictObject(
+    {
+      lockNames: lockNamesSchema.meta({
+        description: 'Different names; one that has a mode of its own, in an object with it',
+        uniqueItems: true,
+      }),
+      ...acquireFields,
+    },
+    BODY,
+  )
+  .check(...MODE_RULES)
+  .transform(withShares);
+
+export const downgradeBody = z
+  .strictObject({ limit: modeFields.limit, permits: modeFields.permits }, BODY)
+  .check(permitsFit)
+  .transform(({ limit, permits }): Share => ({ permits: permits ?? 1, limit: limit ?? null }));
 
 const isEmpty = plainObject({});
 
@@ -104,6 +124,12 @@ const serverTime = time.meta({
   description: "The database's clock when it granted, or later, when it answered",
 });
 
+const modeJson = z.enum(['exclusive', 'shared']);
+
+const limitJson = z.int().nullable().meta({
+  description: 'The most permits that may be held together; null where any number may. In shared mode only',
+});
+
 /** A lease as JSON, for its holder. */
 export const leaseJson = z.object({
   lockName: z.string(),
@@ -114,6 +140,11 @@ export const leaseJson = z.object({
   expireTime: time,
   serverTime,
   metadata: z.record(z.string(), z.unknown()).nullable(),
+  mode: modeJson
+    .default('exclusive')
+    .meta({ description: 'Servers that know no modes grant exclusive leases, and name none' }),
+  permits: z.int().optional().meta({ description: 'How many permits it takes; in shared mode only' }),
+  limit: limitJson.optional(),
 });
 
 /** Leases that were granted together as JSON, in the order of their names. */
@@ -130,12 +161,45 @@ export const lockJson = z.object({
   serverTime,
   metadata: z.record(z.string(), z.unknown()).nullable(),
   waiting: z.int().meta({ description: 'How many wait for it' }),
+  mode: modeJson.nullable().default(null).meta({ description: 'Null where nobody holds it' }),
+  holderCount: z.int().default(0).meta({ description: 'How many hold it: several in shared mode only' }),
+  permits: z
+    .int()
+    .optional()
+    .meta({ description: 'How many permits they take together; in shared mode only' }),
+  limits: z
+    .array(z.int())
+    .optional()
+    .meta({ description: 'The limits that they asked for, the lowest first; in shared mode only' }),
+});
+
+/** One of those who hold a lock as JSON. */
+const holdingJson = z.object({
+  workerName: z.string(),
+  fencingToken,
+  lockTime: time,
+  expireTime: time,
+  metadata: z.record(z.string(), z.unknown()).nullable(),
+  permits: z.int().optional().meta({ description: 'In shared mode only' }),
+  limit: limitJson.optional(),
 });
 
 /** One lock as JSON, with those who wait for it. */
 export const inspectedLockJson = lockJson.extend({
+  holders: z
+    .array(holdingJson)
+    .default([])
+    .meta({ description: `Who holds it: of those who share it the ${MAX_HOLDERS_SHOWN} oldest` }),
   queue: z
-    .array(z.object({ workerName: z.string(), since: time }))
+    .array(
+      z.object({
+        workerName: z.string(),
+        since: time,
+        mode: modeJson.default('exclusive'),
+        permits: z.int().optional().meta({ description: 'In shared mode only' }),
+        limit: limitJson.optional(),
+      }),
+    )
     .meta({ description: `Who waits, in their order: the first ${MAX_QUEUE_SHOWN}` }),
 });
 
@@ -161,12 +225,39 @@ export const problemJson = z.object({
 
 export function toLeaseJson(lease: LeaseRecord): z.input<typeof leaseJson> {
   const { lockName, workerName, grantId, fencingToken, metadata } = lease;
-  return { lockName, workerName, grantId, fencingToken, ...timesOf(lease), metadata };
+  return {
+    lockName,
+    workerName,
+    grantId,
+    fencingToken,
+    ...timesOf(lease),
+    metadata,
+    mode: modeOf(lease),
+    ...lease.share,
+  };
 }
 
 export function toLockJson(lock: LockRecord): z.input<typeof lockJson> {
   const { lockName, state, workerName, fencingToken, metadata, waiting } = lock;
-  return { lockName, state, workerName, fencingToken, ...timesOf(lock), metadata, waiting };
+  return {
+    lockName,
+    state,
+    workerName,
+    fencingToken,
+    ...timesOf(lock),
+    metadata,
+    waiting,
+    ...holdersOf(lock),
+  };
+}
+
+/** In which mode a lock is held, and by how many. */
+function holdersOf({ state, sharing }: LockRecord) {
+  if (sharing) {
+    const { holders, permits, limits } = sharing;
+    return { mode: 'shared' as const, holderCount: holders, permits, limits };
+  }
+  return state === 'held' ? { mode: 'exclusive' as const, holderCount: 1 } : { mode: null, holderCount: 0 };
 }
 
 export function toLockPageJson({ items, total, serverTime }: LockPage): z.input<typeof lockPageJson> {
@@ -174,8 +265,22 @@ export function toLockPageJson({ items, total, serverTime }: LockPage): z.input<
 }
 
 export function toInspectedLockJson(lock: InspectedLock): z.input<typeof inspectedLockJson> {
-  const queue = lock.queue.map(({ workerName, since }) => ({ workerName, since: since.toISOString() }));
-  return { ...toLockJson(lock), queue };
+  const queue = lock.queue.map(({ workerName, since, share }) => ({
+    workerName,
+    since: since.toISOString(),
+    mode: modeOf({ share }),
+    ...share,
+  }));
+  return { ...toLockJson(lock), holders: lock.holders.map(toHoldingJson), queue };
+}
+
+function toHoldingJson({ share, lockTime, expireTime, ...holding }: Holding): z.input<typeof holdingJson> {
+  return {
+    ...holding,
+    lockTime: lockTime.toISOString(),
+    expireTime: expireTime.toISOString(),
+    ...share,
+  };
 }
 
 function timesOf({

@@ -1,3 +1,4 @@
+import type { Share } from '../lease/modes.js';
 import type { AcquireRequest, WaitingAcquireRequest } from '../lease/requests.js';
 import type { AcquireAnswer, ErrorAnswer, HolderRecord, LeaseRecord } from '../store/lock-store.js';
 import type { Absence } from '../store/coalescer.js';
@@ -40,8 +41,13 @@ export class WaitingAcquire implements QueuedAcquireOptions<Grant> {
   }
 
   /** How the lock is passed on to it. */
-  get succession(): this {
-    return this;
+  get succession(): this | undefined {
+    return this.request.share ? undefined : this;
+  }
+
+  /** What it takes of the lock, beside others who wait for it in shared mode. */
+  get share(): Share | undefined {
+    return this.request.share;
   }
 
   /** Milliseconds for which it has stood in line. */

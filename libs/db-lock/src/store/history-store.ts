@@ -2,7 +2,7 @@ import type { LockRecord } from './lock-store.js';
 
 /**
  * What may happen to a lock.
- * - by its holder: `acquired`, `renewed` (thinned out), `released`
+ * - by its holder: `acquired`, `renewed` (thinned out), `downgraded` (to shared mode), `released`
  * - to who asks for it: `waited`: has begun to wait
  * - by time: `expired`: a lease was never released, and somebody else got the lock; `lost`: its holder came too late
  * - by an operator: `forced`, `created`, `edited`, `cleared` (an expired lease), `deleted` (a released lock)
@@ -10,6 +10,7 @@ import type { LockRecord } from './lock-store.js';
 export const HISTORY_EVENTS = [
   'acquired',
   'renewed',
+  'downgraded',
   'waited',
   'released',
   'lost',

@@ -10,13 +10,13 @@ export interface ForceReleaseRequest {
   actor: string;
   /** Why. */
   reason: string;
-  /** The token of the lease that is meant; without it, whatever lease is live. */
+  /** The token of the lease that is meant; without it, whatever leases are live, also several in shared mode. */
   fencingToken?: number;
 }
 
 export type ForceReleaseAnswer =
-  /** `holder` is the lease that was ended; its holder may still be running. */
-  | { outcome: 'forced'; holder: LeaseRecord; next: NextInLine | null }
+  /** `holders` are the leases that were ended, the newest first: one, unless it was shared; their holders may still be running. */
+  | { outcome: 'forced'; holders: readonly [LeaseRecord, ...LeaseRecord[]]; next: NextInLine | null }
   /** Nobody held it. */
   | { outcome: 'free' }
   /** Another lease holds it than was meant. */
@@ -99,7 +99,10 @@ export interface StateCounts extends Record<LockState, number> {
  * transaction. Reading methods reject with `StoreUnavailableError`.
  */
 export interface LockDesk {
-  /** Ends live leases, and those that the clock tolerance still keeps from others. The token grows. */
+  /**
+   * Ends live leases, and those that the clock tolerance still keeps from others. The token grows, unless other leases of the lock, in
+   * shared mode, go on.
+   */
   forceRelease(requests: readonly ForceReleaseRequest[]): Promise<ForceReleaseAnswer[]>;
   hold(request: HoldRequest): Promise<HoldAnswer>;
   edit(request: EditRequest): Promise<EditAnswer>;

@@ -1,16 +1,19 @@
 import type { AcquireRequest, ReleaseRequest, RenewRequest } from '../lease/requests.js';
 import type { LockMetadata } from '../lease/metadata.js';
+import type { Share } from '../lease/modes.js';
 import type { LockDesk } from './lock-desk.js';
 import type { HistoryStore } from './history-store.js';
+import type { SharedLocks } from './shared-locks.js';
 import type { NextInLine, QueuedWaiter, WaitQueue } from './wait-queue.js';
 
 /*
  * Glossary
  *
- * lock      a name that at most one holder owns at a time; one permanent row, kept after release
+ * lock      a name that at most one holder owns at a time, or several in shared mode; one permanent row, kept after release
  * lease     one grant of a lock to a worker, until it is released or expires
  * live      granted, not released, and `expireTime` lies ahead on the store's clock
- * token     the fencing token: grows with every grant of a lock and never falls
+ * share     what a lease in shared mode takes: permits, and the limit that it relies on; an exclusive lease has none
+ * token     the fencing token: grows with every grant of a lock, in whatever mode, and never falls
  * batch     the requests of one call; each is answered by itself, at its own index
  * waiter    who waits for a busy lock, on whatever server; its ticket is its place in the lock's queue
  * desk      where operators look at locks, and act on them from outside
@@ -38,12 +41,16 @@ export interface LeaseRecord {
   timeLeft: number;
   /** Tells this state of the lease from later ones: a repeat of its acquire and a renewal have another. */
   version?: string;
+  /** Of a lease in shared mode. */
+  share?: Share;
 }
 
 /** Who keeps a lock busy, as far as it is known. Never carries the token, which is the holder's. */
 export interface HolderRecord {
   lockName: string;
+  /** Of several holders, that of the newest. */
   workerName: string;
+  /** `SHARED_GRANT` where leases in shared mode keep it busy. */
   grantId: string;
   /** By the store's clock; null where only the gate knows of the holder. */
   lockTime: Date | null;
@@ -69,12 +76,38 @@ export interface LockRecord {
   serverTime: Date;
   /** How many wait for it. */
   waiting: number;
+  /** What its live leases in shared mode take together; absent where it isn't held in shared mode. */
+  sharing?: Sharing;
 }
 
-/** One lock with those who wait for it, in their order: at most `MAX_QUEUE_SHOWN` of them. */
+/** What the live leases of a lock in shared mode take together. */
+export interface Sharing {
+  /** How many there are. */
+  holders: number;
+  /** How many permits they take. */
+  permits: number;
+  /** The limits that they asked for: different ones, the lowest first. */
+  limits: number[];
+}
+
+/** One live lease of a lock, as everybody may see it: without its key. */
+export interface Holding {
+  workerName: string;
+  fencingToken: number;
+  lockTime: Date;
+  expireTime: Date;
+  metadata: LockMetadata | null;
+  share?: Share;
+}
+
+/** One lock with those who hold it and those who wait for it, in their order: at most `MAX_HOLDERS_SHOWN` and `MAX_QUEUE_SHOWN` of them. */
 export interface InspectedLock extends LockRecord {
+  holders: Holding[];
   queue: QueuedWaiter[];
 }
+
+/** The most holders that `inspect` lists for one lock: the oldest. */
+export const MAX_HOLDERS_SHOWN = 100;
 
 /** The most waiters that `inspect` lists for one lock. */
 export const MAX_QUEUE_SHOWN = 100;
@@ -90,7 +123,16 @@ export interface ErrorAnswer {
 
 export type AcquireAnswer =
   /** `repeated`: this grantId held the lock already; the lease and its token are the same. */
-  | { outcome: 'granted'; lease: LeaseRecord; repeated: boolean; expired?: ExpiredLease }
+  | {
+      outcome: 'granted';
+      lease: LeaseRecord;
+      repeated: boolean;
+      expired?: ExpiredLease;
+      /** The same, of a grant in shared mode: there may be several. */
+      alsoExpired?: readonly ExpiredLease[];
+      /** Of a lock that is shared: who waits on another server and may have it, too, by now. */
+      next?: NextInLine | null;
+    }
   /**
    * `holder` has the lock. A lock that was released a moment ago and that others wait for is kept for the first of
    * them: then `holder` is that waiter, for as long as it is kept.
@@ -135,7 +177,10 @@ export interface LockStore {
    * lock which was free for less than `TURN` is left to the first in its queue.
    */
   acquire(requests: readonly AcquireRequest[]): Promise<AcquireAnswer[]>;
-  /** Grants all locks of the set, or none; names are unique, the grantId is one. Never waits for one while it has another. */
+  /**
+   * Grants all locks of the set, or none; names are unique, the grantId is one. Never waits for one while it has another. Some may be
+   * wanted in shared mode, where the store has `shared`.
+   */
   acquireSet(requests: readonly AcquireRequest[]): Promise<AcquireSetAnswer>;
   /** Gives each live lease a new TTL, from now. */
   renew(requests: readonly RenewRequest[]): Promise<RenewAnswer[]>;
@@ -160,6 +205,8 @@ export interface LockStore {
    * different servers look again from time to time.
    */
   readonly queue?: WaitQueue;
+  /** Leases in shared mode. Without it, each acquire of one is refused as a mistake. */
+  readonly shared?: SharedLocks;
   /** What operators see and do. */
   readonly desk: LockDesk;
   /** What has happened. */

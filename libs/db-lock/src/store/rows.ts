@@ -1,8 +1,9 @@
 import type { LockMetadata } from '../lease/metadata.js';
+import type { Share } from '../lease/modes.js';
 import type { AcquireRequest } from '../lease/requests.js';
 import type { HistoryEvent, HistoryRecord } from './history-store.js';
 import type { StateCounts } from './lock-desk.js';
-import type { InspectedLock, LeaseRecord, LockRecord, LockState } from './lock-store.js';
+import type { Holding, InspectedLock, LeaseRecord, LockRecord, LockState, Sharing } from './lock-store.js';
 import type { NextInLine } from './wait-queue.js';
 
 /** A whole number below 2^53, as text where a driver would make less of it. */
@@ -22,6 +23,19 @@ export interface LockRow {
   server_time: Microseconds;
   metadata: string | null;
   version?: string | null;
+  /** Of a lease in shared mode. */
+  permits?: Whole | null;
+  permit_limit?: Whole | null;
+}
+
+/** What a row says of a share; undefined where it is none. */
+export function toShare({
+  permits,
+  permit_limit,
+}: Pick<LockRow, 'permits' | 'permit_limit'>): Share | undefined {
+  if (permits === undefined || permits === null) return undefined;
+  const isLimited = permit_limit !== undefined && permit_limit !== null;
+  return { permits: Number(permits), limit: isLimited ? Number(permit_limit) : null };
 }
 
 export interface HistoryRow {
@@ -57,9 +71,23 @@ export const timeBetween = (from: number, to: number, longer = 0) =>
 
 const metadata = (json: string | null) => (json === null ? null : (JSON.parse(json) as LockMetadata));
 
+/** A row of a lease as everybody may see it. */
+export function toHolding(row: Omit<LockRow, 'grant_id' | 'server_time'>): Holding {
+  return {
+    workerName: row.worker_name!,
+    fencingToken: Number(row.token),
+    lockTime: toTime(row.lock_time),
+    expireTime: toTime(row.expire_time),
+    metadata: metadata(row.metadata),
+    share: toShare(row),
+  };
+}
+
 /** A row of a lease, live or just ended. */
 export function toLease(row: LockRow): LeaseRecord {
-  return leaseOf(row, row.worker_name!, row.grant_id!, metadata(row.metadata));
+  const lease = leaseOf(row, row.worker_name!, row.grant_id!, metadata(row.metadata));
+  const share = toShare(row);
+  return share ? { ...lease, share } : lease;
 }
 
 /** A row of a lease that was granted just now, as it was asked for. */
@@ -91,6 +119,8 @@ function leaseOf(
 export interface LookRow extends LockRow {
   state: LockState;
   waiting: Whole;
+  /** JSON of a `Sharing`; null where no live leases in shared mode are there. */
+  sharing?: string | null;
 }
 
 /** Of a lock that was released, it may still be written whose it was: it had stayed taken for a while. */
@@ -106,14 +136,25 @@ export function toLock(row: LookRow): LockRecord {
     metadata: isReleased ? null : metadata(row.metadata),
     serverTime: toTime(row.server_time),
     waiting: Number(row.waiting),
+    ...(row.sharing && { sharing: JSON.parse(row.sharing) as Sharing }),
   };
 }
 
+/** Who holds a lock: those who share it, or the one that has it. */
+export function holdersOf(row: LookRow, sharers: readonly Holding[]): Holding[] {
+  if (sharers.length > 0) return [...sharers];
+  return row.state === 'held' ? [toHolding(row)] : [];
+}
+
 /** `queue` is JSON, null when nobody waits. */
-export function toInspectedLock(row: LookRow & { queue: string | null }): InspectedLock {
+export function toInspectedLock(
+  row: LookRow & { queue: string | null },
+  sharers: readonly Holding[] = [],
+): InspectedLock {
   const queue = JSON.parse(row.queue ?? '[]') as Array<{ workerName: string; since: number }>;
   return {
     ...toLock(row),
+    holders: holdersOf(row, sharers),
     queue: queue.map(({ workerName, since }) => ({ workerName, since: new Date(since) })),
   };
 }

@@ -3,6 +3,7 @@ export interface TableNames {
   lock: string;
   history: string;
   waiter: string;
+  holder: string;
   statistics: string;
 }
 

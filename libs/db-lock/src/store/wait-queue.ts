@@ -1,3 +1,4 @@
+import type { Share } from '../lease/modes.js';
 import type { AcquireRequest } from '../lease/requests.js';
 import type { ErrorAnswer, LeaseRecord } from './lock-store.js';
 
@@ -14,6 +15,8 @@ export interface Waiter {
   grantId: string;
   /** Its place in the lock's queue: the smaller the sooner. Null for one that has none yet. */
   ticket: number | null;
+  /** Of one who waits for a lease in shared mode. */
+  share?: Share;
 }
 
 /** Where a waiter stands. */
@@ -28,6 +31,8 @@ export interface QueuedWaiter {
   workerName: string;
   /** When it joined the queue, by the store's clock. */
   since: Date;
+  /** Of one who waits for a lease in shared mode. */
+  share?: Share;
 }
 
 /** The first in a lock's queue: on which server it waits, and under which grantId. */
@@ -89,8 +94,9 @@ export interface WaitQueue {
   /** Wakes servers up. Best effort: a lost wake-up only costs the waiters' next look. */
   wake(wakeUps: readonly WakeUp[]): Promise<void>;
   /**
-   * For a store that notifies nobody: which of these locks are free by now, and kept for nobody who waits on another server. It is asked every few
-   * milliseconds while somebody waits: one cheap read.
+   * For a store that notifies nobody: which of these locks are free by now, and kept for nobody who waits on another server; and which of those
+   * that are shared have room for the first of their queues, who waits on this server. It is asked every few milliseconds while somebody
+   * waits: one cheap read.
    */
   freed?(server: string, lockNames: readonly string[]): Promise<readonly string[]>;
   /** Listens until the store is closed. */

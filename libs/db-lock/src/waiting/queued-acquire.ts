@@ -1,6 +1,7 @@
 import { ignoreAbort, onAbort, type Abortable } from '../lease/abort-call.js';
 import { monotonicNow } from '../lease/clock.js';
 import { StoreUnavailableError } from '../lease/errors.js';
+import type { Share } from '../lease/modes.js';
 import type { AcquireRequest } from '../lease/requests.js';
 import { NOWHERE } from '../lease/roster.js';
 import { Timer } from '../lease/timer.js';
@@ -35,6 +36,10 @@ export interface QueuedAcquireOptions<Granted> {
   giveBack(granted: Granted): void;
   /** Told when it stands in line for a lock that is known to be busy. */
   onQueued?(holder: HolderRecord): void;
+  /** What it takes of the lock, where it may be let in together with others of its line. */
+  share?: Share;
+  /** What it takes of a lock in shared mode, in whose queue it stands. */
+  shareOf?(lockName: string): Share | undefined;
   /** How the lock can be passed on to it; undefined for one that needs more than this lock. */
   succession?: { request: AcquireRequest; accept(lease: LeaseRecord): Granted };
 }

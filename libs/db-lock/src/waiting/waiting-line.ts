@@ -1,8 +1,9 @@
 import { monotonicNow } from '../lease/clock.js';
 import { StoreUnavailableError } from '../lease/errors.js';
 import { Timer } from '../lease/timer.js';
-import type { HolderRecord } from '../store/lock-store.js';
+import type { HolderRecord, LeaseRecord } from '../store/lock-store.js';
 import { TURN } from '../store/wait-queue.js';
+import { fits } from '../store/sharing.js';
 import { Arrivals } from './arrivals.js';
 import type { Decision, Line, QueuedAcquire } from './queued-acquire.js';
 
@@ -14,6 +15,9 @@ const FIRST_LOOK = 20;
  * not find a successor need not wait for a durable commit. Where several had it here one after the other, that is likely to be so again.
  */
 const OTHERS_FIRST = 4;
+
+/** The most of those who would share a lock that the store is asked to let in together. */
+const MAX_RUN = 1_000;
 
 /** What the store was asked for. */
 interface Attempt {
@@ -37,8 +41,8 @@ export interface LineKeeper {
 }
 
 /**
- * Those who wait, on this server, for one lock: first come, first served. Only the first contends at the store; it
- * looks again when it is woken, when the holder's lease should end, and from time to time.
+ * Those who wait, on this server, for one lock: first come, first served. Only the first contends at the store, and with it those behind it
+ * who may share the lock with it; it looks again when it is woken, when the holder's lease should end, and from time to time.
  */
 export class WaitingLine implements Line {
   readonly #waiters = new Arrivals<QueuedAcquire>();
@@ -116,11 +120,14 @@ export class WaitingLine implements Line {
   }
 
   leave(waiter: QueuedAcquire): void {
+    const { first } = this.#waiters;
     if (!this.#waiters.delete(waiter)) return;
     this.#placeless.delete(waiter);
     waiter.line = undefined;
     this.keeper.left(this.lockName, waiter);
-    if (this.size === 0 && !this.#contending) this.#close();
+    if (this.#contending) return;
+    if (this.size === 0) this.#close();
+    else if (waiter === first) this.#letNextIn();
   }
 
   /** The lock may be free: looks at once, or again when a look is on its way. */
@@ -183,12 +190,18 @@ export class WaitingLine implements Line {
     else this.#lookLater();
   }
 
-  /** Lets the first ask the store. */
+  /** Lets the first ask the store, or all who may have the lock together. */
   async #attempt(begun?: Attempt): Promise<void> {
     const head = this.#waiters.first;
     if (!head) return;
-    const { ticket } = head;
     const isFirstAnswer = !this.#holder && !this.failure;
+    if (head.options.share && !begun) await this.#attemptRun();
+    else await this.#attemptOne(head, begun);
+    if (isFirstAnswer) for (const waiter of this.#waiters) waiter.heard();
+  }
+
+  async #attemptOne(head: QueuedAcquire, begun?: Attempt): Promise<void> {
+    const { ticket } = head;
     const { sentAt, decision: pending } = begun ?? {
       sentAt: monotonicNow(),
       decision: head.options.attempt(ticket, this.lockName),
@@ -200,16 +213,75 @@ export class WaitingLine implements Line {
         this.granted(head, ticket);
         head.grant(decision.granted, sentAt);
         if (this.size > 0) void this.#heldBy(decision.lease);
+        if (head.options.share) this.#again ||= this.#run(head.options.share.permits).length > 0;
         break;
       case 'busy':
         if (decision.holder.lockName === this.lockName) this.#refused(decision.holder);
         else this.#movesOn(head, decision.holder);
+        if (!head.isWaiting) this.#letNextIn();
         break;
       case 'error':
         this.failure = decision.error;
         if (!(decision.error instanceof StoreUnavailableError)) head.fail(decision.error);
     }
-    if (isFirstAnswer) for (const waiter of this.#waiters) waiter.heard();
+  }
+
+  /** Asks for all who may have the lock together. The store decides them in their order, by one decision. */
+  async #attemptRun(): Promise<void> {
+    const sentAt = monotonicNow();
+    const run = this.#run();
+    const tickets = run.map(({ ticket }) => ticket);
+    const decisions = await Promise.all(
+      run.map(({ options }, index) => options.attempt(tickets[index], this.lockName)),
+    );
+    this.failure = undefined;
+    let taken = 0;
+    let lease: LeaseRecord | undefined;
+    let refusal: HolderRecord | undefined;
+    for (const [index, decision] of decisions.entries()) {
+      const waiter = run[index]!;
+      switch (decision.outcome) {
+        case 'granted':
+          taken += waiter.options.share!.permits;
+          ({ lease } = decision);
+          this.granted(waiter, tickets[index]!);
+          waiter.grant(decision.granted, sentAt);
+          break;
+        case 'busy':
+          refusal ??= decision.holder;
+          if (!waiter.isWaiting) this.#letNextIn();
+          break;
+        case 'error':
+          this.failure = decision.error;
+          if (!(decision.error instanceof StoreUnavailableError)) waiter.fail(decision.error);
+      }
+    }
+    if (this.size === 0) return;
+    if (refusal) this.#refused(refusal);
+    else if (lease) {
+      void this.#heldBy(lease);
+      this.#again ||= this.#run(taken).length > 0;
+    }
+  }
+
+  /** One that stood in the way of others has given up: who is first now may find room where that one found none. */
+  #letNextIn(): void {
+    if (this.#waiters.first?.options.share) this.wake();
+  }
+
+  /**
+   * The first of those who wait, and all behind it who may share the lock with those before them, by what each of them asks for.
+   * @param taken permits that are known to be taken
+   */
+  #run(taken = 0): QueuedAcquire[] {
+    const run: QueuedAcquire[] = [];
+    for (const waiter of this.#waiters) {
+      const { share } = waiter.options;
+      if (!share || !fits(share, taken) || run.length === MAX_RUN) break;
+      taken += share.permits;
+      run.push(waiter);
+    }
+    return run;
   }
 
   /** One of the line has got the lock. The store has taken the place that was named out of the lock's queue, with the grant. */

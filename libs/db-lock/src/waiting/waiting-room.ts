@@ -165,9 +165,10 @@ export class WaitingRoom implements LineKeeper, TryKeeper {
   async #join(lockName: string, acquire: QueuedAcquire): Promise<void> {
     const { line, ticket } = acquire;
     const { workerName, grantId } = acquire.options;
+    const share = acquire.options.share ?? acquire.options.shareOf?.(lockName);
     this.#joining.add(acquire);
     try {
-      const place = await this.#joins.submit({ lockName, workerName, grantId, ticket });
+      const place = await this.#joins.submit({ lockName, workerName, grantId, ticket, share });
       if (acquire.isWaiting && acquire.line === line) acquire.ticket = place;
       else this.#leave({ lockName, ticket: place, grantId });
     } catch (error) {

@@ -17,27 +17,65 @@ import { differences } from '../edit-differences.js';
 import { inOrder } from '../lock-order.js';
 import { MIN_IDLE, type LockRecord, type LockState } from '../lock-store.js';
 import type { HistoryEvent } from '../history-store.js';
+import { modeDetails } from '../../lease/modes.js';
+import { SHARED_GRANT } from '../../lease/requests.js';
 import type { MemoryHistory } from './memory-history.js';
-import { copyOf, dateOf, expiredLease, type LockRow, type MemoryTables } from './memory-tables.js';
+import type { MemorySharedLocks } from './memory-shared-locks.js';
+import {
+  copyOf,
+  dateOf,
+  expiredLease,
+  type HolderRow,
+  type LockRow,
+  type MemoryTables,
+} from './memory-tables.js';
 
 /** Operators' acts and views, in memory. */
 export class MemoryDesk implements LockDesk {
   constructor(
     private readonly tables: MemoryTables,
     private readonly history: MemoryHistory,
+    private readonly shared: MemorySharedLocks,
   ) {}
 
   async forceRelease(requests: readonly ForceReleaseRequest[]): Promise<ForceReleaseAnswer[]> {
     return requests.map(({ lockName, actor, reason, fencingToken }) => {
       const row = this.tables.locks.get(lockName);
       if (!row || !this.tables.isTaken(row)) return { outcome: 'free' };
+      if (row.grantId === SHARED_GRANT) return this.#forceReleaseShared(row, actor, reason, fencingToken);
       if (fencingToken !== undefined && fencingToken !== row.token) return { outcome: 'changed' };
       const holder = this.tables.leaseOf(row);
       this.#record('forced', row, actor, reason);
       this.tables.release(row);
       row.token = this.tables.tokenAfter(row.token);
-      return { outcome: 'forced', holder, next: this.tables.nextInLine(lockName, holder.grantId) };
+      return { outcome: 'forced', holders: [holder], next: this.tables.nextInLine(lockName, holder.grantId) };
     });
+  }
+
+  /** Ends one of the leases of a lock that is shared, or all. */
+  #forceReleaseShared(
+    row: LockRow,
+    actor: string,
+    reason: string,
+    fencingToken: number | undefined,
+  ): ForceReleaseAnswer {
+    const { lockName } = row;
+    const [first, ...others] = this.tables
+      .sharersOf(lockName)
+      .filter(({ token }) => fencingToken === undefined || token === fencingToken)
+      .toSorted((one, other) => other.token - one.token);
+    if (!first) return { outcome: 'changed' };
+    const ended = [first, ...others] as const;
+    const leases = [
+      this.tables.holderLease(first),
+      ...others.map((holder) => this.tables.holderLease(holder)),
+    ] as const;
+    for (const holder of ended) {
+      this.#record('forced', holder, actor, reason, modeDetails(holder.share));
+      this.shared.end(holder);
+    }
+    if (this.tables.sharersOf(lockName).length === 0) row.token = this.tables.tokenAfter(row.token);
+    return { outcome: 'forced', holders: leases, next: this.shared.nextAfter(lockName, first.grantId) };
   }
 
   async hold({ actor, reason, ...request }: HoldRequest): Promise<HoldAnswer> {
@@ -52,20 +90,34 @@ export class MemoryDesk implements LockDesk {
   }
 
   async edit({ lockName, fencingToken, ttl, metadata, actor, reason }: EditRequest): Promise<EditAnswer> {
-    const row = this.tables.locks.get(lockName);
+    const lock = this.tables.locks.get(lockName);
+    if (!lock) return { outcome: 'changed' };
+    const row = lock.grantId === SHARED_GRANT ? this.#sharer(lockName, fencingToken) : lock;
     if (!row || !this.tables.isLive(row) || row.token !== fencingToken) return { outcome: 'changed' };
     const before = { ...row };
-    const leaseBefore = this.tables.leaseOf(row);
+    const leaseBefore = this.#leaseOf(row);
     if (ttl !== undefined) row.expireTime = this.tables.now() + ttl;
     if (metadata !== undefined) row.metadata = copyOf(metadata);
     row.version++;
-    const lease = this.tables.leaseOf(row);
+    if (row !== lock) this.tables.settleShared(lock);
+    const lease = this.#leaseOf(row);
     this.#record('edited', before, actor, reason, differences(leaseBefore, lease, ttl !== undefined));
     return {
       outcome: 'edited',
       lease,
       next: this.tables.nextInLine(lockName, row.grantId),
     };
+  }
+
+  /** One who shares a lock. */
+  #sharer(lockName: string, fencingToken: number): HolderRow | undefined {
+    return this.tables
+      .sharersOf(lockName)
+      .find(({ token, isReleased }) => token === fencingToken && !isReleased);
+  }
+
+  #leaseOf(row: LockRow | HolderRow) {
+    return 'share' in row ? this.tables.holderLease(row) : this.tables.leaseOf(row);
   }
 
   async deleteReleased(lockNames: readonly string[], actor: string): Promise<string[]> {
@@ -77,6 +129,7 @@ export class MemoryDesk implements LockDesk {
       .filter(({ lockName }) => !counts.has(lockName))
       .map((row) => {
         this.tables.locks.delete(row.lockName);
+        this.tables.holders.delete(row.lockName);
         this.#record('deleted', row, actor, null);
         return row.lockName;
       });
@@ -155,7 +208,7 @@ export class MemoryDesk implements LockDesk {
 
   #record(
     event: HistoryEvent,
-    { lockName, workerName, grantId, token }: LockRow,
+    { lockName, workerName, grantId, token }: Pick<LockRow, 'lockName' | 'workerName' | 'grantId' | 'token'>,
     actor: string | null,
     reason: string | null,
     details: Record<string, unknown> | null = null,

@@ -2,12 +2,15 @@ import { monotonicNow } from '../../lease/clock.js';
 import { durationSchema, MAX_TTL, type Duration } from '../../lease/duration.js';
 import {
   parseRequest,
+  SHARED_GRANT,
   type AcquireRequest,
   type ReleaseRequest,
   type RenewRequest,
+  type SharedRequest,
 } from '../../lease/requests.js';
 import { letPass } from '../../lease/timer.js';
 import {
+  MAX_HOLDERS_SHOWN,
   MAX_QUEUE_SHOWN,
   type AcquireAnswer,
   type AcquireSetAnswer,
@@ -21,6 +24,7 @@ import { TURN } from '../wait-queue.js';
 import { MemoryDesk } from './memory-desk.js';
 import { MemoryHistory } from './memory-history.js';
 import { dateOf, expiredLease, MemoryTables, timeBetween, type LockRow } from './memory-tables.js';
+import { MemorySharedLocks } from './memory-shared-locks.js';
 import { MemoryWaitQueue } from './memory-wait-queue.js';
 
 /** As long as the longest lease. */
@@ -41,6 +45,7 @@ export class MemoryLockStore implements LockStore {
   readonly #tables: MemoryTables;
   readonly clockTolerance: number;
   readonly queue: MemoryWaitQueue;
+  readonly shared: MemorySharedLocks;
   readonly desk: MemoryDesk;
   readonly history: MemoryHistory;
 
@@ -50,7 +55,8 @@ export class MemoryLockStore implements LockStore {
     this.#tables = new MemoryTables(() => origin + monotonicNow(), this.clockTolerance);
     this.history = new MemoryHistory(this.#tables);
     this.queue = new MemoryWaitQueue(this.#tables);
-    this.desk = new MemoryDesk(this.#tables, this.history);
+    this.shared = new MemorySharedLocks(this.#tables, (row) => this.#holderOf(row));
+    this.desk = new MemoryDesk(this.#tables, this.history, this.shared);
   }
 
   async acquire(requests: readonly AcquireRequest[]): Promise<AcquireAnswer[]> {
@@ -62,15 +68,22 @@ export class MemoryLockStore implements LockStore {
 
   async acquireSet(requests: readonly AcquireRequest[]): Promise<AcquireSetAnswer> {
     for (const request of requests) {
-      const holder = this.#holderFor(request);
+      const holder = isShared(request) ? this.#obstacleTo(request) : this.#holderFor(request);
       if (holder) return { outcome: 'busy', holder };
     }
-    const granted = requests.map((request) => this.#grant(request));
+    const granted = requests.map((request) => {
+      if (!isShared(request)) return this.#grant(request);
+      const [answer] = this.shared.decide([request]);
+      return answer as Extract<AcquireAnswer, { outcome: 'granted' }>;
+    });
     return {
       outcome: 'granted',
       leases: granted.map(({ lease }) => lease),
       repeated: granted.every(({ repeated }) => repeated),
-      expired: granted.flatMap(({ expired }) => expired ?? []),
+      expired: granted.flatMap(({ expired, alsoExpired }) => [
+        ...(expired ? [expired] : []),
+        ...(alsoExpired ?? []),
+      ]),
     };
   }
 
@@ -106,14 +119,18 @@ export class MemoryLockStore implements LockStore {
       const waiters = this.#tables.aliveWaiters(lockName);
       const queue = waiters
         .slice(0, MAX_QUEUE_SHOWN)
-        .map(({ workerName, ticket }) => ({ workerName, since: dateOf(ticket / 1000) }));
-      return { ...this.#tables.recordOf(row, waiters.length), queue };
+        .map(({ workerName, ticket, share }) => ({ workerName, since: dateOf(ticket / 1000), share }));
+      const holders = this.#tables.holdingsOf(row).slice(0, MAX_HOLDERS_SHOWN);
+      return { ...this.#tables.recordOf(row, waiters.length), holders, queue };
     });
   }
 
   async removeIdle(retention: number): Promise<number> {
     const idle = [...this.#tables.locks.values()].filter((row) => this.#tables.isIdle(row, retention));
-    for (const { lockName } of idle) this.#tables.locks.delete(lockName);
+    for (const { lockName } of idle) {
+      this.#tables.locks.delete(lockName);
+      this.#tables.holders.delete(lockName);
+    }
     return idle.length;
   }
 
@@ -146,6 +163,12 @@ export class MemoryLockStore implements LockStore {
     if (isOwn && this.#tables.isLive(row)) return undefined;
     if (this.#tables.isTaken(row) && !isOwn) return this.#holderOf(row);
     return this.#firstInLine(row, grantId, ticket ?? Infinity);
+  }
+
+  /** Who keeps the lock from one who wants to share it. */
+  #obstacleTo(request: SharedRequest): HolderRecord | undefined {
+    const [answer] = this.shared.decide([request], true);
+    return answer?.outcome === 'busy' ? answer.holder : undefined;
   }
 
   #holderOf(row: LockRow): HolderRecord {
@@ -185,6 +208,9 @@ export class MemoryLockStore implements LockStore {
 
   #leaseOfWorker(lockName: string, workerName: string): LockRow | undefined {
     const row = this.#tables.locks.get(lockName);
-    return row && row.workerName === workerName && this.#tables.isLive(row) ? row : undefined;
+    const isTheirs = row?.workerName === workerName && row.grantId !== SHARED_GRANT;
+    return isTheirs && this.#tables.isLive(row) ? row : undefined;
   }
 }
+
+const isShared = (request: AcquireRequest): request is SharedRequest => request.share !== undefined;

@@ -1,6 +1,8 @@
 import type { LockMetadata } from '../../lease/metadata.js';
-import { NOBODYS_GRANT } from '../../lease/requests.js';
-import type { ExpiredLease, LeaseRecord, LockRecord, LockState } from '../lock-store.js';
+import type { Share } from '../../lease/modes.js';
+import { NOBODYS_GRANT, SHARED_GRANT } from '../../lease/requests.js';
+import type { ExpiredLease, LeaseRecord, Holding, LockRecord, LockState, Sharing } from '../lock-store.js';
+import { sharingOf } from '../sharing.js';
 import { ALIVE, type NextInLine, type Waiter } from '../wait-queue.js';
 
 /** A lock. Times are milliseconds since 1970, with fractions. */
@@ -13,6 +15,22 @@ export interface LockRow {
   lockTime: number;
   expireTime: number;
   metadata: LockMetadata | null;
+  /** Grows with each writing. */
+  version: number;
+}
+
+/** A lease in shared mode. It counts while its lock has the grantId `SHARED_GRANT`. */
+export interface HolderRow {
+  readonly lockName: string;
+  workerName: string;
+  readonly grantId: string;
+  token: number;
+  lockTime: number;
+  expireTime: number;
+  metadata: LockMetadata | null;
+  share: Share;
+  /** Its holder has released it, and its permits stay taken until its end. */
+  isReleased: boolean;
   /** Grows with each writing. */
   version: number;
 }
@@ -35,6 +53,8 @@ export interface Grant {
 /** The locks and those who wait for them, and the clock that decides. Nothing here waits: each change is whole before the next begins. */
 export class MemoryTables {
   readonly locks = new Map<string, LockRow>();
+  /** Leases in shared mode, by lock and grantId. */
+  readonly holders = new Map<string, Map<string, HolderRow>>();
   waiters: WaiterRow[] = [];
 
   /**
@@ -46,7 +66,7 @@ export class MemoryTables {
     readonly clockTolerance: number,
   ) {}
 
-  isLive({ grantId, expireTime }: LockRow): boolean {
+  isLive({ grantId, expireTime }: Pick<LockRow, 'grantId' | 'expireTime'>): boolean {
     return grantId !== null && expireTime > this.now();
   }
 
@@ -64,6 +84,33 @@ export class MemoryTables {
   /** Whether the lock keeps others out: by a live lease, or by one that has just run out. */
   isTaken(row: LockRow): boolean {
     return row.grantId !== null && this.freeTime(row) > this.now();
+  }
+
+  /** Those whose permits are taken: of leases in shared mode that are live, or still keep others out. The oldest first. */
+  sharersOf(lockName: string): HolderRow[] {
+    if (this.locks.get(lockName)?.grantId !== SHARED_GRANT) return [];
+    return [...(this.holders.get(lockName)?.values() ?? [])].filter((holder) => this.keepsOut(holder));
+  }
+
+  keepsOut({ expireTime, isReleased }: HolderRow): boolean {
+    return expireTime + (isReleased ? 0 : this.clockTolerance) > this.now();
+  }
+
+  /** The lease in shared mode, if it is live. */
+  liveHolder(lockName: string, grantId: string): HolderRow | undefined {
+    if (this.locks.get(lockName)?.grantId !== SHARED_GRANT) return undefined;
+    const holder = this.holders.get(lockName)?.get(grantId);
+    return holder && !holder.isReleased && holder.expireTime > this.now() ? holder : undefined;
+  }
+
+  /** The lock's row follows from its holders: it lasts as long as the longest, and names the newest. Without any, it is free. */
+  settleShared(row: LockRow): void {
+    const sharers = this.sharersOf(row.lockName);
+    const newest = sharers.toSorted((one, other) => other.token - one.token)[0];
+    if (!newest) return this.release(row);
+    const { workerName, lockTime, metadata } = newest;
+    const expireTime = Math.max(...sharers.map((sharer) => sharer.expireTime));
+    Object.assign(row, { workerName, lockTime, metadata, expireTime, version: row.version + 1 });
   }
 
   stateOf({ grantId, expireTime }: LockRow): LockState {
@@ -147,7 +194,7 @@ export class MemoryTables {
     return this.now() + ALIVE;
   }
 
-  leaseOf(row: LockRow, now = this.now()): LeaseRecord {
+  leaseOf(row: LockRow | HolderRow, now = this.now()): LeaseRecord {
     return {
       lockName: row.lockName,
       workerName: row.workerName!,
@@ -160,6 +207,31 @@ export class MemoryTables {
       timeLeft: timeBetween(now, row.expireTime),
       version: String(row.version),
     };
+  }
+
+  holderLease(row: HolderRow, now = this.now()): LeaseRecord {
+    return { ...this.leaseOf(row, now), share: { ...row.share } };
+  }
+
+  /** Those who have a lock, the oldest first. */
+  holdingsOf(row: LockRow): Holding[] {
+    if (this.stateOf(row) !== 'held') return [];
+    if (row.grantId !== SHARED_GRANT) return [holdingOf(row)];
+    return this.#liveSharers(row.lockName).map((holder) => ({
+      ...holdingOf(holder),
+      share: { ...holder.share },
+    }));
+  }
+
+  #liveSharers(lockName: string): HolderRow[] {
+    return this.sharersOf(lockName)
+      .filter(({ expireTime }) => expireTime > this.now())
+      .toSorted((one, other) => one.token - other.token);
+  }
+
+  #sharingOf({ lockName, grantId }: LockRow): Sharing | undefined {
+    const sharers = grantId === SHARED_GRANT ? this.#liveSharers(lockName) : [];
+    return sharers.length > 0 ? sharingOf(sharers.map(({ share }) => share)) : undefined;
   }
 
   recordOf(row: LockRow, waiting: number): LockRecord {
@@ -175,9 +247,19 @@ export class MemoryTables {
       metadata: isReleased ? null : copyOf(row.metadata),
       serverTime: dateOf(this.now()),
       waiting,
+      sharing: this.#sharingOf(row),
     };
   }
 }
+
+/** A lease as everybody may see it. */
+const holdingOf = ({ workerName, token, lockTime, expireTime, metadata }: LockRow | HolderRow): Holding => ({
+  workerName: workerName!,
+  fencingToken: token,
+  lockTime: dateOf(lockTime),
+  expireTime: dateOf(expireTime),
+  metadata: copyOf(metadata),
+});
 
 /** A lock that was released and stays taken for a while is nobody's. */
 const isSomebodys = (grantId: string | null): grantId is string =>

@@ -65,7 +65,7 @@ export class MysqlDesk implements LockDesk {
       const row = byName.get(lockName);
       if (!row) return { outcome: 'free' };
       return Number(row.forced) === 1
-        ? { outcome: 'forced', holder: toLease(row), next: toNext(row) }
+        ? { outcome: 'forced', holders: [toLease(row)], next: toNext(row) }
         : { outcome: 'changed' };
     });
   }

@@ -15,7 +15,7 @@ import type {
   ReleaseAnswer,
   RenewAnswer,
 } from '../lock-store.js';
-import { toGrant, toLease, toLock, toNext, toTime, type LockRow, type LookRow } from '../rows.js';
+import { holdersOf, toGrant, toLease, toLock, toNext, toTime, type LockRow, type LookRow } from '../rows.js';
 import { Shortcut } from '../shortcut.js';
 import { CONNECTIONS, Connections } from './connections.js';
 import { deskStatements, type DeskStatements } from './desk.sql.js';
@@ -328,7 +328,10 @@ export class MysqlStore implements LockStore {
       [LookRow[], Array<{ lock_name: string; worker_name: string; ticket: string }>]
     >(() => this.#deskSql.inspect(lockNames));
     const byName = new Map(
-      rows.map((row): [string, InspectedLock] => [row.lock_name, { ...toLock(row), queue: [] }]),
+      rows.map((row): [string, InspectedLock] => [
+        row.lock_name,
+        { ...toLock(row), holders: holdersOf(row, []), queue: [] },
+      ]),
     );
     for (const { lock_name, worker_name, ticket } of waiters)
       byName.get(lock_name)?.queue.push({ workerName: worker_name, since: toTime(ticket) });

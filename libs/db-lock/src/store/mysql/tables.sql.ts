@@ -68,6 +68,22 @@ export function createTablesSql(
   PRIMARY KEY (\`period\`)
 ) ${storage}`,
     ],
+    holder: [
+      `CREATE TABLE IF NOT EXISTS ${quoteTable(tables.holder)} (
+  \`lock_name\` ${name} NOT NULL,
+  \`grant_id\` ${uuid} NOT NULL,
+  \`worker_name\` ${name} NOT NULL,
+  \`token\` bigint NOT NULL,
+  \`permits\` bigint NOT NULL,
+  \`permit_limit\` bigint NULL,
+  \`lock_time\` bigint NOT NULL,
+  \`expire_time\` bigint NOT NULL,
+  \`release_time\` bigint NULL,
+  \`metadata\` ${json} NULL,
+  \`row_version\` bigint NOT NULL DEFAULT 0,
+  PRIMARY KEY (\`lock_name\`, \`grant_id\`)
+) ${storage}`,
+    ],
     waiter: [
       `CREATE TABLE IF NOT EXISTS ${quoteTable(tables.waiter)} (
   \`lock_name\` ${name} NOT NULL,
@@ -75,6 +91,8 @@ export function createTablesSql(
   \`grant_id\` ${uuid} NOT NULL,
   \`worker_name\` ${name} NOT NULL,
   \`server\` ${uuid} NOT NULL,
+  \`permits\` bigint NULL,
+  \`permit_limit\` bigint NULL,
   \`alive_until\` bigint NOT NULL,
   PRIMARY KEY (\`lock_name\`, \`ticket\`, \`grant_id\`)
 ) ${storage}`,
@@ -82,8 +100,34 @@ export function createTablesSql(
   };
 }
 
-/** The statements that drop them. */
-export const dropTablesSql = (tables: TableNames): string[] =>
+/** The statement that lets waiters say what they want of a lock in shared mode, where their table is of before that. */
+export const waiterModesSql = ({ waiter }: TableNames): string =>
+  `ALTER TABLE ${quoteTable(waiter)} ADD COLUMN \`permits\` bigint NULL, ADD COLUMN \`permit_limit\` bigint NULL`;
+
+/** The statement that undoes it. */
+const dropWaiterModesSql = ({ waiter }: TableNames): string =>
+  `ALTER TABLE ${quoteTable(waiter)} DROP COLUMN \`permits\`, DROP COLUMN \`permit_limit\``;
+
+/** The tables as they were before there were leases in shared mode. */
+export function createFirstTablesSql(kind: ServerKind, tables: TableNames, naming?: IndexNaming): string[] {
+  const { holder: _, ...others } = createTablesSql(kind, tables, naming);
+  return [...Object.values(others).flat(), dropWaiterModesSql(tables)];
+}
+
+/** The statements that make room for leases in shared mode. */
+export const addHoldersSql = (kind: ServerKind, tables: TableNames): string[] => [
+  ...createTablesSql(kind, tables).holder,
+  waiterModesSql(tables),
+];
+
+/** The statements that undo it. Leases in shared mode are lost. */
+export const dropHoldersSql = (tables: TableNames): string[] => [
+  `DROP TABLE ${quoteTable(tables.holder)}`,
+  dropWaiterModesSql(tables),
+];
+
+/** The statements that drop the first tables. */
+export const dropFirstTablesSql = (tables: TableNames): string[] =>
   [tables.waiter, tables.history, tables.statistics, tables.lock].map(
     (table) => `DROP TABLE ${quoteTable(table)}`,
   );

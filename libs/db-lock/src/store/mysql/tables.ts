@@ -3,12 +3,16 @@ import type { Schema, TableColumn } from '../database.js';
 import { bareName } from '../table-names.js';
 import { COLLATIONS, type ServerKind } from './columns.js';
 import {
+  addHoldersSql,
+  createFirstTablesSql,
   createTablesSql,
-  dropTablesSql,
+  dropFirstTablesSql,
+  dropHoldersSql,
   endTurnSql,
   tableColumnsSql,
   tableEngineSql,
   takeTurnSql,
+  waiterModesSql,
 } from './tables.sql.js';
 
 /** In characters. */
@@ -24,20 +28,22 @@ interface ColumnRow {
   is_required: number | string | null;
 }
 
+/** Nothing: the first migration makes the tables as they were then. */
+const NOTHING = { up: () => [], down: () => [] };
+
 export function schemaOf(kind: ServerKind): Schema {
   return {
     create: (tables, naming) => createTablesSql(kind, tables, naming),
 
-    /** Nothing was changed since they were first made. */
-    renew: () => ({}),
+    renew: (tables) => ({ waiter: [waiterModesSql(tables)] }),
 
     suit: () => [],
 
     migrations: [
-      {
-        up: (tables, naming) => Object.values(createTablesSql(kind, tables, naming)).flat(),
-        down: dropTablesSql,
-      },
+      { up: (tables, naming) => createFirstTablesSql(kind, tables, naming), down: dropFirstTablesSql },
+      NOTHING,
+      NOTHING,
+      { up: (tables) => addHoldersSql(kind, tables), down: dropHoldersSql },
     ],
 
     nameFault(table) {

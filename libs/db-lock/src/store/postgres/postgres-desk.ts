@@ -57,7 +57,7 @@ export class PostgresDesk implements LockDesk {
         const row = byName.get(lockName);
         if (!row) return { outcome: 'free' };
         return row.forced
-          ? { outcome: 'forced', holder: toLease(row), next: toNext(row) }
+          ? { outcome: 'forced', holders: [toLease(row)], next: toNext(row) }
           : { outcome: 'changed' };
       });
     });

@@ -55,6 +55,7 @@ export function createTablesSql(
       historyIndexSql(tables, naming),
     ],
     statistics: [statisticsTableSql(tables)],
+    holder: [holderTableSql(tables)],
     waiter: [
       `CREATE UNLOGGED TABLE ${ifMissing} ${quoteTable(tables.waiter)} (
   "lock_name" character varying(255) COLLATE "C" NOT NULL,
@@ -62,6 +63,8 @@ export function createTablesSql(
   "grant_id" uuid NOT NULL,
   "worker_name" character varying(255) NOT NULL,
   "server" uuid NOT NULL,
+  "permits" bigint,
+  "permit_limit" bigint,
   "alive_until" TIMESTAMP WITH TIME ZONE NOT NULL,
   PRIMARY KEY ("lock_name", "ticket", "grant_id")
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000)`,
@@ -117,6 +120,40 @@ const statisticsTableSql = ({
   "contended" jsonb NOT NULL,
   PRIMARY KEY ("period")
 ) WITH (fillfactor = 50)`;
+
+/** Leases in shared mode. As with locks, every update stays on its page. */
+const holderTableSql = ({ holder }: TableNames) => `CREATE TABLE IF NOT EXISTS ${quoteTable(holder)} (
+  "lock_name" character varying(255) COLLATE "C" NOT NULL,
+  "grant_id" uuid NOT NULL,
+  "worker_name" character varying(255) NOT NULL,
+  "token" bigint NOT NULL,
+  "permits" bigint NOT NULL,
+  "permit_limit" bigint,
+  "lock_time" TIMESTAMP WITH TIME ZONE NOT NULL,
+  "expire_time" TIMESTAMP WITH TIME ZONE NOT NULL,
+  "release_time" TIMESTAMP WITH TIME ZONE,
+  "metadata" jsonb,
+  PRIMARY KEY ("lock_name", "grant_id")
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000)`;
+
+/** The statement that lets waiters say in which mode they want a lock. */
+export const waiterModesSql = ({ waiter }: TableNames): string => `ALTER TABLE ${quoteTable(waiter)}
+  ADD COLUMN IF NOT EXISTS "permits" bigint,
+  ADD COLUMN IF NOT EXISTS "permit_limit" bigint`;
+
+/** The statements that make room for leases in shared mode, where the tables are of before them. */
+export const addHoldersSql = (tables: TableNames): string[] => [
+  holderTableSql(tables),
+  waiterModesSql(tables),
+];
+
+/** The statements that undo it. Leases in shared mode are lost. */
+export const dropHoldersSql = (tables: TableNames): string[] => [
+  `DROP TABLE ${quoteTable(tables.holder)}`,
+  `ALTER TABLE ${quoteTable(tables.waiter)}
+  DROP COLUMN "permits",
+  DROP COLUMN "permit_limit"`,
+];
 
 /** The statements that make the first migration's history, which knew force releases only, one of all that happens. */
 export function addHistorySql(tables: TableNames, naming?: IndexNaming): string[] {
@@ -195,11 +232,11 @@ SET "hold" = translate("hold_times"::text, '[]', '{}')::bigint array, "wait" = t
 export const pageRoomSql = (tables: TableNames): string =>
   `ALTER TABLE ${quoteTable(tables.lock)} SET (fillfactor = 50)`;
 
-/** The statements that drop them. The last one may be gone before, with its own migration. */
+/** The statements that drop them. The last ones may be gone before, with their own migrations. */
 export function dropTablesSql(tables: TableNames): string[] {
   return [
     ...[tables.waiter, tables.history, tables.lock].map((table) => `DROP TABLE ${quoteTable(table)}`),
-    `DROP TABLE IF EXISTS ${quoteTable(tables.statistics)}`,
+    ...[tables.statistics, tables.holder].map((table) => `DROP TABLE IF EXISTS ${quoteTable(table)}`),
   ];
 }
 

@@ -4,10 +4,12 @@ import { bareName } from '../table-names.js';
 import { ROW_LOCKED, sqlState } from './errors.js';
 import {
   addHistorySql,
+  addHoldersSql,
   createTablesSql,
   CREATION_PATIENCE,
   CREATION_TURN,
   dropHistorySql,
+  dropHoldersSql,
   dropTablesSql,
   histogramsSql,
   pageRoomSql,
@@ -15,6 +17,7 @@ import {
   revertTablesSql,
   TABLE_COLUMNS,
   updateTablesSql,
+  waiterModesSql,
 } from './tables.sql.js';
 
 /** PostgreSQL cuts longer names, in bytes, and would not find what it has made. */
@@ -39,6 +42,7 @@ export const schema: Schema = {
   renew: (tables, naming) => ({
     history: addHistorySql(tables, naming),
     statistics: histogramsSql(tables),
+    waiter: [waiterModesSql(tables)],
   }),
 
   suit: (tables) => [pageRoomSql(tables)],
@@ -47,6 +51,7 @@ export const schema: Schema = {
     { up: (tables, naming) => Object.values(createTablesSql(tables, naming)).flat(), down: dropTablesSql },
     { up: addHistorySql, down: dropHistorySql },
     { up: updateTablesSql, down: revertTablesSql },
+    { up: addHoldersSql, down: dropHoldersSql },
   ],
 
   nameFault(table) {

@@ -152,7 +152,7 @@ export class SqliteDesk implements LockDesk {
     this.#connection.run(this.sql.forceRelease, { lockName, now });
     this.#record('forced', row, { actor, reason });
     const next = this.leases.nextInLine(lockName, row.grant_id, now);
-    return { outcome: 'forced', holder: leaseOf(row), next };
+    return { outcome: 'forced', holders: [leaseOf(row)], next };
   }
 
   #hold({ actor, reason, ...request }: HoldRequest, now: number): HoldAnswer {

@@ -11,7 +11,7 @@ import {
   type ReleaseAnswer,
   type RenewAnswer,
 } from '../lock-store.js';
-import { toLock, toTime, type LookRow } from '../rows.js';
+import { holdersOf, toLock, toTime, type LookRow } from '../rows.js';
 import { Connection } from './connection.js';
 import { deskStatements } from './desk.sql.js';
 import { FAULTS } from './errors.js';
@@ -163,6 +163,7 @@ export class SqliteStore implements LockStore {
     });
     return {
       ...toLock(row),
+      holders: holdersOf(row, []),
       queue: queue.map(({ worker_name, ticket }) => ({ workerName: worker_name, since: toTime(ticket) })),
     };
   }

@@ -65,6 +65,22 @@ export function createTablesSql(
   PRIMARY KEY ("period")
 ) STRICT, WITHOUT ROWID`,
     ],
+    holder: [
+      `${table('holder')} (
+  "lock_name" text NOT NULL,
+  "grant_id" text NOT NULL,
+  "worker_name" text NOT NULL,
+  "token" integer NOT NULL,
+  "permits" integer NOT NULL,
+  "permit_limit" integer,
+  "lock_time" integer NOT NULL,
+  "expire_time" integer NOT NULL,
+  "release_time" integer,
+  "metadata" text,
+  "row_version" integer NOT NULL DEFAULT (0),
+  PRIMARY KEY ("lock_name", "grant_id")
+) STRICT, WITHOUT ROWID`,
+    ],
     waiter: [
       `${table('waiter')} (
   "lock_name" text NOT NULL,
@@ -72,6 +88,8 @@ export function createTablesSql(
   "grant_id" text NOT NULL,
   "worker_name" text NOT NULL,
   "server" text NOT NULL,
+  "permits" integer,
+  "permit_limit" integer,
   "alive_until" integer NOT NULL,
   PRIMARY KEY ("lock_name", "ticket", "grant_id")
 ) STRICT, WITHOUT ROWID`,
@@ -79,8 +97,37 @@ export function createTablesSql(
   };
 }
 
-/** The statements that drop them. */
-export const dropTablesSql = (tables: TableNames): string[] =>
+/** What waiters want of a lock in shared mode. */
+const WAITER_MODES = ['permits', 'permit_limit'];
+
+/** The statements that let waiters say it, where their table is of before that. */
+export const waiterModesSql = ({ waiter }: TableNames): string[] =>
+  WAITER_MODES.map((column) => `ALTER TABLE ${quoteTable(waiter)} ADD COLUMN "${column}" integer`);
+
+/** The statements that undo it. */
+const dropWaiterModesSql = ({ waiter }: TableNames): string[] =>
+  WAITER_MODES.map((column) => `ALTER TABLE ${quoteTable(waiter)} DROP COLUMN "${column}"`);
+
+/** The tables as they were before there were leases in shared mode. */
+export function createFirstTablesSql(tables: TableNames, naming?: IndexNaming): string[] {
+  const { holder: _, ...others } = createTablesSql(tables, naming);
+  return [...Object.values(others).flat(), ...dropWaiterModesSql(tables)];
+}
+
+/** The statements that make room for leases in shared mode. */
+export const addHoldersSql = (tables: TableNames): string[] => [
+  ...createTablesSql(tables).holder,
+  ...waiterModesSql(tables),
+];
+
+/** The statements that undo it. Leases in shared mode are lost. */
+export const dropHoldersSql = (tables: TableNames): string[] => [
+  `DROP TABLE ${quoteTable(tables.holder)}`,
+  ...dropWaiterModesSql(tables),
+];
+
+/** The statements that drop the first tables. */
+export const dropFirstTablesSql = (tables: TableNames): string[] =>
   [tables.waiter, tables.history, tables.lock, tables.statistics].map(
     (table) => `DROP TABLE ${quoteTable(table)}`,
   );

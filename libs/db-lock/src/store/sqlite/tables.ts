@@ -1,5 +1,13 @@
 import type { Schema } from '../database.js';
-import { createTablesSql, dropTablesSql, tableColumnsSql } from './tables.sql.js';
+import {
+  addHoldersSql,
+  createFirstTablesSql,
+  createTablesSql,
+  dropFirstTablesSql,
+  dropHoldersSql,
+  tableColumnsSql,
+  waiterModesSql,
+} from './tables.sql.js';
 
 interface ColumnRow {
   name: string;
@@ -8,18 +16,19 @@ interface ColumnRow {
   collation: string | null;
 }
 
-/** Nothing: the first migration makes the tables as they are. */
+/** Nothing: the first migration makes the tables as they were then. */
 const NOTHING = { up: () => [], down: () => [] };
 
 export const schema: Schema = {
   create: createTablesSql,
-  renew: () => ({}),
+  renew: (tables) => ({ waiter: waiterModesSql(tables) }),
   suit: () => [],
 
   migrations: [
-    { up: (tables, naming) => Object.values(createTablesSql(tables, naming)).flat(), down: dropTablesSql },
+    { up: createFirstTablesSql, down: dropFirstTablesSql },
     NOTHING,
     NOTHING,
+    { up: addHoldersSql, down: dropHoldersSql },
   ],
 
   nameFault: () => undefined,
