@@ -203,6 +203,26 @@ describe('an application that shares locks', () => {
     await expect(server.renew({ lockName, grantId, ttl: '1h' })).resolves.toMatchObject({ outcome: 'lost' });
   });
 
+  it('loses no lease that is renewed and downgraded at the same time', async () => {
+    const lease = await locks.acquire(lockName, { ttl: '1h' });
+    const { shared } = store;
+    const downgrade = shared.downgrade.bind(shared);
+    let renewing: Promise<void> | undefined;
+    shared.downgrade = async (requests) => {
+      const answers = await downgrade(requests);
+      renewing = lease.renew('2h'); // before its holder hears of the new token
+      await renewing;
+      return answers;
+    };
+    await lease.downgrade();
+    shared.downgrade = downgrade;
+    await expect(renewing).resolves.toBeUndefined();
+    expect(lease.signal.aborted).toBe(false);
+    expect(lease.expireTime.getTime() - lease.lockTime.getTime()).toBeGreaterThan(7_000_000);
+    await lease.renew();
+    await lease.release();
+  });
+
   it('remembers nobody as busy for those who share', async () => {
     const lease = await locks.acquire(lockName, { mode: 'shared' });
     expect(await locks.tryAcquire(lockName)).toBeNull();

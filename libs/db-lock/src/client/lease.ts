@@ -111,7 +111,6 @@ export class Lease extends BasicLease {
     if (answer.outcome === 'lost') return;
     this.#fencingToken = answer.lease.fencingToken;
     this.#share = answer.lease.share;
-    this.#confirmedBy(answer.lease);
   }
 
   protected override get key(): LeaseKey {

@@ -306,7 +306,11 @@ export class LockServer {
     if (checked.isShared) return this.#renewShared(checked);
     return this.#renewals.submit(checked).then((pending) => {
       const answer = settled(pending);
-      if (answer.outcome === 'lost' && this.#sharedRequests) return this.#renewShared(checked);
+      if (answer.outcome === 'lost' && this.#sharedRequests) {
+        // Without the token: a downgrade under way has given it a new one, which its holder has not heard of.
+        const { lockName, grantId, ttl } = checked;
+        return this.#renewShared({ lockName, grantId, ttl });
+      }
       return this.#renewed(checked, answer);
     });
   }
