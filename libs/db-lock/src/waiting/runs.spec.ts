@@ -98,13 +98,13 @@ describe('those who would share a lock', () => {
   });
 
   it('are asked for as far as they fit by what they ask for themselves', async () => {
-    await queue(['ann', ONE_OF_TWO], ['bob', ONE_OF_TWO], ['cat', ONE_OF_TWO], ['dan', READER]);
+    void (await queue(['ann', ONE_OF_TWO], ['bob', ONE_OF_TWO], ['cat', ONE_OF_TWO], ['dan', READER]));
     room.free('job');
     expect(runs).toEqual([['ann', 'bob']]);
   });
 
   it('stay in their order when not all of them fit', async () => {
-    await queue(['ann', ONE_OF_TWO], ['bob', ONE_OF_TWO], ['cat', ONE_OF_TWO]);
+    void (await queue(['ann', ONE_OF_TWO], ['bob', ONE_OF_TWO], ['cat', ONE_OF_TWO]));
     room.free('job');
     await letIn('ann');
     room.free('job');
@@ -115,7 +115,7 @@ describe('those who would share a lock', () => {
   });
 
   it('are asked for at once when they came while others were let in', async () => {
-    await queue(['ann', READER]);
+    void (await queue(['ann', READER]));
     room.free('job');
     void join('bob', READER);
     void join('cat', READER);
@@ -125,7 +125,7 @@ describe('those who would share a lock', () => {
 
   it('are asked for when one that stood in their way gives up', async () => {
     const giveUp = new AbortController();
-    await queue(['writer', undefined, giveUp.signal], ['ann', READER], ['bob', READER]);
+    void (await queue(['writer', undefined, giveUp.signal], ['ann', READER], ['bob', READER]));
     giveUp.abort(new Error('enough'));
     await turn();
     expect(runs).toEqual([['ann', 'bob']]);
@@ -133,7 +133,7 @@ describe('those who would share a lock', () => {
 
   it('are asked for when one gives up while the store decides', async () => {
     const giveUp = new AbortController();
-    await queue(['large', { permits: 2, limit: 2 }, giveUp.signal], ['ann', ONE_OF_TWO]);
+    void (await queue(['large', { permits: 2, limit: 2 }, giveUp.signal], ['ann', ONE_OF_TWO]));
     room.free('job');
     giveUp.abort(new Error('enough'));
     await letIn();
