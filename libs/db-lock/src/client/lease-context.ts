@@ -46,9 +46,14 @@ interface Frame {
 
 const frames = sharedValue('frames', () => new AsyncLocalStorage<Frame>());
 
-/** All holds that are not over, the innermost first. */
-function* holdsHere(): Generator<Hold> {
-  for (let frame = frames.getStore(); frame; frame = frame.outer)
+/** All holds that are not over, the innermost first. Nearly every acquire asks, and nearly none is inside a work. */
+const holdsHere = (): Iterable<Hold> => {
+  const frame = frames.getStore();
+  return frame ? holdsIn(frame) : [];
+};
+
+function* holdsIn(innermost: Frame): Generator<Hold> {
+  for (let frame: Frame | undefined = innermost; frame; frame = frame.outer)
     for (const hold of frame.holds) if (!hold.over) yield hold;
 }
 
