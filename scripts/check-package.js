@@ -9,6 +9,7 @@ import { checkApplication } from './check-package/application.js';
 import { checkClientOnly } from './check-package/client-only.js';
 import { check } from './check-package/check.js';
 import { checkSamples } from './check-package/samples.js';
+import { checkServer } from './check-package/server.js';
 import { surroundings } from './check-package/surroundings.js';
 import { buildTarball, checkContents, checkManifest } from './check-package/tarball.js';
 
@@ -23,6 +24,7 @@ try {
   try {
     await checkApplication(tarball, workshop, place);
     await checkClientOnly(tarball, workshop);
+    await checkServer(tarball, workshop);
     await checkSamples(tarball, workshop, place);
   } finally {
     await place.close();

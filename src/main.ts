@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 import 'reflect-metadata';
 import { addressesOf, banner, originOf } from './addresses.js';
 import { readConfiguration, type Configuration } from './configuration.js';
