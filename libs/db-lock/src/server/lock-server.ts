@@ -386,8 +386,11 @@ export class LockServer {
   }
 
   async #releaseShared(request: ReleaseByGrant): Promise<{ outcome: 'released' | 'lost' }> {
-    const answer = await this.#shared.releases.submit(request);
-    return this.#ended(request, this.#released(request.lockName, answer));
+    const ended = settled(await this.#shared.releases.submit(request));
+    // Of many who release together, one is told who is next: to look for each of them would find nothing.
+    if (ended.outcome === 'released' && (ended.next || !this.store.queue))
+      this.#wake(request.lockName, ended.next);
+    return this.#ended(request, ended.outcome);
   }
 
   /** The lock as it is now, with those who wait for it; null when the store knows no such name. */
