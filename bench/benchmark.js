@@ -13,7 +13,7 @@ import { loadSystem, SYSTEMS } from './systems.js';
  *
  * @param {import('./options.js').Options} options
  * @param {(text: string) => void} say
- * @returns {Promise<boolean>} whether all of them came to their end, and no lock was held twice at a time
+ * @returns {Promise<boolean>} whether all of them came to their end, and no lock was held by too many at a time
  */
 export async function runBenchmark(options, say) {
   await Promise.all(SYSTEMS.map(loadSystem)); // Before the servers start: see startPostgres().
@@ -51,9 +51,9 @@ export async function runBenchmark(options, say) {
           measurements: outcome.measurements,
         };
         await save();
-        for (const { system } of outcome.measurements.filter(isHeldTwice))
-          tell(`${system}: a lock was held twice at a time`);
-        succeeded &&= !outcome.measurements.some((one) => one.failed || isHeldTwice(one));
+        for (const { system } of outcome.measurements.filter(isHeldByTooMany))
+          tell(`${system}: a lock was held by too many at a time`);
+        succeeded &&= !outcome.measurements.some((one) => one.failed || isHeldByTooMany(one));
       } catch (error) {
         tell(`failed: ${/** @type {Error} */ (error).stack}`);
         succeeded = false;
@@ -69,4 +69,4 @@ export async function runBenchmark(options, say) {
 }
 
 /** @param {import('./contest/rounds.js').Measurement} measurement */
-const isHeldTwice = ({ figures }) => figures.overlaps > 0;
+const isHeldByTooMany = ({ figures }) => figures.overlaps > 0;

@@ -4,6 +4,8 @@ export const SCENARIOS = [
   'latency',
   'refused',
   'hot-lock',
+  'shared',
+  'semaphore',
   'renewals',
   'held',
   'processes',
@@ -15,7 +17,7 @@ export const SCENARIOS = [
 ];
 
 /** Those that are played on every database; the others are about PostgreSQL. */
-const ON_EVERY_DATABASE = ['uncontended', 'refused', 'hot-lock', 'growth'];
+const ON_EVERY_DATABASE = ['uncontended', 'refused', 'hot-lock', 'shared', 'semaphore', 'growth'];
 
 /** @param {import('./databases.js').DatabaseKind} database */
 export const scenariosOn = (database) =>

@@ -63,6 +63,9 @@ import { readdirSync } from 'node:fs';
 export const TTL = 30_000;
 export const PATIENCE = 60_000;
 
+/** How many may hold a semaphore together. */
+export const LIMIT = 5;
+
 /** The files in systems/. */
 export const SYSTEMS = readdirSync(new URL('systems', import.meta.url))
   .filter((file) => file.endsWith('.js'))

@@ -60,14 +60,31 @@ export async function findingsOf(contender, load, options) {
  * @param {Array<{ key: string } & import('../loads/slices.js').Side>} options.sides
  * @returns {Promise<import('./rounds.js').Finding[]>}
  */
-export async function findingsOfSides(contender, options) {
-  const { reports } = await contender.work('slices', options);
+export const findingsOfSides = (contender, options) =>
+  findingsOfParts(
+    contender,
+    'slices',
+    options,
+    options.sides.map(({ key }) => key),
+  );
+
+/**
+ * Lets a contender do something that has several parts, and says what came of each.
+ *
+ * @param {import('./contender.js').Contender} contender - of one process
+ * @param {string} load - reports one part after the other
+ * @param {object} options
+ * @param {string[]} keys - what the results call the parts
+ * @returns {Promise<import('./rounds.js').Finding[]>}
+ */
+export async function findingsOfParts(contender, load, options, keys) {
+  const { reports } = await contender.work(load, options);
   /** @type {Report[][]} */
-  const [ofSides] = reports;
-  return options.sides.map(({ key }, index) => ({
+  const [ofParts] = reports;
+  return keys.map((key, index) => ({
     system: key,
-    figures: figuresOf([ofSides[index]]),
-    errors: ofSides[index].errors,
+    figures: figuresOf([ofParts[index]]),
+    errors: ofParts[index].errors,
   }));
 }
 

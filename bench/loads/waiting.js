@@ -18,7 +18,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
  * @typedef {object} WaitingOptions
  * @property {string} lockName
  * @property {number[]} waiters - a process
- * @property {number} hold - ms that each holds the lock
+ * @property {number} hold - ms that each holds the lock; 0 for no time at all
  * @property {bigint} origin - on the clock of process.hrtime, which all processes of a machine share
  * @property {number} end - in ms since then
  */
@@ -58,7 +58,7 @@ export async function run([system], { lockName, waiters, hold, origin, end }, me
     attempts.add(attempt);
     const lock = await acquire(attempt);
     attempt.granted = now();
-    await sleep(hold);
+    if (hold > 0) await sleep(hold);
     attempt.releasing = now();
     await lock.release();
     attempt.released = now();

@@ -4,10 +4,10 @@ import { quantilesOf, sumOf } from './statistics.js';
 /**
  * @typedef {object} HandOffFigures
  * @property {number} grantsPerSecond
- * @property {number} handOffP50 - from the answer to a release to the next grant, in ms; 0 when the grant is known first
+ * @property {number} handOffP50 - from the answer to a release to the grant that comes of it, in ms; 0 when the grant is known first
  * @property {number} handOffP99
  * @property {number} betweenP50 - likewise, of those from one process to another
- * @property {number} fromCallP50 - from the call of release to the next grant, in ms
+ * @property {number} fromCallP50 - from the call of release to that grant, in ms
  * @property {number} fromCallP99
  * @property {number} retaken - part of the grants that went to the waiter who had just released the lock
  * @property {number} inversionsWithin - a thousand grants, among the waiters of one process
@@ -15,12 +15,20 @@ import { quantilesOf, sumOf } from './statistics.js';
  * @property {number} fairness - Jain's index of the grants a waiter: 1 when all have got as many
  * @property {number} starved - waiters with no grant, or fewer than a tenth of the mean
  * @property {number} longestWait - in ms, also of those who still wait
- * @property {number} overlaps - grants while another waiter held the lock
+ * @property {number} overlaps - grants while as many held the lock as may hold it together
  */
 
 /** @typedef {import('../loads/waiting.js').Attempt & { process: number }} Attempt */
 /** @typedef {Attempt & { granted: number }} Grant */
-/** @typedef {{ waiters: number, begin: number, end: number }} Span - of what counts, in ms */
+/** @typedef {Grant & { previous: Grant | undefined }} Succession - a grant, and the one that made room for it */
+
+/**
+ * @typedef {object} Span - of what counts
+ * @property {number} waiters
+ * @property {number} [limit] - how many may hold the lock together; by default one
+ * @property {number} begin - in ms
+ * @property {number} end - likewise
+ */
 
 /**
  * @param {import('../loads/waiting.js').Attempt[][]} reports - a process
@@ -28,66 +36,71 @@ import { quantilesOf, sumOf } from './statistics.js';
  * @returns {HandOffFigures}
  */
 export function handOffFigures(reports, span) {
+  const { waiters, limit = 1, begin, end } = span;
   const attempts = reports.flatMap((own, process) => own.map((attempt) => ({ ...attempt, process })));
-  const all = grantsOf(attempts, { ...span, begin: 0 });
-  const grants = all.filter(({ granted }) => granted >= span.begin);
-  const handOff = quantilesOf(intervals(grants, 'released'));
-  const between = quantilesOf(intervals(grants, 'released', isBetween));
-  const fromCall = quantilesOf(intervals(grants, 'releasing'));
+  const all = grantsOf(attempts, end);
+  const grants = all.filter(({ granted }) => granted >= begin);
+  const successions = successionsOf(all, limit).filter(({ granted }) => granted >= begin);
+  const handOff = quantilesOf(intervals(successions, 'released'));
+  const between = quantilesOf(intervals(successions.filter(isBetween), 'released'));
+  const fromCall = quantilesOf(intervals(successions, 'releasing'));
   const inversions = countInversions(attempts, grants);
-  const shares = sharesOf(grants, span.waiters);
-  const mean = grants.length / span.waiters;
+  const shares = sharesOf(grants, waiters);
+  const mean = grants.length / waiters;
   const thousands = grants.length / 1000;
   return {
-    grantsPerSecond: (grants.length / (span.end - span.begin)) * 1000,
+    grantsPerSecond: (grants.length / (end - begin)) * 1000,
     handOffP50: handOff(0.5),
     handOffP99: handOff(0.99),
     betweenP50: between(0.5),
     fromCallP50: fromCall(0.5),
     fromCallP99: fromCall(0.99),
-    retaken: countRetaken(grants) / grants.length,
+    retaken: successions.filter(isRetaken).length / grants.length,
     inversionsWithin: inversions.within / thousands,
     inversionsBetween: inversions.between / thousands,
-    fairness: grants.length ** 2 / (span.waiters * sumOf(shares.map((share) => share ** 2))),
+    fairness: grants.length ** 2 / (waiters * sumOf(shares.map((share) => share ** 2))),
     starved: shares.filter((share) => share === 0 || share < mean / 10).length,
     longestWait: longestWait(attempts, span),
-    overlaps: countOverlaps(all, span.end),
+    overlaps: countOverlaps(all, { limit, end }),
   };
 }
 
-/** In their order. @param {Attempt[]} attempts @param {Span} span @returns {Grant[]} */
-function grantsOf(attempts, { begin, end }) {
-  const granted = attempts.filter(({ granted = NaN }) => granted >= begin && granted < end);
+/** In their order. @param {Attempt[]} attempts @param {number} end @returns {Grant[]} */
+function grantsOf(attempts, end) {
+  const granted = attempts.filter(({ granted = NaN }) => granted >= 0 && granted < end);
   return /** @type {Grant[]} */ (granted).toSorted((one, other) => one.granted - other.granted);
 }
 
 /**
- * From the end of a lease to the next grant.
+ * Each grant with the one that made room for it: when so many may hold a lock together, the first so many need none, the next
+ * one needs the first release, and so on.
  *
- * @param {Grant[]} grants
- * @param {'releasing' | 'released'} since
- * @param {(next: Grant, previous: Grant) => boolean} [counts]
+ * @param {Grant[]} grants - all of them, in their order
+ * @param {number} limit
+ * @returns {Succession[]}
  */
-function intervals(grants, since, counts = () => true) {
-  return grants
-    .slice(1)
-    .map((next, index) => ({ next, previous: grants[index] }))
-    .filter(({ next, previous }) => counts(next, previous))
-    .map(({ next, previous }) => Math.max(0, next.granted - (previous[since] ?? next.granted)));
+function successionsOf(grants, limit) {
+  // Called, because answers overtake one another. Who still has the lock comes last.
+  const endOf = ({ releasing = Infinity }) => releasing;
+  const ended = grants.toSorted((one, other) => compare(endOf(one), endOf(other)));
+  return grants.map((grant, index) => ({ ...grant, previous: ended[index - limit] }));
 }
 
-/** @param {Grant} next @param {Grant} previous */
-const isBetween = (next, previous) => next.process !== previous.process;
+/** @param {number} one @param {number} other */
+const compare = (one, other) => (one < other ? -1 : one > other ? 1 : 0);
 
-/** @param {Grant[]} grants */
-function countRetaken(grants) {
-  return grants
-    .slice(1)
-    .filter(
-      ({ process, waiter }, previous) =>
-        waiter === grants[previous].waiter && process === grants[previous].process,
-    ).length;
-}
+/** From the end of a lease to the grant that came of it. @param {Succession[]} successions @param {'releasing' | 'released'} since */
+const intervals = (successions, since) =>
+  successions.flatMap(({ granted, previous }) =>
+    previous ? Math.max(0, granted - (previous[since] ?? granted)) : [],
+  );
+
+/** @param {Succession} succession */
+const isBetween = ({ process, previous }) => previous !== undefined && process !== previous.process;
+
+/** @param {Succession} succession */
+const isRetaken = ({ waiter, process, previous }) =>
+  waiter === previous?.waiter && process === previous.process;
 
 /** @param {Grant[]} grants @param {number} waiters @returns {number[]} */
 function sharesOf(grants, waiters) {
@@ -108,13 +121,15 @@ function longestWait(attempts, { begin, end }) {
     .reduce((longest, { asked, until }) => Math.max(longest, until - asked), 0);
 }
 
-/** @param {Grant[]} grants @param {number} end */
-function countOverlaps(grants, end) {
+/** @param {Grant[]} grants - in their order @param {{ limit: number, end: number }} span */
+function countOverlaps(grants, { limit, end }) {
   let overlaps = 0;
-  let heldUntil = 0;
+  /** Until when those have the lock who have it. @type {number[]} */
+  let held = [];
   for (const { granted, releasing = end } of grants) {
-    if (granted < heldUntil) overlaps++;
-    heldUntil = Math.max(heldUntil, releasing);
+    held = held.filter((until) => until > granted);
+    if (held.length >= limit) overlaps++;
+    held.push(releasing);
   }
   return overlaps;
 }

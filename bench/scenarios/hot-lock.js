@@ -1,8 +1,7 @@
 import { findingsOf } from '../contest/figures.js';
 import { race } from '../contest/race.js';
+import { anew, findingsOfWaiters } from '../contest/waiters.js';
 import { median, ratio, spread, SYSTEM } from '../report/columns.js';
-import { handOffFigures } from '../report/hand-offs.js';
-import { sumOf } from '../report/statistics.js';
 
 export const title = 'Hot lock';
 
@@ -39,11 +38,6 @@ const PROCESSES = 2;
 /** In ms. */
 const HOLD = 1;
 
-/** So many waiters are measured for as long as the options say, more of them longer: each must get its turns. */
-const ORDINARY = 128;
-
-let measured = 0;
-
 /** @type {import('../contest/stage.js').Scenario['play']} */
 export const play = (stage) => {
   const { kind } = stage.database;
@@ -53,20 +47,10 @@ export const play = (stage) => {
     entries: [{ system: commit }, ...systems.map((system) => ({ system, processes: PROCESSES }))],
     conditions: [{ waiters: 16 }, { waiters: 256 }],
     anew: true,
-    measure: async (contender, { waiters }, seconds) => {
-      const shares = Array.from({ length: PROCESSES }, (_, member) =>
-        Math.floor((waiters + member) / PROCESSES),
-      );
-      try {
-        await contender.enter({ waiters: Math.max(...shares) });
-        return contender.key === commit
-          ? await measureCommits(contender, seconds)
-          : await measureHandOffs(contender, shares, seconds);
-      } finally {
-        await contender.leave();
-        await stage.database.endSessions();
-      }
-    },
+    measure: (contender, { waiters }, seconds) =>
+      contender.key === commit
+        ? anew(contender, {}, () => measureCommits(contender, seconds))
+        : findingsOfWaiters(contender, { waiters, hold: HOLD, seconds }),
     columns: [
       SYSTEM,
       spread('grants/s', 'grantsPerSecond'),
@@ -93,34 +77,4 @@ async function measureCommits(contender, seconds) {
   const names = { prefix: '', count: 1, order: 'in turn' };
   const [{ figures, ...finding }] = await findingsOf(contender, 'cycles', { callers: 1, seconds, names });
   return [{ ...finding, figures: { handOffP50: figures.p50, handOffP99: figures.p99 } }];
-}
-
-/**
- * @param {import('../contest/contender.js').Contender} contender
- * @param {number[]} waiters - a process
- * @param {number} seconds
- */
-async function measureHandOffs(contender, waiters, seconds) {
-  const { options, servers, database } = contender.stage;
-  const lockName = `hot:${++measured}`;
-  await contender.work('first-turn', { lockName });
-  const begin = options.warmUp * 1000;
-  const end = begin + seconds * 1000 * Math.max(1, sumOf(waiters) / ORDINARY);
-  const origin = process.hrtime.bigint();
-  const { reports } = await contender.work('waiting', { lockName, waiters, hold: HOLD, origin, end });
-  const figures = handOffFigures(
-    reports.map(({ attempts }) => attempts),
-    { waiters: sumOf(waiters), begin, end },
-  );
-  const connections =
-    (await database.countSessions()) +
-    (await servers.redis.countConnections()) +
-    (await servers.durableRedis.countConnections());
-  return [
-    {
-      system: contender.key,
-      figures: { ...figures, connections },
-      errors: reports.flatMap(({ errors }) => errors),
-    },
-  ];
 }

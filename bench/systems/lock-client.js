@@ -12,18 +12,19 @@ export const open = (place) => openLockClient(place);
 /**
  * @param {Partial<import('../systems.js').Place>} place - without a database for the client of another lock server
  * @param {import('./support/lock-application.js').LockOptions} [options]
+ * @param {import('nestjs-db-lock').ModeOptions} [mode]
  * @returns {Promise<import('../systems.js').System>}
  */
-export async function openLockClient({ databaseUrl, feature, ttl }, options) {
+export async function openLockClient({ databaseUrl, feature, ttl }, options, mode) {
   const app = await openApplication(lockModules(databaseUrl, { feature, ttl, ...options }));
-  return { ...withClient(app.get(getLockClientToken(feature))), close: () => app.close() };
+  return { ...withClient(app.get(getLockClientToken(feature)), mode), close: () => app.close() };
 }
 
-/** @param {import('nestjs-db-lock').LockClient} locks */
-export function withClient(locks) {
+/** @param {import('nestjs-db-lock').LockClient} locks @param {import('nestjs-db-lock').ModeOptions} [mode] - by default exclusive */
+export function withClient(locks, mode) {
   return {
-    tryAcquire: (/** @type {string} */ lockName) => locks.tryAcquire(lockName),
-    acquire: (/** @type {string} */ lockName) => locks.acquire(lockName, { wait: PATIENCE }),
+    tryAcquire: (/** @type {string} */ lockName) => locks.tryAcquire(lockName, mode),
+    acquire: (/** @type {string} */ lockName) => locks.acquire(lockName, { wait: PATIENCE, ...mode }),
     keep: (/** @type {string} */ lockName) => locks.acquire(lockName, { keepAlive: true }),
   };
 }

@@ -15,7 +15,7 @@ describe('The command line of the benchmarks', () => {
     [['--database', 'oracle'], '--database "oracle" is none of postgres, sqlite, mysql.'],
     [
       ['--database', 'mysql', '--scenario', 'growth,http'],
-      '--scenario http is about PostgreSQL: --database mysql has uncontended, refused, hot-lock, growth.',
+      '--scenario http is about PostgreSQL: --database mysql has uncontended, refused, hot-lock, shared, semaphore, growth.',
     ],
     [['--sqlite-driver', 'libsql'], '--sqlite-driver is for --database sqlite.'],
   ])('is refused with %j', (args, why) => {

@@ -6,6 +6,7 @@ import { watchedKey } from '../../scenarios/watched.js';
 import { REDIS_LIBRARIES } from '../../systems.js';
 import { BEST_LIBRARY, cycles, DURABLE_REDIS, GROWTH, THE_BEST_LIBRARY } from './everywhere.js';
 import { own, ratio, worst } from './measures.js';
+import { SHARING_GOALS } from './sharing.js';
 
 /** @typedef {import('../goals.js').Goal} Goal */
 
@@ -112,6 +113,7 @@ export const POSTGRES_GOALS = [
       atMost: true,
     },
   ]),
+  ...SHARING_GOALS,
   ...[
     { connections: 64, bound: 0.65, aim: 0.75 },
     { connections: 256, bound: 0.75, aim: 0.9 },
