@@ -37,6 +37,18 @@ export function grantValues(granted: readonly GrantedRequest[], clock: Microseco
   ];
 }
 
+/** The parameters of `grantAtOnce`. */
+export function grantAtOnceValues(batch: readonly SharedRequest[]): unknown[] {
+  return [
+    ...keyValues(batch),
+    textArray(batch, ({ workerName }) => workerName),
+    numberArray(batch, ({ ttl }) => ttl),
+    textArray(batch, ({ metadata }) => metadata && JSON.stringify(metadata)),
+    numberArray(batch, ({ share }) => share.permits),
+    numberArray(batch, ({ share }) => share.limit),
+  ];
+}
+
 /** Names and grantIds. */
 function keyValues(batch: ReadonlyArray<{ lockName: string; grantId: string }>): unknown[] {
   return [textArray(batch, ({ lockName }) => lockName), textArray(batch, ({ grantId }) => grantId)];
