@@ -14,6 +14,7 @@ import {
   copyOf,
   dateOf,
   expiredLease,
+  versionOf,
   type HolderRow,
   type LockRow,
   type MemoryTables,
@@ -33,11 +34,13 @@ export class MemorySharedLocks implements SharedLocks {
 
   /** @param isDryRun only tells what would become of them */
   decide(requests: readonly SharedRequest[], isDryRun = false): AcquireAnswer[] {
-    const names = new Set(requests.map(({ lockName }) => lockName));
-    const asking = new Set(requests.map(({ grantId }) => grantId));
+    /** By lock. Who asks for one may wait for another. */
+    const asking = new Map<string, Set<string>>();
+    for (const { lockName, grantId } of requests)
+      asking.set(lockName, (asking.get(lockName) ?? new Set()).add(grantId));
     const decided = decideShared(
       requests,
-      new Map([...names].map((name) => [name, this.#stateOf(name, asking)])),
+      new Map([...asking].map(([name, grantIds]) => [name, this.#stateOf(name, grantIds)])),
     );
     const expired = new Map<string, ExpiredLease[]>();
     const leases = requests.map((request, index) => {
@@ -63,13 +66,17 @@ export class MemorySharedLocks implements SharedLocks {
   }
 
   async release(requests: readonly ReleaseByGrant[]): Promise<ReleaseAnswer[]> {
-    return requests.map(({ lockName, grantId, minHold = 0, version }) => {
+    const changed = new Set<LockRow>();
+    const answers = requests.map(({ lockName, grantId, minHold = 0, version }): ReleaseAnswer => {
       const holder = this.tables.liveHolder(lockName, grantId);
-      if (!holder || (version !== undefined && version !== String(holder.version)))
+      if (!holder || (version !== undefined && version !== versionOf(holder)))
         return { outcome: 'lost', ...this.#time };
       this.end(holder, minHold);
+      changed.add(this.tables.locks.get(lockName)!);
       return { outcome: 'released', grantId, next: this.nextAfter(lockName, grantId), ...this.#time };
     });
+    for (const row of changed) this.tables.settleShared(row);
+    return answers;
   }
 
   async downgrade(requests: readonly DowngradeRequest[]): Promise<DowngradeAnswer[]> {
@@ -103,7 +110,7 @@ export class MemorySharedLocks implements SharedLocks {
     });
   }
 
-  /** Ends a lease; with `minHold`, its permits stay taken until so many milliseconds after its start. */
+  /** Ends a lease; with `minHold`, its permits stay taken until so many milliseconds after its start. Its lock's row is to be settled. */
   end(holder: HolderRow, minHold = 0): void {
     const { lockName, grantId } = holder;
     const holders = this.tables.holders.get(lockName)!;
@@ -111,10 +118,15 @@ export class MemorySharedLocks implements SharedLocks {
     holders.delete(grantId);
     if (minHold > 0 && until > this.tables.now()) {
       // Nobody knows that key, so nobody repeats, renews or releases it; and who had it may ask again.
-      const kept = { ...holder, grantId: crypto.randomUUID(), isReleased: true, expireTime: until };
+      const kept = {
+        ...holder,
+        grantId: crypto.randomUUID(),
+        isReleased: true,
+        expireTime: until,
+        version: holder.version + 1,
+      };
       holders.set(kept.grantId, kept);
     }
-    this.tables.settleShared(this.tables.locks.get(lockName)!);
   }
 
   /** The first who waits, where there may be something for it: not for one who wants the lock alone while others have it. */
