@@ -52,7 +52,7 @@ const FAULTS: Fault[] = [
       await until('the lease runs out', 10_000, () => Date.now() > lease.expireTime.getTime());
       const successor = await bob.acquire(NAME, { ttl: '60s' });
       await lease.release().catch(() => undefined);
-      await recorder.write(successor);
+      await recorder.use(successor);
     },
   },
   {

@@ -102,7 +102,7 @@ const FAULTS: Fault[] = [
     async play(scene, session) {
       const lease = await scene.ann.acquire(NAME, { ttl: 3_000 });
       await session.awaitExpiry(NAME);
-      await scene.recorder.write(lease);
+      await scene.recorder.use(lease);
     },
   },
   {
@@ -115,8 +115,8 @@ const FAULTS: Fault[] = [
     async play(scene, session) {
       const lease = await scene.ann.acquire(NAME, { ttl: 3_000 });
       await session.awaitExpiry(NAME);
-      await scene.recorder.write(await scene.bob.acquire(NAME, { ttl: '60s' }));
-      await scene.recorder.write(lease);
+      await scene.recorder.use(await scene.bob.acquire(NAME, { ttl: '60s' }));
+      await scene.recorder.use(lease);
     },
   },
   {
@@ -128,7 +128,7 @@ const FAULTS: Fault[] = [
       await session.awaitExpiry(NAME);
       const successor: Lease = await scene.bob.acquire(NAME, { ttl: '60s' });
       await lease.release().catch(() => undefined);
-      await scene.recorder.write(successor);
+      await scene.recorder.use(successor);
     },
   },
   {

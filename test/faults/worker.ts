@@ -67,13 +67,13 @@ export class Worker {
     const options = { ttl, workerName: this.workerName, wait: randomInt(LONGEST_WAIT) };
     const set = await this.client.tryAcquireAll(names, options).catch(passing);
     if (!set) return;
-    for (const lease of set.leases) await this.recorder.write(lease);
+    for (const lease of set.leases) await this.recorder.use(lease);
     await set.release().catch(passing);
   }
 
   async #use(lease: Lease): Promise<void> {
     do {
-      await this.recorder.write(lease);
+      await this.recorder.use(lease);
       if (chance(30)) await lease.renew().catch(passing);
       if (chance(15)) await this.#repeat(lease);
       await sleep(randomInt(5, 50));
@@ -83,7 +83,7 @@ export class Worker {
   /** Works on to the very end of the lease, which nobody renews. */
   async #outlive(lease: Lease): Promise<void> {
     while (lease.timeLeft > 0) {
-      await this.recorder.write(lease);
+      await this.recorder.use(lease);
       await sleep(Math.min(30, lease.timeLeft / 2));
     }
   }
