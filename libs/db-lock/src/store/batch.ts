@@ -65,7 +65,7 @@ function roundsOfUniqueNames(requests: ReadonlyArray<{ lockName: string }>): num
 }
 
 /** All together; when one is to blame for a refusal, in ever smaller parts, so that it costs the others a few statements. */
-async function answerTogether<Request, Answer>(
+export async function answerTogether<Request, Answer>(
   batch: readonly Request[],
   options: BatchOptions,
   answer: (batch: readonly Request[]) => Promise<Answer[]>,

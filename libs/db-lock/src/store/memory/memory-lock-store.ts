@@ -1,6 +1,7 @@
 import { monotonicNow } from '../../lease/clock.js';
 import { durationSchema, MAX_TTL, type Duration } from '../../lease/duration.js';
 import {
+  isShared,
   parseRequest,
   SHARED_GRANT,
   type AcquireRequest,
@@ -212,5 +213,3 @@ export class MemoryLockStore implements LockStore {
     return isTheirs && this.#tables.isLive(row) ? row : undefined;
   }
 }
-
-const isShared = (request: AcquireRequest): request is SharedRequest => request.share !== undefined;

@@ -14,6 +14,7 @@ import {
   copyOf,
   dateOf,
   expiredLease,
+  versionOf,
   type HolderRow,
   type LockRow,
   type MemoryTables,
@@ -33,11 +34,13 @@ export class MemorySharedLocks implements SharedLocks {
 
   /** @param isDryRun only tells what would become of them */
   decide(requests: readonly SharedRequest[], isDryRun = false): AcquireAnswer[] {
-    const names = new Set(requests.map(({ lockName }) => lockName));
-    const asking = new Set(requests.map(({ grantId }) => grantId));
+    /** By lock. Who asks for one may wait for another. */
+    const asking = new Map<string, Set<string>>();
+    for (const { lockName, grantId } of requests)
+      asking.set(lockName, (asking.get(lockName) ?? new Set()).add(grantId));
     const decided = decideShared(
       requests,
-      new Map([...names].map((name) => [name, this.#stateOf(name, asking)])),
+      new Map([...asking].map(([name, grantIds]) => [name, this.#stateOf(name, grantIds)])),
     );
     const expired = new Map<string, ExpiredLease[]>();
     const leases = requests.map((request, index) => {
@@ -65,7 +68,7 @@ export class MemorySharedLocks implements SharedLocks {
   async release(requests: readonly ReleaseByGrant[]): Promise<ReleaseAnswer[]> {
     return requests.map(({ lockName, grantId, minHold = 0, version }) => {
       const holder = this.tables.liveHolder(lockName, grantId);
-      if (!holder || (version !== undefined && version !== String(holder.version)))
+      if (!holder || (version !== undefined && version !== versionOf(holder)))
         return { outcome: 'lost', ...this.#time };
       this.end(holder, minHold);
       return { outcome: 'released', grantId, next: this.nextAfter(lockName, grantId), ...this.#time };

@@ -210,7 +210,7 @@ export class MemoryTables {
   }
 
   holderLease(row: HolderRow, now = this.now()): LeaseRecord {
-    return { ...this.leaseOf(row, now), share: { ...row.share } };
+    return { ...this.leaseOf(row, now), version: versionOf(row), share: { ...row.share } };
   }
 
   /** Those who have a lock, the oldest first. */
@@ -260,6 +260,9 @@ const holdingOf = ({ workerName, token, lockTime, expireTime, metadata }: LockRo
   expireTime: dateOf(expireTime),
   metadata: copyOf(metadata),
 });
+
+/** With its token, the number of its writings is of no other lease of the same grantId. */
+export const versionOf = ({ token, version }: HolderRow) => `${token}.${version}`;
 
 /** A lock that was released and stays taken for a while is nobody's. */
 const isSomebodys = (grantId: string | null): grantId is string =>

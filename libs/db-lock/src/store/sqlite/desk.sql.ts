@@ -8,6 +8,7 @@ import {
   NOBODY,
   NOW,
   RETURNING_LEASE,
+  sharingOf,
   stateOf,
   waiterCounts,
   workerOf,
@@ -32,6 +33,7 @@ export function deskStatements(tables: TableNames, clockTolerance: number) {
   const locks = quoteTable(tables.lock);
   const history = quoteTable(tables.history);
   const waiters = quoteTable(tables.waiter);
+  const holders = quoteTable(tables.holder);
 
   const inSlice = 'lock.lock_name > :after AND lock.lock_name <= :last';
 
@@ -50,17 +52,19 @@ LEFT JOIN (${waiterCounts(waiters)}
   const counted = (state: string) => `count(*) FILTER (WHERE ${stateOf('lock')} = '${state}') AS ${state}`;
 
   return {
-    look: `SELECT ${lookColumns('lock', waiters)} FROM ${locks} AS lock WHERE lock.lock_name = :lockName`,
+    look: `SELECT ${lookColumns('lock', waiters, holders)} FROM ${locks} AS lock WHERE lock.lock_name = :lockName`,
 
     /** Those who wait for one lock, the first `:limit`. */
     queue: `
-SELECT waiter.worker_name, waiter.ticket ${aliveWaiters(waiters, ':lockName')}
+SELECT waiter.worker_name, waiter.ticket, waiter.permits, waiter.permit_limit ${aliveWaiters(waiters, ':lockName')}
 ORDER BY waiter.ticket
 LIMIT :limit`,
 
     /** The first `:limit` that match. */
     list: ({ sort, order }: { sort: SortField; order: 'asc' | 'desc' }) => `
-SELECT ${stateOf('lock')} AS state, coalesce(queue.waiting, 0) AS waiting, ${leaseColumns('lock')}${contendedLocks}
+SELECT
+  ${stateOf('lock')} AS state, coalesce(queue.waiting, 0) AS waiting, ${sharingOf('lock', holders)} AS sharing,
+  ${leaseColumns('lock')}${contendedLocks}
 WHERE ${matching}
 ORDER BY ${SORT_COLUMNS[sort]} ${order} NULLS LAST${sort === 'lockName' ? '' : ', lock.lock_name'}
 LIMIT :limit`,

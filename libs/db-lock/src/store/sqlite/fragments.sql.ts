@@ -1,10 +1,13 @@
-import { NOBODYS_GRANT } from '../../lease/requests.js';
+import { NOBODYS_GRANT, SHARED_GRANT } from '../../lease/requests.js';
 
 /** What each statement gets as `:now`: the time, in microseconds since 1970. */
 export const NOW = ':now';
 
 /** Whose a lock is that was released and stays taken for a while. */
 export const NOBODY = `'${NOBODYS_GRANT}'`;
+
+/** Whose a lock is that is shared. */
+export const SHARED = `'${SHARED_GRANT}'`;
 
 export const stateOf = (row: string) => `
     CASE
@@ -32,10 +35,44 @@ export const aliveWaiters = (waiters: string, lockName: string) => `
   FROM ${waiters} AS waiter
   WHERE waiter.lock_name = ${lockName} AND waiter.alive_until > ${NOW}`;
 
+/**
+ * The leases in shared mode whose permits are taken: those that are live, or keep others out for the clock tolerance, in microseconds; and those
+ * that were released and stay for a while. They count only while the lock is shared.
+ */
+export const sharersOf = (holders: string, lockName: string, clockTolerance: number) => `
+  FROM ${holders} AS holder
+  WHERE holder.lock_name = ${lockName} AND ${keepsOut('holder', clockTolerance)}`;
+
+/** Whether a lease in shared mode keeps others out. */
+export const keepsOut = (holder: string, clockTolerance: number) =>
+  `${keptUntil(holder, clockTolerance)} > ${NOW}`;
+
+/** Until when a lease in shared mode keeps others out. */
+export const keptUntil = (holder: string, clockTolerance: number) =>
+  `${holder}.expire_time + CASE WHEN ${holder}.release_time IS NULL THEN ${clockTolerance} ELSE 0 END`;
+
+/** JSON of what those take together who share a lock; null where nobody does. Nothing is read of a lock that isn't shared. */
+export const sharingOf = (row: string, holders: string) => {
+  const sharers = `
+        FROM ${holders} AS holder
+        WHERE holder.lock_name = ${row}.lock_name AND holder.expire_time > ${NOW}`;
+  return `
+    CASE WHEN ${row}.grant_id = ${SHARED} THEN (
+      SELECT CASE WHEN count(*) > 0 THEN json_object(
+        'holders', count(*),
+        'permits', sum(holder.permits),
+        'limits', json((SELECT json_group_array(permit_limit) FROM (
+          SELECT DISTINCT holder.permit_limit ${sharers} AND holder.permit_limit IS NOT NULL ORDER BY holder.permit_limit
+        )))
+      ) END ${sharers}
+    ) END`;
+};
+
 /** A lock as operators see it. */
-export const lookColumns = (row: string, waiters: string) => `
+export const lookColumns = (row: string, waiters: string, holders: string) => `
     ${stateOf(row)} AS state,
     (SELECT count(*) ${aliveWaiters(waiters, `${row}.lock_name`)}) AS waiting,
+    ${sharingOf(row, holders)} AS sharing,
     ${leaseColumns(row)}`;
 
 /** How many wait for each lock that is waited for. */

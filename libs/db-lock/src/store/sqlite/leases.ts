@@ -62,7 +62,7 @@ export class Leases {
   holderFor({ grantId, ticket }: AcquireRequest, row: Row, now: number): HolderRecord | undefined {
     const isOwn = row.grant_id === grantId;
     if (isOwn && row.expire_time > now) return undefined;
-    if (this.isTaken(row, now) && !isOwn) return this.#toHolder(row);
+    if (this.isTaken(row, now) && !isOwn) return this.holderOf(row);
     return this.#firstInLine(row, grantId, ticket ?? Number.MAX_SAFE_INTEGER, now);
   }
 
@@ -110,12 +110,18 @@ export class Leases {
 
   /** Whether a lock keeps others out: by a live lease, or by one that has just run out. */
   isTaken(row: Row, now: number): boolean {
-    return row.grant_id !== null && this.#freeTime(row) > now;
+    return row.grant_id !== null && this.freeTime(row) > now;
   }
 
   /** From when on others may have the lock. */
-  #freeTime({ grant_id, expire_time }: Row): number {
+  freeTime({ grant_id, expire_time }: Row): number {
     return expire_time + (isSomebodys(grant_id) ? this.#tolerance : 0);
+  }
+
+  /** Who keeps a taken lock from others. */
+  holderOf(row: Row): HolderRecord {
+    const { fencingToken: _, ...holder } = leaseOf(row);
+    return { ...holder, timeLeft: timeLeft(row, isSomebodys(row.grant_id) ? this.clockTolerance : 0) };
   }
 
   #take(sql: string, { lockName, workerName, grantId, ttl, metadata }: AcquireRequest, now: number) {
@@ -148,14 +154,9 @@ export class Leases {
     return minHold > 0 && until > now && this.connection.run(this.sql.releaseLater, { lockName, until }) > 0;
   }
 
-  #toHolder(row: Row): HolderRecord {
-    const { fencingToken: _, ...holder } = leaseOf(row);
-    return { ...holder, timeLeft: timeLeft(row, isSomebodys(row.grant_id) ? this.clockTolerance : 0) };
-  }
-
   /** Of a lock that came free a moment ago: who has waited longer than the one who asks. */
   #firstInLine(row: Row, grantId: string, ticket: number, now: number): HolderRecord | undefined {
-    const freeTime = this.#freeTime(row);
+    const freeTime = this.freeTime(row);
     const turnsEnd = freeTime + TURN * 1000;
     if (freeTime > now || turnsEnd <= now) return undefined;
     const first = this.connection.get<{ worker_name: string; grant_id: string; ticket: number }>(

@@ -8,7 +8,7 @@ import type { LockStatements } from './locks.sql.js';
 /** Locks that one step goes through: a few milliseconds, in which nothing else happens in this process. */
 const SLICE = 5_000;
 
-/** A part of the locks' table: the names after `after`, up to `last`. */
+/** A part of a table: the names after `after`, up to `last`. */
 export interface Slice extends Record<string, string> {
   after: string;
   last: string;
@@ -33,12 +33,15 @@ export class Reader {
     return this.read(toTime);
   }
 
-  /** The parts of the locks' table, in the order of names. */
-  async *slices(): AsyncGenerator<Slice> {
+  /**
+   * The parts of the locks' table, in the order of names.
+   * @param sql where a part ends, of another table with such names
+   */
+  async *slices(sql: string = this.sql.slice): AsyncGenerator<Slice> {
     for (let after = ''; ;) {
       const parameters = { after, limit: SLICE };
       const { last } = (await this.read(() =>
-        this.connection.get<{ last: string | null }>(this.sql.slice, parameters),
+        this.connection.get<{ last: string | null }>(sql, parameters),
       ))!;
       if (last === null) return;
       yield { after, last };
@@ -57,9 +60,13 @@ export class Reader {
   }
 
   /** Goes through all locks, each part in a transaction of its own. Returns the sum. */
-  async writeInSlices(commit: Commit, work: (slice: Slice, now: number) => number): Promise<number> {
+  async writeInSlices(
+    commit: Commit,
+    work: (slice: Slice, now: number) => number,
+    sql?: string,
+  ): Promise<number> {
     let total = 0;
-    for await (const slice of this.slices()) total += await this.write(commit, (now) => work(slice, now));
+    for await (const slice of this.slices(sql)) total += await this.write(commit, (now) => work(slice, now));
     return total;
   }
 }

@@ -1,3 +1,6 @@
+import { modeDetails } from '../../lease/modes.js';
+import { byBytes } from '../../lease/names.js';
+import { SHARED_GRANT } from '../../lease/requests.js';
 import { answerEach, errorAnswer, type BatchOptions } from '../batch.js';
 import type { HistoryEvent } from '../history-store.js';
 import type {
@@ -17,13 +20,21 @@ import type {
 import { differences } from '../edit-differences.js';
 import { inOrder } from '../lock-order.js';
 import { MIN_IDLE, type LockRecord } from '../lock-store.js';
-import { toLock, toStateCounts, type LookRow, type StateRow } from '../rows.js';
+import {
+  toLease,
+  toLock,
+  toShare,
+  toStateCounts,
+  type LockRow,
+  type LookRow,
+  type StateRow,
+} from '../rows.js';
 import type { Connection } from './connection.js';
 import type { DeskStatements } from './desk.sql.js';
 import { expiredLease, leaseOf, type Leases, type Row } from './leases.js';
 import type { Reader } from './reader.js';
 import { patternOf } from './search-pattern.js';
-import { byBytes } from '../../lease/names.js';
+import type { SharerRow, Sharers } from './sharers.js';
 
 /** Operators' acts and views. */
 export class SqliteDesk implements LockDesk {
@@ -32,6 +43,7 @@ export class SqliteDesk implements LockDesk {
   constructor(
     private readonly sql: DeskStatements,
     private readonly leases: Leases,
+    private readonly sharers: Sharers,
     private readonly reader: Reader,
     private readonly batches: BatchOptions,
   ) {
@@ -66,8 +78,10 @@ export class SqliteDesk implements LockDesk {
       names.filter((lockName) => {
         const parameters = { lockName, idleSince: now - MIN_IDLE * 1000, now };
         const row = this.#connection.get<Row>(this.sql.deleteReleased, parameters);
-        if (row) this.#record('deleted', row, { actor, reason: null });
-        return row !== undefined;
+        if (!row) return false;
+        this.sharers.forgetAll(lockName);
+        this.#record('deleted', row, { actor, reason: null });
+        return true;
       }),
     );
   }
@@ -142,17 +156,34 @@ export class SqliteDesk implements LockDesk {
     return toStateCounts(rows);
   }
 
-  #forceRelease(
-    { lockName, actor, reason, fencingToken }: ForceReleaseRequest,
-    now: number,
-  ): ForceReleaseAnswer {
+  #forceRelease(request: ForceReleaseRequest, now: number): ForceReleaseAnswer {
+    const { lockName, actor, reason, fencingToken } = request;
     const row = this.leases.row(lockName, now);
     if (!row || !this.leases.isTaken(row, now)) return { outcome: 'free' };
+    if (row.grant_id === SHARED_GRANT) return this.#forceReleaseShared(request, now);
     if (fencingToken !== undefined && fencingToken !== row.token) return { outcome: 'changed' };
     this.#connection.run(this.sql.forceRelease, { lockName, now });
     this.#record('forced', row, { actor, reason });
     const next = this.leases.nextInLine(lockName, row.grant_id, now);
     return { outcome: 'forced', holders: [leaseOf(row)], next };
+  }
+
+  /** Ends one of the leases of a lock that is shared, or all. */
+  #forceReleaseShared(
+    { lockName, actor, reason, fencingToken }: ForceReleaseRequest,
+    now: number,
+  ): ForceReleaseAnswer {
+    const [first, ...others] = this.sharers.sharers(lockName, fencingToken ?? null, now);
+    if (!first) return { outcome: 'changed' };
+    for (const row of [first, ...others]) {
+      this.#record('forced', row, { actor, reason }, modeDetails(toShare(row)));
+      this.sharers.remove(row);
+    }
+    const isOver = this.sharers.sharers(lockName, null, now, 1).length === 0;
+    if (isOver) this.#connection.run(this.sql.forceRelease, { lockName, now });
+    else this.sharers.settle(lockName, now);
+    const next = this.sharers.nextAfter(lockName, first.grant_id, now);
+    return { outcome: 'forced', holders: [toLease(first), ...others.map(toLease)], next };
   }
 
   #hold({ actor, reason, ...request }: HoldRequest, now: number): HoldAnswer {
@@ -166,19 +197,34 @@ export class SqliteDesk implements LockDesk {
   }
 
   #edit({ lockName, fencingToken, ttl, metadata, actor, reason }: EditRequest, now: number): EditAnswer {
-    const before = this.leases.row(lockName, now);
+    const row = this.leases.row(lockName, now);
+    const isShared = row?.grant_id === SHARED_GRANT;
+    const before = isShared ? this.#sharer(lockName, fencingToken, now) : row;
     const isMeant = before?.grant_id && before.expire_time > now && before.token === fencingToken;
     if (!isMeant) return { outcome: 'changed' };
-    const after = this.#connection.get<Row>(this.sql.edit, {
-      lockName,
+    const values = {
       expireTime: ttl === undefined ? before.expire_time : now + ttl * 1000,
       metadata: metadata === undefined ? before.metadata : metadata && JSON.stringify(metadata),
-      now,
-    })!;
-    const lease = leaseOf(after);
-    this.#record('edited', before, { actor, reason }, differences(leaseOf(before), lease, ttl !== undefined));
+    };
+    const after =
+      'release_time' in before
+        ? this.sharers.edit(before, values, now)
+        : this.#connection.get<Row>(this.sql.edit, { lockName, ...values, now })!;
+    const lease = toLeaseOf(after);
+    this.#record(
+      'edited',
+      before,
+      { actor, reason },
+      differences(toLeaseOf(before), lease, ttl !== undefined),
+    );
     const next = this.leases.nextInLine(lockName, after.grant_id, now);
     return { outcome: 'edited', lease, next };
+  }
+
+  /** One who shares a lock. */
+  #sharer(lockName: string, fencingToken: number, now: number): SharerRow | undefined {
+    const [sharer] = this.sharers.sharers(lockName, fencingToken, now);
+    return sharer?.release_time === null ? sharer : undefined;
   }
 
   #readMatching(filter: LockFilter, work: (parameters: SliceParameters) => boolean | void): Promise<void> {
@@ -188,7 +234,7 @@ export class SqliteDesk implements LockDesk {
 
   #record(
     event: HistoryEvent,
-    { lock_name, worker_name, grant_id, token, server_time }: Row,
+    { lock_name, worker_name, grant_id, token, server_time }: RecordedRow,
     { actor, reason }: { actor: string | null; reason: string | null },
     details: Record<string, unknown> | null = null,
   ): void {
@@ -205,6 +251,11 @@ export class SqliteDesk implements LockDesk {
     });
   }
 }
+
+/** What is recorded of a lease. */
+type RecordedRow = Pick<LockRow, 'lock_name' | 'worker_name' | 'grant_id' | 'token' | 'server_time'>;
+
+const toLeaseOf = (row: Row | SharerRow) => ('release_time' in row ? toLease(row) : leaseOf(row));
 
 const NOBODY = { actor: null, reason: null };
 

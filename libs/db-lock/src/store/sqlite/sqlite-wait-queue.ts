@@ -37,7 +37,7 @@ export class SqliteWaitQueue implements WaitQueue {
 
   join(server: string, waiters: readonly Waiter[]): Promise<number[]> {
     return this.connection.write('lazy', (now) => {
-      return waiters.map(({ lockName, workerName, grantId, ticket }) => {
+      return waiters.map(({ lockName, workerName, grantId, ticket, share }) => {
         const { last } = this.connection.get<{ last: number | null }>(this.sql.lastTicket, { lockName })!;
         const place = ticket ?? Math.max(this.#lastTicket + 1, (last ?? 0) + 1, now);
         this.#lastTicket = Math.max(this.#lastTicket, place);
@@ -48,6 +48,8 @@ export class SqliteWaitQueue implements WaitQueue {
           grantId,
           workerName,
           server,
+          permits: share?.permits ?? null,
+          limit: share?.limit ?? null,
           aliveUntil,
         });
         return place;
