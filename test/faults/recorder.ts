@@ -137,14 +137,13 @@ export class Recorder {
   }
 
   #whenTimeIsTold(record: (at: DatabaseTime) => void): void {
-    const recorded = this.witness.now().then(
-      (at) => {
-        this.#passed(at);
-        record(at);
-      },
-      () => undefined,
-    );
-    this.#recorded.push(recorded);
+    this.#recorded.push(this.#record(record).catch(() => undefined));
+  }
+
+  async #record(record: (at: DatabaseTime) => void): Promise<void> {
+    const at = await this.witness.now();
+    this.#passed(at);
+    record(at);
   }
 
   #passed(time: DatabaseTime): void {
