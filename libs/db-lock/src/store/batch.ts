@@ -18,7 +18,7 @@ export interface Faults {
   isConflict: (error: unknown) => boolean;
   /**
    * Who of several requests may be to blame: `one` of them, such as one whose data don't fit; or `each`, if each try with that one takes long
-   * again. Undefined where the whole failed.
+   * again, and with all others of its lock. Undefined where the whole failed.
    */
   blames(error: unknown): 'one' | 'each' | undefined;
 }
@@ -64,8 +64,12 @@ function roundsOfUniqueNames(requests: ReadonlyArray<{ lockName: string }>): num
   return rounds;
 }
 
-/** All together; when one is to blame for a refusal, in ever smaller parts, so that it costs the others a few statements. */
-export async function answerTogether<Request, Answer>(
+/**
+ * All together, also several of one name; when one is to blame for a refusal, in ever smaller parts, so that it costs the others a few
+ * statements.
+ * @param deadline until when others are tried, on this process's monotonic clock
+ */
+export async function answerTogether<Request extends { lockName: string }, Answer>(
   batch: readonly Request[],
   options: BatchOptions,
   answer: (batch: readonly Request[]) => Promise<Answer[]>,
@@ -89,14 +93,28 @@ export async function answerTogether<Request, Answer>(
 }
 
 /** The parts of which one may be to blame for an error; undefined when the whole failed. */
-function partsToBlame<Request>(
+function partsToBlame<Request extends { lockName: string }>(
   batch: readonly Request[],
   blamed: ReturnType<Faults['blames']>,
 ): Array<readonly Request[]> | undefined {
   if (batch.length === 1 || blamed === undefined) return undefined;
-  if (blamed === 'each') return batch.map((request) => [request]);
+  if (blamed === 'each') {
+    const parts = byLock(batch);
+    return parts.length > 1 ? parts : undefined;
+  }
   const half = Math.ceil(batch.length / 2);
   return [batch.slice(0, half), batch.slice(half)];
+}
+
+/** Those of one lock together: they share its row, and with it what keeps them waiting. */
+function byLock<Request extends { lockName: string }>(requests: readonly Request[]): Request[][] {
+  const byName = new Map<string, Request[]>();
+  for (const request of requests) {
+    const others = byName.get(request.lockName);
+    if (others) others.push(request);
+    else byName.set(request.lockName, [request]);
+  }
+  return [...byName.values()];
 }
 
 /** Repeats what the server rolled back because of a conflict with another transaction. */

@@ -146,16 +146,26 @@ export function holdersOf(row: LookRow, sharers: readonly Holding[]): Holding[] 
   return row.state === 'held' ? [toHolding(row)] : [];
 }
 
+/** A waiter, in JSON; the permits are of one who waits for a lease in shared mode. */
+interface QueuedRow extends Pick<LockRow, 'permits' | 'permit_limit'> {
+  workerName: string;
+  since: number;
+}
+
 /** `queue` is JSON, null when nobody waits. */
 export function toInspectedLock(
   row: LookRow & { queue: string | null },
   sharers: readonly Holding[] = [],
 ): InspectedLock {
-  const queue = JSON.parse(row.queue ?? '[]') as Array<{ workerName: string; since: number }>;
+  const queue = JSON.parse(row.queue ?? '[]') as QueuedRow[];
   return {
     ...toLock(row),
     holders: holdersOf(row, sharers),
-    queue: queue.map(({ workerName, since }) => ({ workerName, since: new Date(since) })),
+    queue: queue.map(({ workerName, since, ...share }) => ({
+      workerName,
+      since: new Date(since),
+      share: toShare(share),
+    })),
   };
 }
 

@@ -1,22 +1,28 @@
 import type { TableNames } from '../table-names.js';
 import { quoteTable } from './tables.sql.js';
 import type { SortField } from '../lock-desk.js';
-import { MAX_QUEUE_SHOWN } from '../lock-store.js';
+import { MAX_HOLDERS_SHOWN, MAX_QUEUE_SHOWN } from '../lock-store.js';
 import {
   aliveWaiters,
   freeTime,
   isIdle,
+  keptUntil,
   leaseColumns,
   lockedRows,
   lookColumns,
   MILLISECOND,
   nextInLine,
   requestsOf,
+  SHARED,
+  shareColumns,
+  sharersColumn,
+  sharingColumn,
   stateOf,
   tokenAt,
   waiterCounts,
   type Statement,
 } from './fragments.sql.js';
+import { settledLocks, settledRow } from './shared.sql.js';
 
 const SORT_COLUMNS: Record<SortField, string> = {
   lockName: 'lock.lock_name',
@@ -41,10 +47,13 @@ export function deskStatements(tables: TableNames, clockTolerance: number) {
   const locks = quoteTable(tables.lock);
   const history = quoteTable(tables.history);
   const waiters = quoteTable(tables.waiter);
+  const holders = quoteTable(tables.holder);
 
   /** Whether a lock keeps others out: by a live lease, or by one that has just run out. */
   const isTaken = (row: string) =>
     `${row}.grant_id IS NOT NULL AND ${freeTime(row, clockTolerance)} > clock_timestamp()`;
+
+  const settled = (stays?: string) => settledLocks({ holders, waiters }, clockTolerance, stays);
 
   /**
    * @param event an expression
@@ -54,6 +63,41 @@ export function deskStatements(tables: TableNames, clockTolerance: number) {
   INSERT INTO ${history} (lock_name, event, worker_name, grant_id, token, actor, reason, details, event_time)
   SELECT lock_name, ${event}, worker_name, grant_id, token, actor, reason, ${details}, clock_timestamp()
   FROM ${rows}`;
+
+  /** $1 names, $2 actors, $3 reasons, $4 tokens or nulls. */
+  const forcedRequests = requestsOf(`
+  SELECT item.lock_name COLLATE "C" AS lock_name, item.actor, item.reason, item.expected
+  FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) AS item (lock_name, actor, reason, expected)`);
+
+  /**
+   * $1 name, $2 the token of the lease, $3 TTL from now in ms or null, $4 whether the metadata change, $5 metadata as JSON or null,
+   * $6 actor, $7 reason or null.
+   */
+  const editRequest = `
+request AS MATERIALIZED (
+  SELECT
+    $1::text COLLATE "C" AS lock_name, $2::bigint AS expected, $3::float8 * ${MILLISECOND} AS ttl,
+    $4::boolean AS changes, $5::jsonb AS new_metadata, $6::text AS actor, $7::text AS reason
+)`;
+
+  const editColumns =
+    'request.expected, request.ttl, request.changes, request.new_metadata, request.actor, request.reason';
+
+  const newMetadata = 'CASE WHEN live.changes THEN live.new_metadata ELSE live.metadata END';
+
+  /** From what to what `live` was edited. */
+  const recordedEdit = `
+recorded AS (${record(
+    `'edited'`,
+    'live',
+    `jsonb_strip_nulls(jsonb_build_object(
+      'expireTime', CASE WHEN live.ttl IS NOT NULL THEN
+        jsonb_build_object('from', ${isoTime('live.expire_time')}, 'to', ${isoTime('live.new_expire_time')}) END
+    )) || CASE WHEN live.changes AND live.new_metadata IS DISTINCT FROM live.metadata THEN
+      jsonb_build_object('metadata', jsonb_build_object('from', live.metadata, 'to', live.new_metadata))
+    ELSE '{}' END`,
+  )}
+)`;
 
   /** $1 search pattern, $2 state, $3 prefix, or nulls. */
   const matching = `
@@ -80,13 +124,19 @@ LEFT JOIN (${waiterCounts(waiters)}
       text: `
 SELECT
     (
-      SELECT json_agg(json_build_object('workerName', first.worker_name, 'since', first.ticket / 1000) ORDER BY first.ticket)
+      SELECT json_agg(
+        json_build_object(
+          'workerName', first.worker_name, 'since', first.ticket / 1000,
+          'permits', first.permits, 'permit_limit', first.permit_limit
+        )
+        ORDER BY first.ticket
+      )
       FROM (
-        SELECT waiter.worker_name, waiter.ticket ${aliveWaiters(waiters, 'lock.lock_name')}
+        SELECT waiter.* ${aliveWaiters(waiters, 'lock.lock_name')}
         ORDER BY waiter.ticket
         LIMIT ${MAX_QUEUE_SHOWN}
       ) AS first
-    )::text AS queue,${lookColumns('lock', waiters)}
+    )::text AS queue,${sharersColumn('lock', holders, MAX_HOLDERS_SHOWN)},${lookColumns('lock', { waiters, holders })}
 FROM unnest($1::text[]) AS item (lock_name)
 JOIN ${locks} AS lock ON lock.lock_name = item.lock_name COLLATE "C"`,
     },
@@ -97,7 +147,7 @@ JOIN ${locks} AS lock ON lock.lock_name = item.lock_name COLLATE "C"`,
       text: `
 SELECT
     ${stateOf('lock')} AS state,
-    ${waiting},${leaseColumns('lock')}${contendedLocks}
+    ${waiting},${sharingColumn('lock', holders)},${leaseColumns('lock')}${contendedLocks}
 WHERE ${matching}
 ORDER BY ${SORT_COLUMNS[sort]} ${order} NULLS LAST${sort === 'lockName' ? '' : ', lock.lock_name'}
 LIMIT $4 OFFSET $5`,
@@ -109,7 +159,7 @@ LIMIT $4 OFFSET $5`,
       text: `
 SELECT
     ${stateOf('lock')} AS state,
-    ${waiting},${leaseColumns('lock')}${contendedLocks}
+    ${waiting},${sharingColumn('lock', holders)},${leaseColumns('lock')}${contendedLocks}
 WHERE ${matching} AND lock.lock_name > $4::text COLLATE "C"
 ORDER BY lock.lock_name
 LIMIT $5`,
@@ -155,21 +205,19 @@ GROUP BY 1`,
     },
 
     /**
-     * $1 names, $2 actors, $3 reasons, $4 tokens or nulls: then only that lease. A row that does not come back was free; one that is not
-     * `forced` is held by another lease. The token grows, so that a resource which has seen it refuses the old holder.
+     * $1 names, $2 actors, $3 reasons, $4 tokens or nulls: then only that lease. A row that does not come back was free, or shared; one
+     * that is not `forced` is held by another lease. The token grows, so that a resource which has seen it refuses the old holder.
      */
     forceRelease: {
       name: 'db_lock_force_release',
       text: `
-WITH ${requestsOf(`
-  SELECT item.lock_name COLLATE "C" AS lock_name, item.actor, item.reason, item.expected
-  FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) AS item (lock_name, actor, reason, expected)`)},
+WITH ${forcedRequests},
 locked AS MATERIALIZED (${lockedRows(locks, 'request.actor, request.reason, request.expected')}
 ),
 live AS MATERIALIZED (
   SELECT locked.*, locked.expected IS NULL OR locked.expected = locked.token AS meant
   FROM locked
-  WHERE ${isTaken('locked')}
+  WHERE ${isTaken('locked')} AND locked.grant_id <> ${SHARED}
 ),
 freed AS (
   UPDATE ${locks} AS lock
@@ -182,6 +230,53 @@ recorded AS (${record(`'forced'`, 'live WHERE live.meant')}
 )
 SELECT live.meant AS forced, ${nextInLine(waiters, 'live.lock_name', 'live.grant_id')} AS next,${leaseColumns('live')}
 FROM live`,
+    },
+
+    /**
+     * The same of locks that are shared, whose rows this transaction has locked before: of all leases, or of that with the token. A row for
+     * each, the newest first; one without a grantId for a lock of which no lease was meant. The token of the lock grows when none is left.
+     */
+    forceReleaseShared: {
+      name: 'db_lock_force_release_shared',
+      text: `
+WITH ${forcedRequests},
+taken AS MATERIALIZED (
+  SELECT locked.*, clock_timestamp() AS now
+  FROM (${lockedRows(locks, 'request.actor, request.reason, request.expected')}
+  ) AS locked
+  WHERE locked.grant_id = ${SHARED} AND ${isTaken('locked')}
+),
+ended AS MATERIALIZED (
+  SELECT holder.*, taken.now, taken.actor, taken.reason
+  FROM taken
+  JOIN ${holders} AS holder
+    ON holder.lock_name = taken.lock_name AND ${keptUntil('holder', clockTolerance)} > taken.now
+    AND (taken.expected IS NULL OR holder.token = taken.expected)
+),
+removed AS (
+  DELETE FROM ${holders} AS holder
+  USING ended
+  WHERE holder.lock_name = ended.lock_name AND holder.grant_id = ended.grant_id
+),
+changed AS MATERIALIZED (
+  SELECT ended.lock_name, ended.now, 1 AS place, array_agg(ended.grant_id) AS grant_ids
+  FROM ended
+  GROUP BY ended.lock_name, ended.now
+),${settled()},
+turned AS (
+  UPDATE ${locks} AS lock${settledRow(`greatest(lock.token + 1, ${tokenAt('settled.now')})`)}
+),
+recorded AS (${record(
+        `'forced'`,
+        '(SELECT * FROM ended ORDER BY ended.token DESC) AS ended',
+        `jsonb_strip_nulls(jsonb_build_object('mode', 'shared', 'permits', permits, 'limit', permit_limit))`,
+      )}
+)
+SELECT taken.lock_name AS asked_name, settled.next,${leaseColumns('ended')},${shareColumns('ended')}
+FROM taken
+LEFT JOIN ended USING (lock_name)
+LEFT JOIN settled USING (lock_name)
+ORDER BY ended.token DESC`,
     },
 
     /**
@@ -229,48 +324,70 @@ FROM held
 LEFT JOIN expired USING (lock_name)`,
     },
 
-    /**
-     * $1 name, $2 the token of the lease, $3 TTL from now in ms or null, $4 whether the metadata change, $5 metadata as JSON or null,
-     * $6 actor, $7 reason or null. No row: that lease is over.
-     */
+    /** Of an exclusive lease. No row: that lease is over. */
     edit: {
       name: 'db_lock_edit',
       text: `
-WITH request AS MATERIALIZED (
-  SELECT
-    $1::text COLLATE "C" AS lock_name, $2::bigint AS expected, $3::float8 * ${MILLISECOND} AS ttl,
-    $4::boolean AS changes, $5::jsonb AS new_metadata, $6::text AS actor, $7::text AS reason
-),
-locked AS MATERIALIZED (${lockedRows(
-        locks,
-        'request.expected, request.ttl, request.changes, request.new_metadata, request.actor, request.reason',
-      )}
+WITH ${editRequest},
+locked AS MATERIALIZED (${lockedRows(locks, editColumns)}
 ),
 live AS MATERIALIZED (
   SELECT locked.*, coalesce(clock_timestamp() + locked.ttl, locked.expire_time) AS new_expire_time
   FROM locked
-  WHERE ${isLive('locked')} AND locked.token = locked.expected
+  WHERE ${isLive('locked')} AND locked.token = locked.expected AND locked.grant_id <> ${SHARED}
 ),
 edited AS (
   UPDATE ${locks} AS lock
   SET expire_time = live.new_expire_time,
-      metadata = CASE WHEN live.changes THEN live.new_metadata ELSE live.metadata END
+      metadata = ${newMetadata}
   FROM live
   WHERE lock.lock_name = live.lock_name
   RETURNING lock.*
-),
-recorded AS (${record(
-        `'edited'`,
-        'live',
-        `jsonb_strip_nulls(jsonb_build_object(
-      'expireTime', CASE WHEN live.ttl IS NOT NULL THEN
-        jsonb_build_object('from', ${isoTime('live.expire_time')}, 'to', ${isoTime('live.new_expire_time')}) END
-    )) || CASE WHEN live.changes AND live.new_metadata IS DISTINCT FROM live.metadata THEN
-      jsonb_build_object('metadata', jsonb_build_object('from', live.metadata, 'to', live.new_metadata))
-    ELSE '{}' END`,
-      )}
-)
+),${recordedEdit}
 SELECT ${nextInLine(waiters, 'edited.lock_name', 'edited.grant_id')} AS next,${leaseColumns('edited')}
+FROM edited`,
+    },
+
+    /** Of one who shares a lock whose row this transaction has locked before. */
+    editShared: {
+      name: 'db_lock_edit_shared',
+      text: `
+WITH ${editRequest},
+locked AS MATERIALIZED (
+  SELECT locked.*, clock_timestamp() AS now
+  FROM (${lockedRows(locks, editColumns)}
+  ) AS locked
+  WHERE locked.grant_id = ${SHARED}
+),
+live AS MATERIALIZED (
+  SELECT
+    holder.*, locked.now, locked.ttl, locked.changes, locked.new_metadata, locked.actor, locked.reason,
+    coalesce(locked.now + locked.ttl, holder.expire_time) AS new_expire_time
+  FROM locked
+  JOIN ${holders} AS holder
+    ON holder.lock_name = locked.lock_name AND holder.token = locked.expected
+    AND holder.release_time IS NULL AND holder.expire_time > locked.now
+),
+edited AS (
+  UPDATE ${holders} AS holder
+  SET expire_time = live.new_expire_time,
+      metadata = ${newMetadata}
+  FROM live
+  WHERE holder.lock_name = live.lock_name AND holder.grant_id = live.grant_id
+  RETURNING holder.*
+),
+changed AS MATERIALIZED (
+  SELECT live.lock_name, live.now, 1 AS place, ARRAY[live.grant_id] AS grant_ids FROM live
+),${settled(`
+    SELECT
+      live.lock_name, live.token, live.worker_name, live.lock_time, live.new_expire_time AS expire_time,
+      ${newMetadata} AS metadata
+    FROM live`)},
+turned AS (
+  UPDATE ${locks} AS lock${settledRow()}
+),${recordedEdit}
+SELECT
+    ${nextInLine(waiters, 'edited.lock_name', 'edited.grant_id')} AS next,${leaseColumns('edited')},${shareColumns('edited')}
 FROM edited`,
     },
 

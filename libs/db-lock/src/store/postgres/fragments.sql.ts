@@ -1,4 +1,4 @@
-import { NOBODYS_GRANT } from '../../lease/requests.js';
+import { NOBODYS_GRANT, SHARED_GRANT } from '../../lease/requests.js';
 import { ALIVE } from '../wait-queue.js';
 
 /** A statement with the name under which a connection keeps it prepared. */
@@ -36,6 +36,53 @@ export const leaseColumns = (row: string) => `
 /** Whose a lock is that was released and stays taken for a while. */
 export const NOBODY = `'${NOBODYS_GRANT}'::uuid`;
 
+/** Whose a lock is that is shared. */
+export const SHARED = `'${SHARED_GRANT}'::uuid`;
+
+/**
+ * From when on others may have the permits of a lease in shared mode: its end, and the tolerance after that unless it was released.
+ * @param clockTolerance in milliseconds
+ */
+export const keptUntil = (holder: string, clockTolerance: number) =>
+  clockTolerance === 0
+    ? `${holder}.expire_time`
+    : `(${holder}.expire_time + CASE WHEN ${holder}.release_time IS NULL THEN ${clockTolerance} ELSE 0 END * ${MILLISECOND})`;
+
+/** What a lease in shared mode takes. */
+export const shareColumns = (row: string) => `
+    ${row}.permits::text AS permits,
+    ${row}.permit_limit::text AS permit_limit`;
+
+/** The leases that share a lock and whose time isn't over. */
+const sharersOf = (holders: string, lock: string) => `
+      FROM ${holders} AS holder
+      WHERE holder.lock_name = ${lock}.lock_name AND holder.expire_time > statement_timestamp()`;
+
+/** What those take together who share a lock, as JSON; null for a lock that isn't shared, which costs nothing. */
+export const sharingColumn = (lock: string, holders: string) => `
+    CASE WHEN ${lock}.grant_id = ${SHARED} THEN (
+      SELECT CASE WHEN count(*) > 0 THEN json_build_object(
+        'holders', count(*),
+        'permits', sum(holder.permits),
+        'limits', coalesce(
+          json_agg(DISTINCT holder.permit_limit ORDER BY holder.permit_limit)
+            FILTER (WHERE holder.permit_limit IS NOT NULL),
+          '[]'
+        )
+      )::text END ${sharersOf(holders, lock)}
+    ) END AS sharing`;
+
+/** The oldest of those who share a lock, as JSON; null for a lock that isn't shared. */
+export const sharersColumn = (lock: string, holders: string, most: number) => `
+    CASE WHEN ${lock}.grant_id = ${SHARED} THEN (
+      SELECT json_agg(sharer ORDER BY sharer.token::bigint)::text
+      FROM (
+        SELECT${leaseColumns('holder')},${shareColumns('holder')} ${sharersOf(holders, lock)}
+        ORDER BY holder.token
+        LIMIT ${most}
+      ) AS sharer
+    ) END AS sharers`;
+
 /**
  * From when on others may have a lock: the end of its lease, and the tolerance after that where the lease was not released.
  * @param clockTolerance in milliseconds
@@ -66,9 +113,9 @@ export const waiterCounts = (waiters: string) => `
   GROUP BY waiter.lock_name`;
 
 /** A lock as operators see it. */
-export const lookColumns = (row: string, waiters: string) => `
+export const lookColumns = (row: string, { waiters, holders }: Record<'waiters' | 'holders', string>) => `
     ${stateOf(row)} AS state,
-    (SELECT count(*) ${aliveWaiters(waiters, `${row}.lock_name`)})::int AS waiting,${leaseColumns(row)}`;
+    (SELECT count(*) ${aliveWaiters(waiters, `${row}.lock_name`)})::int AS waiting,${sharingColumn(row, holders)},${leaseColumns(row)}`;
 
 /** How long a waiter counts as alive without being heard of. */
 export const ALIVE_TIME = `${ALIVE} * ${MILLISECOND}`;

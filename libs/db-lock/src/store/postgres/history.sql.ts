@@ -20,6 +20,7 @@ export function historyStatements(tables: TableNames) {
   const locks = quoteTable(tables.lock);
   const history = quoteTable(tables.history);
   const waiters = quoteTable(tables.waiter);
+  const holders = quoteTable(tables.holder);
   const statistics = quoteTable(tables.statistics);
 
   /** Two histograms, added up. */
@@ -206,7 +207,7 @@ SELECT
   (SELECT max(recent.id) FROM recent)::text AS read_to, (SELECT max(past.id) FROM ${history} AS past)::text AS newest, lock.*
 FROM name
 LEFT JOIN LATERAL (
-  SELECT ${lookColumns('lock', waiters)}
+  SELECT ${lookColumns('lock', { waiters, holders })}
   FROM ${locks} AS lock
   WHERE lock.lock_name = name.lock_name
   OFFSET 0

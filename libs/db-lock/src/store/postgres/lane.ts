@@ -10,6 +10,9 @@ interface Result<Row> {
   rows: Row[];
 }
 
+/** A statement, named or not, and its parameters. */
+type Query = Partial<Statement> & { values?: readonly unknown[] };
+
 /** What we use of a node-pg client. */
 interface Client {
   query<Row>(statement: object | string): Promise<Result<Row>>;
@@ -41,12 +44,15 @@ export interface LaneOptions {
   maxAge?: number;
 }
 
+/** Runs one statement of a transaction. */
+export type Run = <Row>(statement: Statement, values: readonly unknown[]) => Promise<Row[]>;
+
 /** Milliseconds that the server gets to give a statement up by itself before the connection is given up. */
 const GRACE = 1000;
 
 /**
- * A connection of our own, outside of the application's pool and of its transactions: one statement at a time, each
- * committed by itself, first come first served. A connection that failed is thrown away; the next statement opens another.
+ * A connection of our own, outside of the application's pool and of its transactions: one statement or transaction at a time,
+ * each committed by itself, first come first served. A connection that failed is thrown away; the next statement opens another.
  */
 export class Lane {
   #connection?: Connection;
@@ -59,18 +65,26 @@ export class Lane {
     private readonly options: LaneOptions,
   ) {}
 
-  /** How many statements are under way or stand in line. */
+  /** How many statements and transactions are under way or stand in line. */
   get pending(): number {
     return this.#pending;
   }
 
   /** Runs one statement. Rejects when the server refuses it, and when its outcome is unknown. */
   run<Row>(statement: Statement, values: readonly unknown[]): Promise<Row[]> {
-    const asked = monotonicNow();
-    const runNow = () => this.#runNow<Row>(statement, values, asked);
-    const turn = this.#pending++ === 0 && !this.#closed ? runNow() : this.#tail.then(runNow);
-    this.#tail = turn.catch(() => undefined);
-    return turn;
+    return this.#inLine((connection) =>
+      this.options.sessions === 'pooled'
+        ? this.#transact(connection, (run) => run<Row>(statement, values))
+        : this.#rowsOf<Row>(connection, { ...statement, values }),
+    );
+  }
+
+  /**
+   * Runs several statements in one transaction, one after the other. Rejects when the server refuses one, which undoes them all, and when
+   * the outcome is unknown.
+   */
+  transact<Result>(work: (run: Run) => Promise<Result>): Promise<Result> {
+    return this.#inLine((connection) => this.#transact(connection, work));
   }
 
   /** Gives the connection back when its line is empty; whoever still comes then borrows one for a statement. */
@@ -81,31 +95,35 @@ export class Lane {
     this.#connection = undefined;
   }
 
-  async #runNow<Row>(statement: Statement, values: readonly unknown[], asked: number): Promise<Row[]> {
+  #inLine<Result>(ask: (connection: Connection) => Promise<Result>): Promise<Result> {
+    const asked = monotonicNow();
+    const askNow = () => this.#askNow(ask, asked);
+    const turn = this.#pending++ === 0 && !this.#closed ? askNow() : this.#tail.then(askNow);
+    this.#tail = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async #askNow<Result>(ask: (connection: Connection) => Promise<Result>, asked: number): Promise<Result> {
     try {
       const { maxAge = Infinity } = this.options;
       if (monotonicNow() - asked > maxAge)
         throw new Error(`The statement stood in line for more than ${maxAge} ms.`);
       const connection = this.#usable ?? (await this.#connect());
-      return await this.#runOn<Row>(connection, statement, values);
+      return await this.#askOn(connection, ask);
     } finally {
       this.#pending--;
     }
   }
 
-  async #runOn<Row>(
+  async #askOn<Result>(
     connection: Connection,
-    statement: Statement,
-    values: readonly unknown[],
-  ): Promise<Row[]> {
+    ask: (connection: Connection) => Promise<Result>,
+  ): Promise<Result> {
     try {
       connection.warning = undefined;
-      const { rows } =
-        this.options.sessions === 'pooled'
-          ? await this.#runInTransaction<Row>(connection, statement, values)
-          : await this.#query<Row>(connection, { ...statement, values });
+      const result = await ask(connection);
       if (connection.warning !== undefined) throw new UnconfirmedCommitError(connection.warning);
-      return rows;
+      return result;
     } catch (error) {
       if (!isRefusal(error)) connection.broken ??= error as Error;
       throw withoutRow(error);
@@ -114,16 +132,14 @@ export class Lane {
     }
   }
 
-  /** What a session's settings do elsewhere, a transaction's do here; and no statement is there to be named. */
-  async #runInTransaction<Row>(
-    connection: Connection,
-    { text }: Statement,
-    values: readonly unknown[],
-  ): Promise<Result<Row>> {
-    const { purpose, timeouts } = this.options;
+  /** With settings that end with it: behind a pooler it has a session of its own, where no statement is there to be named. */
+  async #transact<Result>(connection: Connection, work: (run: Run) => Promise<Result>): Promise<Result> {
+    const { purpose, timeouts, sessions } = this.options;
     await this.#query(connection, { text: transactionStart(purpose, timeouts) });
     try {
-      const result = await this.#query<Row>(connection, { text, values });
+      const result = await work(({ name, text }, values) =>
+        this.#rowsOf(connection, sessions === 'pooled' ? { text, values } : { name, text, values }),
+      );
       await this.#query(connection, { text: 'COMMIT' });
       return result;
     } catch (error) {
@@ -132,11 +148,12 @@ export class Lane {
     }
   }
 
-  #query<Row>(
-    { client }: Connection,
-    statement: Partial<Statement> & { values?: readonly unknown[] },
-  ): Promise<Result<Row>> {
-    return client.query({ ...statement, query_timeout: this.options.timeouts.statement + GRACE });
+  async #rowsOf<Row>(connection: Connection, query: Query): Promise<Row[]> {
+    return (await this.#query<Row>(connection, query)).rows;
+  }
+
+  #query<Row>({ client }: Connection, query: Query): Promise<Result<Row>> {
+    return client.query({ ...query, query_timeout: this.options.timeouts.statement + GRACE });
   }
 
   /** The connection that is there, unless it is broken. */

@@ -1,6 +1,6 @@
 import type { DataSource } from 'typeorm';
 import { Lanes as LanesOf } from '../lanes.js';
-import { Lane, type LaneOptions } from './lane.js';
+import { Lane, type LaneOptions, type Run } from './lane.js';
 import type { Statement } from './fragments.sql.js';
 
 /** Lanes of one purpose to a PostgreSQL. */
@@ -12,5 +12,10 @@ export class Lanes extends LanesOf<Lane> {
   /** Runs one statement. Rejects when the server refuses it, and when its outcome is unknown. */
   run<Row>(statement: Statement, values: readonly unknown[]): Promise<Row[]> {
     return this.next.run(statement, values);
+  }
+
+  /** Runs several statements in one transaction; see `Lane`. */
+  transact<Result>(work: (run: Run) => Promise<Result>): Promise<Result> {
+    return this.next.transact(work);
   }
 }

@@ -12,6 +12,7 @@ import {
   NOBODY,
   requestsOf,
   rowOf as rowOfIn,
+  SHARED,
   timeColumn,
   tokenAt,
 } from './fragments.sql.js';
@@ -508,7 +509,8 @@ locked AS MATERIALIZED (
           notify('$3'),
           {
             set: isFreed,
-            isTheirs: 'lock.worker_name = request.worker_name',
+            // A shared one has the newest holder's name: to end its lease takes its grant.
+            isTheirs: `lock.worker_name = request.worker_name AND lock.grant_id <> ${SHARED}`,
             told: `,
   string_agg(place || ' ' || grant_id, ',') AS grant_ids`,
           },
@@ -670,18 +672,18 @@ FROM ended`,
     },
 
     /**
-     * $1 the server, $2 names, $3 grant ids, $4 worker names, $5 tickets or nulls. A ticket is the time of joining in µs:
+     * $1 the server, $2 names, $3 grant ids, $4 worker names, $5 tickets or nulls, $6 permits and $7 limits, or nulls. A ticket is the time of joining in µs:
      * it orders the waiters of all servers, also after a crash has emptied the table.
      */
     join: {
       name: 'db_lock_join',
       text: `
-INSERT INTO ${waiters} AS waiter (lock_name, ticket, grant_id, worker_name, server, alive_until)
+INSERT INTO ${waiters} AS waiter (lock_name, ticket, grant_id, worker_name, server, permits, permit_limit, alive_until)
 SELECT
   item.lock_name, coalesce(item.ticket, ${tokenAt('statement_timestamp()')} + item.place), item.grant_id::uuid,
-  item.worker_name, $1::uuid, clock_timestamp() + ${ALIVE_TIME}
-FROM unnest($2::text[], $3::text[], $4::text[], $5::bigint[])
-  WITH ORDINALITY AS item (lock_name, grant_id, worker_name, ticket, place)
+  item.worker_name, $1::uuid, item.permits, item.permit_limit, clock_timestamp() + ${ALIVE_TIME}
+FROM unnest($2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[])
+  WITH ORDINALITY AS item (lock_name, grant_id, worker_name, ticket, permits, permit_limit, place)
 ON CONFLICT (lock_name, ticket, grant_id) DO UPDATE SET alive_until = EXCLUDED.alive_until
 RETURNING grant_id::text AS grant_id, ticket::text AS ticket`,
     },

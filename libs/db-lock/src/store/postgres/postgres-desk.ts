@@ -16,6 +16,7 @@ import type {
 } from '../lock-desk.js';
 import { MIN_IDLE, type ExpiredLease, type LockRecord } from '../lock-store.js';
 import type { DeskStatements } from './desk.sql.js';
+import type { Statement } from './fragments.sql.js';
 import type { Reader } from './reader.js';
 import {
   toLease,
@@ -31,6 +32,12 @@ import { filterValues } from './values.js';
 /** A lease that an operator has ended or changed, and who waits for its lock. */
 type ChangedRow = LockRow & { next: string | null };
 
+/** `forced`: it was ended. */
+type ForcedRow = ChangedRow & { forced: boolean };
+
+/** A lease in shared mode that was ended; without a grantId where none was meant. */
+type ForcedSharedRow = ChangedRow & { asked_name: string };
+
 /** A lease that an operator has taken, and the expired one that it came after. */
 type HeldRow = LockRow & { expired_worker_name: string | null; expired_token: string | null };
 
@@ -38,6 +45,8 @@ type HeldRow = LockRow & { expired_worker_name: string | null; expired_token: st
 export class PostgresDesk implements LockDesk {
   constructor(
     private readonly sql: DeskStatements,
+    /** Locks the rows of locks by name. */
+    private readonly lock: Statement,
     private readonly reader: Reader,
     /** Likewise, for acts: they don't wait for those who read. */
     private readonly actor: Reader,
@@ -46,20 +55,25 @@ export class PostgresDesk implements LockDesk {
 
   forceRelease(requests: readonly ForceReleaseRequest[]): Promise<ForceReleaseAnswer[]> {
     return answerEach(requests, this.batches, async (batch) => {
-      const rows = await this.actor.run<ChangedRow & { forced: boolean }>(this.sql.forceRelease, [
-        batch.map(({ lockName }) => lockName),
+      const lockNames = batch.map(({ lockName }) => lockName);
+      const values = [
+        lockNames,
         batch.map(({ actor }) => actor),
         batch.map(({ reason }) => reason),
         batch.map(({ fencingToken }) => fencingToken ?? null),
-      ]);
-      const byName = new Map(rows.map((row) => [row.lock_name, row]));
-      return batch.map(({ lockName }): ForceReleaseAnswer => {
-        const row = byName.get(lockName);
-        if (!row) return { outcome: 'free' };
-        return row.forced
-          ? { outcome: 'forced', holders: [toLease(row)], next: toNext(row) }
-          : { outcome: 'changed' };
+      ];
+      const [rows, sharedRows] = await this.actor.transact(async (run) => {
+        await run(this.lock, [lockNames]);
+        return [
+          await run<ForcedRow>(this.sql.forceRelease, values),
+          await run<ForcedSharedRow>(this.sql.forceReleaseShared, values),
+        ] as const;
       });
+      const answers = new Map([
+        ...rows.map((row) => [row.lock_name, forcedAnswer(row)] as const),
+        ...forcedShared(sharedRows),
+      ]);
+      return lockNames.map((lockName) => answers.get(lockName) ?? { outcome: 'free' });
     });
   }
 
@@ -85,7 +99,13 @@ export class PostgresDesk implements LockDesk {
       reason,
     ];
     try {
-      const [row] = await repeatConflicts(FAULTS, () => this.actor.run<ChangedRow>(this.sql.edit, values));
+      const [row] = await repeatConflicts(FAULTS, () =>
+        this.actor.transact(async (run) => {
+          await run(this.lock, [[lockName]]);
+          const edited = await run<ChangedRow>(this.sql.edit, values);
+          return edited.length > 0 ? edited : run<ChangedRow>(this.sql.editShared, values);
+        }),
+      );
       return row ? { outcome: 'edited', lease: toLease(row), next: toNext(row) } : { outcome: 'changed' };
     } catch (error) {
       return errorAnswer(error);
@@ -148,6 +168,25 @@ export class PostgresDesk implements LockDesk {
   async countByState(): Promise<StateCounts> {
     return toStateCounts(await this.reader.ask<StateRow>(this.sql.counts, []));
   }
+}
+
+function forcedAnswer(row: ForcedRow): ForceReleaseAnswer {
+  return row.forced
+    ? { outcome: 'forced', holders: [toLease(row)], next: toNext(row) }
+    : { outcome: 'changed' };
+}
+
+/** The answers for locks that are shared, by name. @param rows of each lock the newest lease first */
+function forcedShared(rows: readonly ForcedSharedRow[]): Map<string, ForceReleaseAnswer> {
+  const answers = new Map<string, ForceReleaseAnswer>();
+  for (const row of rows) {
+    const known = answers.get(row.asked_name);
+    if (row.grant_id === null) answers.set(row.asked_name, { outcome: 'changed' });
+    else if (known?.outcome === 'forced')
+      answers.set(row.asked_name, { ...known, holders: [...known.holders, toLease(row)] });
+    else answers.set(row.asked_name, { outcome: 'forced', holders: [toLease(row)], next: toNext(row) });
+  }
+  return answers;
 }
 
 function expiredIn({ lock_name, expired_worker_name, expired_token }: HeldRow): ExpiredLease | undefined {

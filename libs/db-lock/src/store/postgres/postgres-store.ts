@@ -6,10 +6,12 @@ import {
   type AcquireRequest,
   type ReleaseRequest,
   type RenewRequest,
+  type SharedRequest,
 } from '../../lease/requests.js';
 import type { StoreOptions } from '../database.js';
 import { answerEach, errorAnswer, repeatConflicts, type BatchOptions } from '../batch.js';
 import { FAULTS, isRefusal, isTakenMeanwhile, ROW_LOCKED, sqlState } from './errors.js';
+import type { Run } from './lane.js';
 import { Lanes } from './lanes.js';
 import type {
   AcquireAnswer,
@@ -28,7 +30,16 @@ import { deskStatements, type DeskStatements } from './desk.sql.js';
 import { lockStatements, type LockStatements } from './locks.sql.js';
 import type { Purpose } from './sessions.sql.js';
 import { historyStatements } from './history.sql.js';
-import { timeLeft, toGrant, toInspectedLock, toLease, toTime, type LockRow, type LookRow } from '../rows.js';
+import {
+  timeLeft,
+  toGrant,
+  toHolding,
+  toInspectedLock,
+  toLease,
+  toTime,
+  type LockRow,
+  type LookRow,
+} from '../rows.js';
 import {
   toEnded,
   toRenewed,
@@ -39,11 +50,14 @@ import {
   type TakenRow,
 } from './rows.js';
 import { sessionKindOf, type SessionKind } from './session-kind.js';
+import { decideShared } from '../sharing.js';
 import { Shortcut } from '../shortcut.js';
 import { PostgresDesk } from './postgres-desk.js';
 import { PostgresHistory } from './postgres-history.js';
 import { Reader } from './reader.js';
+import { PostgresSharedLocks } from './postgres-shared-locks.js';
 import { PostgresWaitQueue } from './postgres-wait-queue.js';
+import { sharedStatements, type SharedStatements } from './shared.sql.js';
 import {
   acquireValues,
   areAlike,
@@ -91,6 +105,7 @@ export class PostgresStore implements LockStore {
   readonly #lanes: Record<Purpose, Lanes>;
   readonly #sql: LockStatements;
   readonly #deskSql: DeskStatements;
+  readonly #sharedSql: SharedStatements;
   readonly #reader: Reader;
   readonly #actor: Reader;
   readonly #batches: BatchOptions;
@@ -100,6 +115,7 @@ export class PostgresStore implements LockStore {
   /** Whether releases notify the servers of those who are next. */
   #notifies = true;
   readonly queue: PostgresWaitQueue;
+  readonly shared: PostgresSharedLocks;
   readonly desk: PostgresDesk;
   readonly history: PostgresHistory;
 
@@ -110,6 +126,7 @@ export class PostgresStore implements LockStore {
   ) {
     this.#sql = lockStatements(tables, clockTolerance);
     this.#deskSql = deskStatements(tables, clockTolerance);
+    this.#sharedSql = sharedStatements(tables, clockTolerance);
     this.clockTolerance = clockTolerance;
     this.#batches = { faults: FAULTS, patience: statementTimeout };
     const lanes = (purpose: Purpose) =>
@@ -133,7 +150,14 @@ export class PostgresStore implements LockStore {
     };
     this.#reader = new Reader(this.#lanes.desk, this.#sql);
     this.#actor = new Reader(this.#lanes.act, this.#sql);
-    this.desk = new PostgresDesk(this.#deskSql, this.#reader, this.#actor, this.#batches);
+    this.shared = new PostgresSharedLocks(this.#sharedSql, this.#lanes, this.#batches);
+    this.desk = new PostgresDesk(
+      this.#deskSql,
+      this.#sharedSql.lock,
+      this.#reader,
+      this.#actor,
+      this.#batches,
+    );
     this.history = new PostgresHistory(historyStatements(tables), this.#reader);
     this.queue = new PostgresWaitQueue(
       this.#sql,
@@ -199,26 +223,41 @@ export class PostgresStore implements LockStore {
   }
 
   async acquireSet(requests: readonly AcquireRequest[]): Promise<AcquireSetAnswer> {
+    const { acquire } = this.#lanes;
+    const ask = requests.some(isShared)
+      ? () => acquire.transact((run) => this.#acquireMixedSet(requests, run))
+      : () => this.#acquireSetOf(requests, (statement, values) => acquire.run(statement, values));
     try {
-      const rows = await repeatRaces(() =>
-        repeatConflicts(FAULTS, () =>
-          this.#lanes.acquire.run<SeenRow>(this.#sql.acquireSet, queuedAcquireValues(requests)),
-        ),
-      );
-      const decided = rows.filter(({ seen }) => seen === 'decided');
-      const others = rows.filter(({ seen }) => seen !== 'decided');
-      if (decided.length < requests.length)
-        return { outcome: 'busy', holder: toHolder(others[0]!, this.clockTolerance) };
-      const byName = new Map(decided.map((row) => [row.lock_name, row]));
-      return {
-        outcome: 'granted',
-        leases: requests.map((request) => grantOf(byName.get(request.lockName)!, request)),
-        repeated: decided.every(({ repeated }) => repeated),
-        expired: others.filter(isSomebodys).map(toLease),
-      };
+      return await repeatRaces(() => repeatConflicts(FAULTS, ask));
     } catch (error) {
       return errorAnswer(error);
     }
+  }
+
+  async #acquireSetOf(requests: readonly AcquireRequest[], run: Run): Promise<AcquireSetAnswer> {
+    const rows = await run<SeenRow>(this.#sql.acquireSet, queuedAcquireValues(requests));
+    return setAnswer(rows, requests, this.clockTolerance);
+  }
+
+  /** Some of a set are wanted in shared mode. With all rows locked, nothing comes between what is decided of one lock and of another. */
+  async #acquireMixedSet(requests: readonly AcquireRequest[], run: Run): Promise<AcquireSetAnswer> {
+    const shared = requests.filter(isShared);
+    const alone = requests.filter((request) => !isShared(request));
+    await this.shared.take(requests, run);
+    const seen = await this.shared.look(shared, run);
+    const obstacle = decideShared(shared, seen).decisions.find(({ outcome }) => outcome === 'busy');
+    if (obstacle?.outcome === 'busy') return { outcome: 'busy', holder: obstacle.holder! };
+    const own = alone.length > 0 ? await this.#acquireSetOf(alone, run) : undefined;
+    if (own && own.outcome !== 'granted') return own;
+    const granted = (await this.shared.grant(shared, seen, run)).filter(isGranted);
+    const leases = [...(own?.leases ?? []), ...granted.map(({ lease }) => lease)];
+    const byName = new Map(leases.map((lease) => [lease.lockName, lease]));
+    return {
+      outcome: 'granted',
+      leases: requests.map(({ lockName }) => byName.get(lockName)!),
+      repeated: own?.repeated !== false && granted.every(({ repeated }) => repeated),
+      expired: [...(own?.expired ?? []), ...granted.flatMap(({ alsoExpired = [] }) => alsoExpired)],
+    };
   }
 
   renew(requests: readonly RenewRequest[]): Promise<RenewAnswer[]> {
@@ -290,14 +329,19 @@ export class PostgresStore implements LockStore {
   }
 
   async inspect(lockNames: readonly string[]): Promise<Array<InspectedLock | null>> {
-    const rows = await this.#reader.ask<LookRow & { queue: string | null }>(this.#deskSql.inspect, [
-      lockNames,
-    ]);
-    const byName = new Map(rows.map((row) => [row.lock_name, toInspectedLock(row)]));
+    const rows = await this.#reader.ask<InspectedRow>(this.#deskSql.inspect, [lockNames]);
+    const byName = new Map(
+      rows.map((row) => {
+        const sharers = JSON.parse(row.sharers ?? '[]') as LockRow[];
+        return [row.lock_name, toInspectedLock(row, sharers.map(toHolding))];
+      }),
+    );
     return lockNames.map((lockName) => byName.get(lockName) ?? null);
   }
 
-  removeIdle(retention: number): Promise<number> {
+  async removeIdle(retention: number): Promise<number> {
+    const { pages, removeEnded } = this.#sharedSql;
+    await this.#reader.inChunks((from, to) => this.#reader.ask(removeEnded, [from, to, retention]), pages);
     return this.#reader.inChunks((from, to) => this.#reader.ask(this.#sql.removeIdle, [from, to, retention]));
   }
 
@@ -326,7 +370,17 @@ async function repeatRaces<Result>(run: () => Promise<Result>): Promise<Result> 
 
 const isDoubtful = (answer: EndedAnswer | ErrorAnswer) => answer.outcome === 'lost' && answer.isDoubtful;
 
+const isShared = (request: AcquireRequest): request is SharedRequest => request.share !== undefined;
+
+const isGranted = (answer: AcquireAnswer | undefined) => answer?.outcome === 'granted';
+
 const isQueued = ({ ticket }: AcquireRequest) => typeof ticket === 'number';
+
+/** A lock with those who wait for it and those who share it, as JSON. */
+interface InspectedRow extends LookRow {
+  queue: string | null;
+  sharers: string | null;
+}
 
 /** A lock as an acquire saw it. */
 interface SeenRow extends LockRow {
@@ -364,6 +418,25 @@ function toHolder(row: SeenRow, clockTolerance: number): HolderRecord {
 /** Neither granted nor refused: the lock looked free, and somebody else took it first. */
 function isUndecided({ decided, kept, holder }: Seen = {}, clockTolerance: number): boolean {
   return !decided && !kept && !(holder && freeIn(holder, clockTolerance) > 0);
+}
+
+/** What the statement `acquireSet` says of all of a set. */
+function setAnswer(
+  rows: readonly SeenRow[],
+  requests: readonly AcquireRequest[],
+  clockTolerance: number,
+): Exclude<AcquireSetAnswer, ErrorAnswer> {
+  const decided = rows.filter(({ seen }) => seen === 'decided');
+  const others = rows.filter(({ seen }) => seen !== 'decided');
+  if (decided.length < requests.length)
+    return { outcome: 'busy', holder: toHolder(others[0]!, clockTolerance) };
+  const byName = new Map(decided.map((row) => [row.lock_name, row]));
+  return {
+    outcome: 'granted',
+    leases: requests.map((request) => grantOf(byName.get(request.lockName)!, request)),
+    repeated: decided.every(({ repeated }) => repeated),
+    expired: others.filter(isSomebodys).map(toLease),
+  };
 }
 
 function acquireAnswer(

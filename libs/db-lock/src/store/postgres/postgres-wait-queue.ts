@@ -40,6 +40,8 @@ export class PostgresWaitQueue implements WaitQueue {
       waiters.map(({ grantId }) => grantId),
       waiters.map(({ workerName }) => workerName),
       waiters.map(({ ticket }) => ticket),
+      waiters.map(({ share }) => share?.permits ?? null),
+      waiters.map(({ share }) => share?.limit ?? null),
     ]);
     // RETURNING keeps the order of the rows, one for each: a grantId may stand in the queues of several locks.
     return rows.map(({ ticket }) => Number(ticket));

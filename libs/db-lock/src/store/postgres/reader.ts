@@ -1,5 +1,6 @@
 import { repeatConflicts, unavailable } from '../batch.js';
 import { FAULTS } from './errors.js';
+import type { Run } from './lane.js';
 import type { Lanes } from './lanes.js';
 import type { LockStatements } from './locks.sql.js';
 import type { Statement } from './fragments.sql.js';
@@ -20,6 +21,11 @@ export class Reader {
     return this.lanes.run<Row>(statement, values);
   }
 
+  /** Runs several statements in one transaction. Rejects as the database does. */
+  transact<Result>(work: (run: Run) => Promise<Result>): Promise<Result> {
+    return this.lanes.transact(work);
+  }
+
   /** Rejects with `StoreUnavailableError`. */
   async ask<Row>(statement: Statement, values: readonly unknown[]): Promise<Row[]> {
     try {
@@ -35,9 +41,15 @@ export class Reader {
     return toTime(row!.server_time);
   }
 
-  /** Goes through the locks' table page by page, each chunk in a transaction of its own. Returns how many rows came back. */
-  async inChunks(work: (fromPage: number, toPage: number) => Promise<unknown[]>): Promise<number> {
-    const [size] = await this.ask<{ pages: string }>(this.sql.pages, []);
+  /**
+   * Goes through a table page by page, each chunk in a transaction of its own. Returns how many rows came back.
+   * @param pages tells how many pages it has; by default, those of the locks' table
+   */
+  async inChunks(
+    work: (fromPage: number, toPage: number) => Promise<unknown[]>,
+    pages: Statement = this.sql.pages,
+  ): Promise<number> {
+    const [size] = await this.ask<{ pages: string }>(pages, []);
     let total = 0;
     for (let page = 0; page < Number(size!.pages); page += CHUNK)
       total += (await work(page, page + CHUNK)).length;

@@ -32,7 +32,7 @@ export function sessionSettings(purpose: Purpose, timeouts: SessionTimeouts): st
 }
 
 /**
- * Begins the transaction of one statement, where a pooler gives each transaction another session: with settings that end with it.
+ * Begins a transaction, with settings that end with it: a pooler gives each transaction another session.
  * Should this process stop in its midst, the server does not keep the rows locked for longer than a statement may take.
  */
 export function transactionStart(purpose: Purpose, timeouts: SessionTimeouts): string {
