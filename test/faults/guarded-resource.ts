@@ -11,16 +11,16 @@ CREATE TABLE guarded_use (lock_name text, number bigint, token bigint, mode text
 /** The row is locked, and read anew, before it is decided. */
 const USE = `
 WITH accepted AS (
-  INSERT INTO guarded VALUES ($1, $2, CASE $3 WHEN 'exclusive' THEN $2 ELSE 0 END, 1)
+  INSERT INTO guarded VALUES ($1, $2::bigint, CASE $3::text WHEN 'exclusive' THEN $2::bigint ELSE 0 END, 1)
   ON CONFLICT (lock_name) DO UPDATE SET
     token = greatest(guarded.token, EXCLUDED.token),
     writer_token = greatest(guarded.writer_token, EXCLUDED.writer_token),
     uses = guarded.uses + 1
-    WHERE CASE $3 WHEN 'exclusive' THEN guarded.token ELSE guarded.writer_token END <= EXCLUDED.token
+    WHERE CASE $3::text WHEN 'exclusive' THEN guarded.token ELSE guarded.writer_token END <= EXCLUDED.token
   RETURNING *
 ),
 recorded AS (
-  INSERT INTO guarded_use SELECT lock_name, uses, $2, $3 FROM accepted
+  INSERT INTO guarded_use SELECT lock_name, uses, $2::bigint, $3::text FROM accepted
 )
 SELECT
   (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS at,
