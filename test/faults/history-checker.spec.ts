@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { violationsOf } from './history-checker.js';
-import { emptyHistory, type Grant, type History, type RowVersion } from './history.js';
+import { emptyHistory, type Grant, type History, type RowVersion, type TrustedUse } from './history.js';
 
 const LOCK = 'job';
 
@@ -15,6 +15,25 @@ function row(
 ) {
   return { lockName: LOCK, grantId, token, lockTime, expireTime };
 }
+
+/** Somebody uses the resource alone, for a moment. */
+const use = (holder: typeof ANN, at: number): TrustedUse => ({
+  ...holder,
+  at,
+  began: at - 5,
+  ended: at + 5,
+  accepted: true,
+});
+
+const accepted = ({ lockName, token }: typeof ANN) => ({ lockName, token, mode: 'exclusive' as const });
+
+const look = (at: number, ...rows: RowVersion[]) => ({
+  sentAt: at - 10,
+  answeredAt: at,
+  at,
+  rows,
+  holders: [],
+});
 
 /** A history in which the contract was kept; local and database's clock run alike. */
 function keptHistory(): History {
@@ -33,19 +52,16 @@ function keptHistory(): History {
     ],
     renewals: [{ ...BOB, expireTime: 4000, answeredAt: 3010 }],
     releases: [{ ...ANN, sentAt: 1990 }],
-    trustedWrites: [
-      { ...ANN, at: 1900, accepted: true },
-      { ...BOB, at: 3990, accepted: true },
-    ],
-    acceptedWrites: [ANN, ANN, BOB, BOB],
+    trustedUses: [use(ANN, 1900), use(BOB, 3990)],
+    acceptedUses: [ANN, ANN, BOB, BOB].map(accepted),
     refusals: [
       { ...ANN, asked: 'release', sentAt: 2600, at: 2610 },
       { ...BOB, asked: 'release', sentAt: 4500, at: 4510 },
     ],
     looks: [
-      { sentAt: 1500, answeredAt: 1510, rows: [row(ANN, 1000.25, 2500.25)] },
-      { sentAt: 2050, answeredAt: 2060, rows: [row({ grantId: null, token: 10 }, 1000.25, 2000.5)] },
-      { sentAt: 3500, answeredAt: 3510, rows: [row(BOB, 2100.5, 4000.75)] },
+      look(1510, row(ANN, 1000.25, 2500.25)),
+      look(2060, row({ grantId: null, token: 10 }, 1000.25, 2000.5)),
+      look(3510, row(BOB, 2100.5, 4000.75)),
     ],
   };
 }
@@ -68,7 +84,7 @@ describe('the history checker', () => {
 
   it('tells the lock and what happened to it', () => {
     const history = keptHistory();
-    history.acceptedWrites.push({ ...ANN });
+    history.acceptedUses.push(accepted(ANN));
     expect(violationsOf(history)).toEqual([
       { rule: 'fence', lockName: LOCK, what: 'token 10 was accepted after 20' },
     ]);
@@ -171,9 +187,7 @@ describe('it sees that something was forgotten', () => {
   });
 
   it('when the table is found without the lock after the crash', () => {
-    expect(rulesBrokenBy(({ looks }) => looks.push({ sentAt: 3500, answeredAt: 3510, rows: [] }))).toEqual([
-      'forgotten',
-    ]);
+    expect(rulesBrokenBy(({ looks }) => looks.push(look(3510)))).toEqual(['forgotten']);
   });
 
   it('when the table is found with an earlier token after the crash', () => {
@@ -195,8 +209,8 @@ describe('it sees that something was forgotten', () => {
   it('but not when the grant was confirmed only later, or a later one took its place', () => {
     expect(
       rulesBrokenBy(({ looks }) => {
-        looks.push({ sentAt: 1005, answeredAt: 1006, rows: [] });
-        looks.push({ sentAt: 5000, answeredAt: 5010, rows: [row({ grantId: 'c', token: 30 }, 4900, 5900)] });
+        looks.push(look(1006));
+        looks.push(look(5010, row({ grantId: 'c', token: 30 }, 4900, 5900)));
       }),
     ).toEqual([]);
   });
@@ -228,11 +242,11 @@ describe('it sees a repeat that is not the same lease', () => {
 
 describe('it sees a fence that does not hold', () => {
   it('when an older token is accepted', () => {
-    expect(rulesBrokenBy(({ acceptedWrites }) => acceptedWrites.push(ANN))).toEqual(['fence']);
+    expect(rulesBrokenBy(({ acceptedUses }) => acceptedUses.push(accepted(ANN)))).toEqual(['fence']);
   });
 
   it('when who holds the lock is refused', () => {
-    expect(rulesBrokenBy(({ trustedWrites }) => (trustedWrites[1]!.accepted = false))).toEqual(['fence']);
+    expect(rulesBrokenBy(({ trustedUses }) => (trustedUses[1]!.accepted = false))).toEqual(['fence']);
   });
 });
 
@@ -241,9 +255,7 @@ describe('it sees misplaced trust', () => {
     ['has expired', BOB, 4000.75],
     ['was released', ANN, 2000.5],
   ])('when a client trusts a lease that %s', (_, holder, at) => {
-    expect(
-      rulesBrokenBy(({ trustedWrites }) => trustedWrites.push({ ...holder, at, accepted: true })),
-    ).toEqual(['trust']);
+    expect(rulesBrokenBy(({ trustedUses }) => trustedUses.push(use(holder, at)))).toEqual(['trust']);
   });
 });
 

@@ -23,7 +23,7 @@ const HOLDER = `
 
   process.stdin.resume().on('end', async () => {
     const { timeLeft } = lease;
-    const { accepted } = await new GuardedResource(url).write(lockName, fencingToken);
+    const { accepted } = await new GuardedResource(url).use(lockName, fencingToken, 'exclusive');
     const release = await lease.release().then(() => 'released', ({ code }) => code);
     console.log(JSON.stringify({ timeLeft, lost: signal.reason?.code, accepted, release }));
     process.exit();
@@ -77,7 +77,7 @@ describe('a process that holds a lock', () => {
   it('is paused past its TTL: the lease is lost, and its holder fenced out (case 45)', async () => {
     process.kill(holder.pid, 'SIGSTOP');
     const next = await successor();
-    expect(await resource.write(NAME, next.fencingToken)).toMatchObject({ accepted: true });
+    expect(await resource.use(NAME, next.fencingToken, 'exclusive')).toMatchObject({ accepted: true });
 
     const told = holder.finish();
     process.kill(holder.pid, 'SIGCONT');

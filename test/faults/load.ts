@@ -4,7 +4,6 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HttpTransport } from '../../libs/db-lock/src/client/http-transport.js';
 import { LocalTransport } from '../../libs/db-lock/src/client/local-transport.js';
-import type { LockTransport } from '../../libs/db-lock/src/client/lock-transport.js';
 import { createLockApplication, listen, type LockApplicationOptions } from '../support/lock-application.js';
 import { until } from '../support/patience.js';
 import type { History } from './history.js';
@@ -61,11 +60,14 @@ export class Load {
     await database.poison();
     const recorder = await Recorder.open(database.witness, database.resource);
     const apiServer = `${await listen(apps[0]!)}/dblock`;
-    const transports: LockTransport[] = [
-      ...apps.map((app) => new LocalTransport(app.get(LockServer))),
-      ...[1, 2].map(() => new HttpTransport({ apiServer, requestTimeout: 2_000 })),
+    const isGated = ({ features }: LockApplicationOptions) => features?.some(({ redis }) => redis) ?? false;
+    const http = () => new HttpTransport({ apiServer, requestTimeout: 2_000 });
+    const clients = [
+      ...apps.map((app, index) =>
+        recorder.client(new LocalTransport(app.get(LockServer)), isGated(database.applications[index]!)),
+      ),
+      ...[1, 2].map(() => recorder.client(http(), isGated(database.applications[0]!))),
     ];
-    const clients = transports.map((transport) => recorder.client(transport));
     const load = new Load(apps, clients, lockNames, recorder);
     load.#begin();
     return load;
@@ -81,7 +83,10 @@ export class Load {
   async keep(): Promise<void> {
     const options = { ttl: LONG, workerName: 'keeper', keepAlive: false };
     await Promise.all(
-      this.clients.map((client) => client.tryAcquire(`kept:${++this.#kept}`, options).catch(passing)),
+      this.clients.map((client) => {
+        const mode = ++this.#kept % 2 ? 'exclusive' : 'shared';
+        return client.tryAcquire(`kept:${this.#kept}`, { ...options, mode }).catch(passing);
+      }),
     );
   }
 

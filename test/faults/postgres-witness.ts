@@ -1,23 +1,38 @@
 import type pg from 'pg';
 import { monotonicNow } from '../../libs/db-lock/src/lease/clock.js';
-import type { DatabaseTime, Look, RowVersion } from './history.js';
+import type { DatabaseTime, HolderRow, HolderVersion, Look, RowVersion } from './history.js';
 import { durably, survivingPool } from './surviving-pool.js';
-import type { Witness } from './witness.js';
+import { versionOf, type Witness, type WitnessedVersion } from './witness.js';
 
 const time = (column: string) => `(extract(epoch FROM ${column}) * 1000)::float8`;
 
-const VERSION = `lock_name AS "lockName", grant_id::text AS "grantId", token::float8 AS token,
+const ROW = `lock_name AS "lockName", grant_id::text AS "grantId", token::float8 AS token,
   ${time('lock_time')} AS "lockTime", ${time('expire_time')} AS "expireTime"`;
+
+const HOLDER = `${ROW}, permits::int AS permits, permit_limit::int AS limit, ${time('release_time')} AS "releaseTime"`;
 
 /** What a statement that passes locks on is known by. */
 const PASSES = '%passed.passes%';
 
-/** A version is numbered while its row is locked, so the numbers of a lock are in the order of its commits. */
+const recordHolder = (row: 'OLD' | 'NEW', isGone: boolean) => `
+    INSERT INTO row_version (
+      lock_name, grant_id, token, lock_time, expire_time, permits, permit_limit, release_time, is_gone
+    ) VALUES (
+      ${row}.lock_name, ${row}.grant_id, ${row}.token, ${row}.lock_time, ${row}.expire_time,
+      ${row}.permits, ${row}.permit_limit, ${row}.release_time, ${isGone}
+    );`;
+
+/**
+ * A version is numbered while the lock's row is locked, so the numbers of a lock are in the order of its commits. Those of a lock's own row have
+ * no permits.
+ */
 const RECORD_VERSIONS = `
 CREATE TABLE row_version (
   number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   lock_name text COLLATE "C", grant_id uuid, token bigint, lock_time timestamptz, expire_time timestamptz,
-  passed boolean
+  passed boolean,
+  permits bigint, permit_limit bigint, release_time timestamptz, is_gone boolean,
+  written_at timestamptz DEFAULT clock_timestamp()
 );
 CREATE FUNCTION record_version() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -31,7 +46,17 @@ BEGIN
   RETURN NULL;
 END $$;
 CREATE TRIGGER record_version AFTER INSERT OR UPDATE ON dblock_lock
-FOR EACH ROW EXECUTE FUNCTION record_version()`;
+FOR EACH ROW EXECUTE FUNCTION record_version();
+CREATE FUNCTION record_holder() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF TG_OP = 'DELETE' OR TG_OP = 'UPDATE' AND NEW.grant_id <> OLD.grant_id THEN ${recordHolder('OLD', true)}
+  END IF;
+  IF TG_OP <> 'DELETE' THEN ${recordHolder('NEW', false)}
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER record_holder AFTER INSERT OR UPDATE OR DELETE ON dblock_holder
+FOR EACH ROW EXECUTE FUNCTION record_holder()`;
 
 /** On PostgreSQL. */
 export class PostgresWitness implements Witness {
@@ -54,13 +79,17 @@ export class PostgresWitness implements Witness {
 
   async look(): Promise<Look> {
     const sentAt = monotonicNow();
-    const { rows } = await this.#pool.query<RowVersion>(`SELECT ${VERSION} FROM dblock_lock`);
-    return { sentAt, answeredAt: monotonicNow(), rows };
+    const { rows } = await this.#pool.query<RowVersion>(`SELECT ${ROW} FROM dblock_lock`);
+    const { rows: holders } = await this.#pool.query<HolderRow>(`SELECT ${HOLDER} FROM dblock_holder`);
+    const at = await this.now();
+    return { sentAt, answeredAt: monotonicNow(), at, rows, holders };
   }
 
-  async rows(): Promise<RowVersion[]> {
-    return (await this.#pool.query<RowVersion>(`SELECT ${VERSION}, passed FROM row_version ORDER BY number`))
-      .rows;
+  async rows(): Promise<Array<RowVersion | HolderVersion>> {
+    const { rows } = await this.#pool.query<WitnessedVersion>(
+      `SELECT ${HOLDER}, passed, ${time('written_at')} AS at, is_gone AS "isGone" FROM row_version ORDER BY number`,
+    );
+    return rows.map(versionOf);
   }
 
   async close(): Promise<void> {

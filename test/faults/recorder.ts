@@ -1,8 +1,17 @@
 import { LockClient, type Lease } from 'nestjs-db-lock';
 import type { LeaseConfirmation, LockTransport } from '../../libs/db-lock/src/client/lock-transport.js';
 import { monotonicNow } from '../../libs/db-lock/src/lease/clock.js';
-import type { AcquireRequest } from '../../libs/db-lock/src/lease/requests.js';
-import { emptyHistory, type History, type LocalTime, type Refusal } from './history.js';
+import { modeOf, type Share } from '../../libs/db-lock/src/lease/modes.js';
+import type { AcquireRequest, SharedRequest } from '../../libs/db-lock/src/lease/requests.js';
+import {
+  emptyHistory,
+  type DatabaseTime,
+  type Grant,
+  type History,
+  type LocalTime,
+  type Refusal,
+  type Wait,
+} from './history.js';
 import { RecordingTransport } from './recording-transport.js';
 import type { Resource } from './resource.js';
 import type { Witness } from './witness.js';
@@ -12,7 +21,8 @@ export class Recorder {
   readonly history: History = emptyHistory();
   /** How many requests got no answer. */
   unknown = 0;
-  readonly #refusals: Array<Promise<unknown>> = [];
+  readonly #recorded: Array<Promise<unknown>> = [];
+  #lastTime: DatabaseTime = 0;
 
   private constructor(
     private readonly witness: Witness,
@@ -27,10 +37,13 @@ export class Recorder {
     return recorder;
   }
 
-  /** A client whose dealings with its server are recorded. */
-  client(transport: LockTransport): LockClient {
+  /**
+   * A client whose dealings with its server are recorded.
+   * @param mayBeLiedTo its server may be told that a lock is busy which is not
+   */
+  client(transport: LockTransport, mayBeLiedTo = false): LockClient {
     const settings = { ttl: 1_000, workerName: 'somebody', retries: 2 };
-    return new LockClient(settings, new RecordingTransport(transport, this));
+    return new LockClient(settings, new RecordingTransport(transport, this, mayBeLiedTo));
   }
 
   /** Waits for the answer to a request. */
@@ -44,52 +57,66 @@ export class Recorder {
   }
 
   granted({ lockName, workerName, grantId }: AcquireRequest, lease: LeaseConfirmation): void {
-    const { fencingToken: token, lockTime, expireTime } = lease;
-    this.history.grants.push({
-      lockName,
-      workerName,
-      grantId,
-      token,
-      lockTime: lockTime.getTime(),
-      expireTime: expireTime.getTime(),
-      answeredAt: monotonicNow(),
-    });
+    this.history.grants.push({ lockName, workerName, grantId, ...toldOf(lease) });
+    this.#passed(lease.lockTime.getTime());
   }
 
-  renewed({ lockName, grantId }: { lockName: string; grantId: string }, lease: LeaseConfirmation): void {
-    const { fencingToken: token, expireTime } = lease;
-    this.history.renewals.push({
-      lockName,
-      grantId,
-      token,
-      expireTime: expireTime.getTime(),
-      answeredAt: monotonicNow(),
-    });
+  /** Somebody is ready to wait for a lock. Returns what is to be called when it was granted. */
+  waiting({ lockName }: { lockName: string }): () => void {
+    const wait: Wait = { lockName, sentAt: monotonicNow(), until: Infinity };
+    this.history.waits.push(wait);
+    return () => {
+      wait.until = monotonicNow();
+    };
   }
 
-  releasing({ lockName, grantId }: { lockName: string; grantId: string }, sentAt: LocalTime): void {
+  renewed({ lockName, grantId }: LeaseName, lease: LeaseConfirmation): void {
+    const { token, expireTime, answeredAt } = toldOf(lease);
+    this.history.renewals.push({ lockName, grantId, token, expireTime, answeredAt });
+  }
+
+  downgraded({ lockName, grantId }: LeaseName, lease: LeaseConfirmation): void {
+    this.history.downgrades.push({ lockName, grantId, ...toldOf(lease), share: lease.share! });
+  }
+
+  releasing({ lockName, grantId }: LeaseName, sentAt: LocalTime): void {
     this.history.releases.push({ lockName, grantId, sentAt });
   }
 
   /** Left out when the database doesn't tell its time. */
-  refused(
-    { lockName, grantId }: { lockName: string; grantId: string },
-    asked: Refusal['asked'],
-    sentAt: LocalTime,
-  ): void {
-    const recorded = this.witness.now().then(
-      (at) => this.history.refusals.push({ lockName, grantId, asked, sentAt, at }),
-      () => undefined,
-    );
-    this.#refusals.push(recorded);
+  refused({ lockName, grantId }: LeaseName, asked: Refusal['asked'], sentAt: LocalTime): void {
+    this.#whenTimeIsTold((at) => this.history.refusals.push({ lockName, grantId, asked, sentAt, at }));
   }
 
-  /** Writes to the guarded resource in the name of a lease, and records it if the lease is still trusted afterwards. */
-  async write(lease: Lease): Promise<void> {
+  /**
+   * Left out when the database doesn't tell its time.
+   * @param since what `lastTime` was before it was asked
+   */
+  busy({ lockName, grantId, share }: SharedRequest, sentAt: LocalTime, since: DatabaseTime): void {
+    const answeredAt = monotonicNow();
+    this.#whenTimeIsTold((at) =>
+      this.history.busies.push({ lockName, grantId, share, since, at, sentAt, answeredAt }),
+    );
+  }
+
+  /** What the database's clock has passed already. */
+  get lastTime(): DatabaseTime {
+    return this.#lastTime;
+  }
+
+  /**
+   * Uses the guarded resource in the name of a lease, and records it if the lease is still trusted afterwards.
+   * @param share of one who is ready to share the lock by now, whatever became of the downgrade
+   */
+  async use(lease: Lease, share = shareOf(lease)): Promise<void> {
     const { lockName, workerName, grantId, fencingToken: token } = lease;
-    const answer = await this.resource.write(lockName, token).catch(() => undefined);
-    if (answer && lease.timeLeft > 0)
-      this.history.trustedWrites.push({ lockName, workerName, grantId, token, ...answer });
+    const began = monotonicNow();
+    const answer = await this.resource.use(lockName, token, modeOf({ share })).catch(() => undefined);
+    if (!answer) return;
+    this.#passed(answer.at);
+    const ended = monotonicNow();
+    if (lease.timeLeft > 0)
+      this.history.trustedUses.push({ lockName, workerName, grantId, token, share, began, ended, ...answer });
   }
 
   async look(): Promise<void> {
@@ -98,9 +125,9 @@ export class Recorder {
 
   /** The history, when nothing happens any more. */
   async complete(): Promise<History> {
-    await Promise.all(this.#refusals);
+    await Promise.all(this.#recorded);
     this.history.rows = await this.witness.rows();
-    this.history.acceptedWrites = await this.resource.acceptedWrites();
+    this.history.acceptedUses = await this.resource.acceptedUses();
     return this.history;
   }
 
@@ -108,4 +135,34 @@ export class Recorder {
     await this.witness.close();
     await this.resource.close();
   }
+
+  #whenTimeIsTold(record: (at: DatabaseTime) => void): void {
+    this.#recorded.push(this.#record(record).catch(() => undefined));
+  }
+
+  async #record(record: (at: DatabaseTime) => void): Promise<void> {
+    const at = await this.witness.now();
+    this.#passed(at);
+    record(at);
+  }
+
+  #passed(time: DatabaseTime): void {
+    this.#lastTime = Math.max(this.#lastTime, time);
+  }
 }
+
+/** What names a lease. */
+type LeaseName = Pick<Grant, 'lockName' | 'grantId'>;
+
+function toldOf({ fencingToken: token, lockTime, expireTime, share }: LeaseConfirmation) {
+  return {
+    token,
+    lockTime: lockTime.getTime(),
+    expireTime: expireTime.getTime(),
+    answeredAt: monotonicNow(),
+    share,
+  };
+}
+
+const shareOf = ({ permits, limit }: Lease): Share | undefined =>
+  permits === null ? undefined : { permits, limit };

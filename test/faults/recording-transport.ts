@@ -25,14 +25,22 @@ export class RecordingTransport implements LockTransport {
   constructor(
     private readonly transport: LockTransport,
     private readonly recorder: Recorder,
+    /** Its server may be told that a lock is busy which is not. */
+    private readonly mayBeLiedTo: boolean,
   ) {}
 
   async acquire(
     request: WaitingAcquireRequest,
     signal?: AbortSignal,
   ): Promise<AcquireOutcome<LeaseConfirmation>> {
+    const [sentAt, since] = [monotonicNow(), this.recorder.lastTime];
+    const gotIt = this.#waiting(request, [request.lockName]);
     const answer = await this.recorder.answer(this.transport.acquire(request, signal));
-    if (answer.outcome === 'granted') this.recorder.granted(request, answer.lease);
+    if (answer.outcome === 'granted') {
+      gotIt();
+      this.recorder.granted(request, answer.lease);
+    } else if (request.share && request.wait === 0 && !this.mayBeLiedTo)
+      this.recorder.busy({ ...request, share: request.share }, sentAt, since);
     return answer;
   }
 
@@ -40,10 +48,13 @@ export class RecordingTransport implements LockTransport {
     request: AcquireSetRequest,
     signal?: AbortSignal,
   ): Promise<AcquireOutcome<SetConfirmation>> {
+    const gotIt = this.#waiting(request, request.lockNames);
     const answer = await this.recorder.answer(this.transport.acquireSet(request, signal));
-    if (answer.outcome === 'granted')
+    if (answer.outcome === 'granted') {
+      gotIt();
       for (const { lockName, ...lease } of answer.lease.leases)
         this.recorder.granted({ ...request, lockName }, lease);
+    }
     return answer;
   }
 
@@ -55,16 +66,28 @@ export class RecordingTransport implements LockTransport {
     return answer;
   }
 
-  downgrade(request: DowngradeRequest): Promise<DowngradeOutcome> {
-    return this.recorder.answer(this.transport.downgrade(request));
+  async downgrade(request: DowngradeRequest): Promise<DowngradeOutcome> {
+    const sentAt = monotonicNow();
+    const answer = await this.recorder.answer(this.transport.downgrade(request));
+    if (answer.outcome === 'downgraded') this.recorder.downgraded(request, answer.lease);
+    else this.recorder.refused(request, 'downgrade', sentAt);
+    return answer;
   }
 
-  async release(key: LeaseKey): Promise<ReleaseOutcome> {
+  async release(key: LeaseKey, minHold?: number): Promise<ReleaseOutcome> {
     const sentAt = monotonicNow();
     this.recorder.releasing(key, sentAt);
-    const answer = await this.recorder.answer(this.transport.release(key));
+    const answer = await this.recorder.answer(this.transport.release(key, minHold));
     if (answer.outcome === 'lost') this.recorder.refused(key, 'release', sentAt);
     return answer;
+  }
+
+  #waiting({ wait }: { wait: number }, lockNames: readonly string[]): () => void {
+    if (wait === 0) return () => undefined;
+    const ends = lockNames.map((lockName) => this.recorder.waiting({ lockName }));
+    return () => {
+      for (const end of ends) end();
+    };
   }
 
   inspect(lockName: string): Promise<LockInfo | null> {

@@ -1,14 +1,16 @@
-import type { AcceptedWrite, DatabaseTime } from './history.js';
+import type { LockMode } from '../../libs/db-lock/src/lease/modes.js';
+import type { AcceptedUse, DatabaseTime } from './history.js';
 
-/** What the locks protect: it takes a write only with a token that is not older than the last one. */
+/** What the locks protect: it allows a use only with a token that is not older than the last one of those that it excludes. */
 export interface Resource {
   create(): Promise<void>;
   /**
-   * @returns whether the write was taken, and the database's clock meanwhile
+   * @param mode a writer minds everybody before; a reader only the writers
+   * @returns whether it was allowed, and the database's clock meanwhile
    * @throws Error when the database does not answer
    */
-  write(lockName: string, token: number): Promise<{ accepted: boolean; at: DatabaseTime }>;
+  use(lockName: string, token: number, mode: LockMode): Promise<{ accepted: boolean; at: DatabaseTime }>;
   /** In their order. */
-  acceptedWrites(): Promise<AcceptedWrite[]>;
+  acceptedUses(): Promise<AcceptedUse[]>;
   close(): Promise<void>;
 }

@@ -91,7 +91,7 @@ const FAULTS: Fault[] = [
       await isOver(lease);
       const successor = await bob.acquire(NAME, { ttl: '60s' });
       await lease.release().catch(() => undefined);
-      await recorder.write(successor);
+      await recorder.use(successor);
     },
   },
   {

@@ -52,7 +52,7 @@ const FAULTS: Fault[] = [
       await until('the lease runs out', 10_000, () => Date.now() > lease.expireTime.getTime());
       const successor = await bob.acquire(NAME, { ttl: '60s' });
       await lease.release().catch(() => undefined);
-      await recorder.write(successor);
+      await recorder.use(successor);
     },
   },
   {
@@ -62,6 +62,39 @@ const FAULTS: Fault[] = [
     async play({ ann }) {
       const lease = await ann.acquire(NAME, { ttl: '60s' });
       await lease.renew().catch(() => undefined);
+    },
+  },
+  {
+    rule: 'permits',
+    when: 'the permits that are taken are not counted',
+    tampering: { pattern: /coalesce\(sum\(holder\.permits\), 0\)/, replacement: '0' },
+    async play({ ann, bob }) {
+      await ann.acquire(NAME, { limit: 1, ttl: '60s' });
+      await bob.tryAcquire(NAME, { limit: 1, ttl: '60s' });
+    },
+  },
+  {
+    rule: 'overlap',
+    when: 'a shared lease is renewed, and its lock is not kept for as long',
+    tampering: { pattern: /max\(expire_time, :expireTime\)/, replacement: 'min(expire_time, :expireTime)' },
+    async play({ ann, bob }) {
+      const lease = await ann.acquire(NAME, { mode: 'shared', ttl: 1_000 });
+      const { expireTime } = lease;
+      await lease.renew('60s');
+      await until('the first end has passed', 10_000, () => Date.now() > expireTime.getTime());
+      await bob.tryAcquire(NAME, { ttl: '60s' });
+    },
+  },
+  {
+    rule: 'busy',
+    when: 'the permits of a lease that has expired still count',
+    tampering: { pattern: /(AS first_end[^]+holder\.lock_name = :lockName) AND [^]+/, replacement: '$1' },
+    async play({ ann, bob, recorder }) {
+      const { expireTime } = await ann.acquire(NAME, { limit: 2, ttl: 1_000, keepAlive: false });
+      const beside = await bob.acquire(NAME, { mode: 'shared', ttl: '60s' });
+      await until('the lease runs out', 10_000, () => Date.now() > expireTime.getTime());
+      await recorder.use(beside); // tells the clock
+      await ann.tryAcquire(NAME, { limit: 2, ttl: '60s' });
     },
   },
 ];

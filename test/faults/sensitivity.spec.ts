@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Lease } from 'nestjs-db-lock';
 import { randomUUID } from 'node:crypto';
+import { monotonicNow } from '../../libs/db-lock/src/lease/clock.js';
 import { BlockingSession } from '../support/blocking-session.js';
 import { until } from '../support/patience.js';
 import { startPostgres } from '../support/postgres-server.js';
@@ -28,6 +29,23 @@ const waiters = (session: BlockingSession, count: number) =>
     );
     return rows.length >= count;
   });
+
+/** Waits until the database's clock has passed that moment. */
+const passes = (session: BlockingSession, time: Date) =>
+  until('the time has passed', 10_000, async () => {
+    const rows = await session.query('SELECT WHERE clock_timestamp() > $1', [time]);
+    return rows.length > 0;
+  });
+
+/** Both find the permit free, and then wait for the row. */
+async function bothAskForTheLastPermit({ ann, bob }: Scene, session: BlockingSession): Promise<void> {
+  await (await ann.acquire(NAME, { ttl: '60s' })).release();
+  await session.lockRow(NAME);
+  const acquiring = [ann, bob].map((client) => client.tryAcquire(NAME, { limit: 1, ttl: '60s' }));
+  await waiters(session, 2);
+  await session.letGo();
+  await Promise.all(acquiring);
+}
 
 const FAULTS: Fault[] = [
   {
@@ -102,7 +120,7 @@ const FAULTS: Fault[] = [
     async play(scene, session) {
       const lease = await scene.ann.acquire(NAME, { ttl: 3_000 });
       await session.awaitExpiry(NAME);
-      await scene.recorder.write(lease);
+      await scene.recorder.use(lease);
     },
   },
   {
@@ -115,8 +133,8 @@ const FAULTS: Fault[] = [
     async play(scene, session) {
       const lease = await scene.ann.acquire(NAME, { ttl: 3_000 });
       await session.awaitExpiry(NAME);
-      await scene.recorder.write(await scene.bob.acquire(NAME, { ttl: '60s' }));
-      await scene.recorder.write(lease);
+      await scene.recorder.use(await scene.bob.acquire(NAME, { ttl: '60s' }));
+      await scene.recorder.use(lease);
     },
   },
   {
@@ -128,7 +146,7 @@ const FAULTS: Fault[] = [
       await session.awaitExpiry(NAME);
       const successor: Lease = await scene.bob.acquire(NAME, { ttl: '60s' });
       await lease.release().catch(() => undefined);
-      await scene.recorder.write(successor);
+      await scene.recorder.use(successor);
     },
   },
   {
@@ -163,6 +181,86 @@ const FAULTS: Fault[] = [
     async play({ ann }) {
       const lease = await ann.acquire(NAME, { ttl: '60s' });
       await lease.renew().catch(() => undefined);
+    },
+  },
+  {
+    rule: 'permits',
+    when: 'permits are written that were counted before somebody else took some',
+    tampering: { pattern: /WHERE lock\.version = request\.version/, replacement: '' },
+    play: bothAskForTheLastPermit,
+  },
+  {
+    rule: 'permits',
+    when: 'permits are written without locking the row that they were counted by',
+    tampering: {
+      pattern: /FOR NO KEY UPDATE(\s*\) AS lock\s+WHERE lock\.version = request\.version)/,
+      replacement: '$1',
+    },
+    play: bothAskForTheLastPermit,
+  },
+  {
+    rule: 'overlap',
+    when: 'a release frees the lock by a stale look at those who share it',
+    tampering: { pattern: /WHERE timed\.lock_version = timed\.known_version\s+AND/, replacement: 'WHERE' },
+    async play({ ann, bob }, session) {
+      const first = await ann.acquire(NAME, { mode: 'shared', ttl: '60s' });
+      await session.lockRow(NAME);
+      const second = bob.acquire(NAME, { mode: 'shared', ttl: '60s' });
+      await waiters(session, 1);
+      const released = first.release().catch(() => undefined);
+      await waiters(session, 2);
+      await session.letGo();
+      await Promise.all([second, released]);
+      await ann.tryAcquire(NAME, { ttl: '60s' });
+    },
+  },
+  {
+    rule: 'overlap',
+    when: 'a shared lease is renewed, and its lock is not kept for as long',
+    tampering: {
+      pattern: /greatest\(lock\.expire_time, longest\.expire_time\)/,
+      replacement: 'lock.expire_time',
+    },
+    async play({ ann, bob }, session) {
+      const lease = await ann.acquire(NAME, { mode: 'shared', ttl: 2_000 });
+      const { expireTime } = lease;
+      await lease.renew('60s');
+      await passes(session, expireTime);
+      await bob.tryAcquire(NAME, { ttl: '60s' });
+    },
+  },
+  {
+    rule: 'revival',
+    when: 'an operator leaves the rows of holders, and the next grant does not take them away',
+    tampering: {
+      pattern: /concerned\.is_vacant OR |holder\.grant_id = ended\.grant_id(?=\s+\),)/g,
+      replacement: (match) => (match.startsWith('concerned') ? '' : `${match} AND false`),
+    },
+    async play({ ann, bob, server, recorder }) {
+      const lease = await ann.acquire(NAME, { mode: 'shared', ttl: '60s' });
+      recorder.releasing(lease, monotonicNow()); // by the operator
+      await server.desk.forceRelease({ lockName: NAME, actor: 'eve', reason: 'it hung' });
+      await bob.acquire(NAME, { limit: 1, ttl: '60s' });
+    },
+  },
+  {
+    rule: 'token',
+    when: 'a downgrade leaves the token as it was',
+    tampering: { pattern: /(SET grant_id = [^,\n]+), token = greatest\([^\n]+/, replacement: '$1' },
+    async play({ ann }) {
+      await (await ann.acquire(NAME, { ttl: '60s' })).downgrade();
+    },
+  },
+  {
+    rule: 'busy',
+    when: 'the permits of a lease that has expired still count',
+    tampering: { pattern: /AND [^\n]+ > statement_timestamp\(\)(\s*\) AS taken)/, replacement: '$1' },
+    async play({ ann, bob, recorder }, session) {
+      const { expireTime } = await ann.acquire(NAME, { limit: 2, ttl: 1_000, keepAlive: false });
+      const beside = await bob.acquire(NAME, { mode: 'shared', ttl: '60s' });
+      await passes(session, expireTime);
+      await recorder.use(beside); // tells the clock
+      await ann.tryAcquire(NAME, { limit: 2, ttl: '60s' });
     },
   },
 ];

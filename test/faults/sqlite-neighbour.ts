@@ -5,7 +5,7 @@ import type { Grant, History, Release } from './history.js';
 /** Milliseconds for some grants to be made. */
 const PATIENCE = 60_000;
 
-/** Prints a line for each lease, and one before it asks for the end of one. */
+/** Prints a line for each lease, and one before it asks for the end of one. Like others, it waits for all locks but the last. */
 const SCRIPT = `
 import libsql from 'libsql';
 import { createLockClient, dbLockEntities } from 'nestjs-db-lock';
@@ -25,12 +25,16 @@ function passing(error) {
 
 async function work() {
   for (;;) {
-    const options = { ttl: randomInt(300, 1_500), wait: randomInt(500), keepAlive: false };
-    const lease = await locks.tryAcquire(lockNames[randomInt(lockNames.length)], options).catch(passing);
+    const lockName = lockNames[randomInt(lockNames.length)];
+    const wait = lockName === lockNames.at(-1) ? 0 : randomInt(500);
+    const mode = randomInt(10) < 4 ? { limit: 4, permits: randomInt(1, 3) } : {};
+    const options = { ttl: randomInt(300, 1_500), wait, keepAlive: false, ...mode };
+    const lease = await locks.tryAcquire(lockName, options).catch(passing);
     if (lease) {
-      const { lockName, grantId, fencingToken: token } = lease;
+      const { grantId, fencingToken: token, permits, limit } = lease;
+      const share = lease.mode === 'shared' ? { permits, limit } : undefined;
       const [lockTime, expireTime] = [lease.lockTime.getTime(), lease.expireTime.getTime()];
-      say('granted', { lockName, workerName, grantId, token, lockTime, expireTime });
+      say('granted', { share, lockName, workerName, grantId, token, lockTime, expireTime });
       await sleep(randomInt(30));
       if (randomInt(10) < 7) {
         say('releasing', { lockName, grantId });
@@ -52,7 +56,10 @@ let count = 0;
 export class SqliteNeighbour {
   readonly #process: ScriptProcess;
 
-  constructor(file: string, lockNames: readonly string[]) {
+  constructor(
+    file: string,
+    private readonly lockNames: readonly string[],
+  ) {
     this.#process = new ScriptProcess(SCRIPT, file, JSON.stringify(lockNames), `neighbour ${++count}`);
   }
 
@@ -63,8 +70,9 @@ export class SqliteNeighbour {
   }
 
   /** kill -9, whatever it does. Adds to the history what it was told before. */
-  async kill({ grants, releases }: Pick<History, 'grants' | 'releases'>): Promise<void> {
+  async kill({ grants, releases, waits }: Pick<History, 'grants' | 'releases' | 'waits'>): Promise<void> {
     await this.#process.kill();
+    for (const lockName of this.lockNames.slice(0, -1)) waits.push({ lockName, sentAt: 0, until: Infinity });
     for (const line of this.#lines()) {
       // When it was told is not known here: at the latest when it all is over.
       if ('granted' in line) grants.push({ ...line.granted, answeredAt: Infinity });

@@ -50,10 +50,12 @@ export async function blow({ faults, fewestFaults, before, after }: Storm, load:
   const history = await load.finish();
 
   expect(violationsOf(history)).toEqual([]);
-  const { grants, renewals, releases, trustedWrites } = history;
+  const { grants, downgrades, renewals, releases, busies, trustedUses } = history;
+  const shared = grants.filter(({ share }) => share);
   expect(load.recorder.unknown).toBeGreaterThan(0);
   expect(new Set(grants.map(({ grantId }) => grantId)).size).toBeLessThan(grants.length);
   expect(load.poisoned).not.toHaveProperty('granted');
   expect(load.poisoned.STORE_UNAVAILABLE).toBeGreaterThan(0);
-  for (const events of [renewals, releases, trustedWrites]) expect(events.length).toBeGreaterThan(0);
+  for (const events of [shared, downgrades, renewals, releases, busies, trustedUses])
+    expect(events.length).toBeGreaterThan(0);
 }

@@ -1,6 +1,7 @@
 import { InvalidLockRequestError } from '../lease/errors.js';
 import type { DowngradeRequest, ReleaseByGrant, RenewRequest, SharedRequest } from '../lease/requests.js';
 import { Coalescer, type CoalescerOptions } from '../store/coalescer.js';
+import { acquireOncePerGrant } from '../store/contention.js';
 import type { AcquireAnswer, LockStore, ReleaseAnswer, RenewAnswer } from '../store/lock-store.js';
 import type { DowngradeAnswer, SharedLocks } from '../store/shared-locks.js';
 import type { NextInLine } from '../store/wait-queue.js';
@@ -31,7 +32,7 @@ export class SharedRequests {
       ...common,
       maxQueued,
       answer: async (batch) => {
-        const answers = watch.heard(watch.asks(batch), await locks.acquire(batch));
+        const answers = watch.heard(watch.asks(batch), await acquireOncePerGrant(locks, batch));
         for (const [lockName, next] of nextOf(answers)) onNext(lockName, next);
         return answers;
       },
