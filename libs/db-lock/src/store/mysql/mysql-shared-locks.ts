@@ -5,7 +5,7 @@ import type {
   RenewRequest,
   SharedRequest,
 } from '../../lease/requests.js';
-import { answerEach, errorAnswer, repeatConflicts, type BatchOptions } from '../batch.js';
+import { answerEach, answerTogether, errorAnswer, repeatConflicts, type BatchOptions } from '../batch.js';
 import type {
   AcquireAnswer,
   AcquireSetAnswer,
@@ -19,7 +19,7 @@ import type {
 import { toLease, toNext, toTime, type LockRow } from '../rows.js';
 import type { DowngradeAnswer, SharedLocks } from '../shared-locks.js';
 import { decideShared, sharedAnswers } from '../sharing.js';
-import { answerByLock, roundsOfLeases } from './by-lock.js';
+import { roundsOfLeases } from './rounds-of-leases.js';
 import { FAULTS } from './errors.js';
 import { foundLocks, statesOf, type FoundLock, type FoundRow, type ForgottenRow } from './found-lock.js';
 import { packetNumber, type Packet } from './fragments.sql.js';
@@ -249,7 +249,7 @@ export class MysqlSharedLocks implements SharedLocks {
   ): Promise<Array<Answer | ErrorAnswer>> {
     const answers: Array<Answer | ErrorAnswer> = [];
     for (const part of partsOf(requests, this.options.maxPacket))
-      answers.push(...(await answerByLock(part, this.options.batches, answer)));
+      answers.push(...(await answerTogether(part, this.options.batches, answer)));
     return answers;
   }
 
