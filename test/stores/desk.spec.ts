@@ -31,15 +31,17 @@ describe.each(STORES)('operators of $name', ({ open }) => {
       const [answer] = await desk.forceRelease([{ lockName, ...ANN }]);
       expect(answer).toMatchObject({
         outcome: 'forced',
-        holder: {
-          lockName,
-          workerName: 'bob',
-          grantId,
-          fencingToken,
-          lockTime,
-          expireTime,
-          metadata: { a: 1 },
-        },
+        holders: [
+          {
+            lockName,
+            workerName: 'bob',
+            grantId,
+            fencingToken,
+            lockTime,
+            expireTime,
+            metadata: { a: 1 },
+          },
+        ],
         next: { grantId: next.grantId },
       });
       const lock = await look(lockName);
@@ -88,7 +90,7 @@ describe.each(STORES)('operators of $name', ({ open }) => {
       const { lockName, grantId } = await lease(store, fresh('force'), { workerName: 'bob' });
       await store.release([{ lockName, grantId, minHold: HOUR }]);
       const [answer] = await desk.forceRelease([{ lockName, ...ANN }]);
-      expect(answer).toMatchObject({ outcome: 'forced', holder: { workerName: 'bob' }, next: null });
+      expect(answer).toMatchObject({ outcome: 'forced', holders: [{ workerName: 'bob' }], next: null });
       expect(await look(lockName)).toMatchObject({ state: 'released' });
     });
 
@@ -352,7 +354,7 @@ describe.each(STORES)('operators within the clock tolerance of $name', ({ open }
       outcome: 'changed',
     });
     expect(await desk.forceRelease([{ lockName, ...ANN, fencingToken }])).toMatchObject([
-      { outcome: 'forced', holder: { workerName: held.workerName, grantId, timeLeft: 0 } },
+      { outcome: 'forced', holders: [{ workerName: held.workerName, grantId, timeLeft: 0 }] },
     ]);
     expect(await desk.hold(hold)).toMatchObject({ outcome: 'held', expired: undefined });
   });

@@ -120,6 +120,10 @@ export interface AcquireRequest extends Omit<WaitingAcquireRequest, 'wait'> {
 export interface SharedRequest extends AcquireRequest {
   share: Share;
 }
+
+/** Whether it asks for a lease in shared mode. */
+export const isShared = (request: AcquireRequest): request is SharedRequest => request.share !== undefined;
+
 /** Asks for a lease, and waits for it. */
 export type WaitingAcquireRequest = z.output<typeof waitingAcquireSchema>;
 /** Asks for leases of several locks, all or none. */
