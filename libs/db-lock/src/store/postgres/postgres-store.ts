@@ -2,11 +2,11 @@ import { Logger } from '@nestjs/common';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DataSource } from 'typeorm';
 import {
+  isShared,
   NOBODYS_GRANT,
   type AcquireRequest,
   type ReleaseRequest,
   type RenewRequest,
-  type SharedRequest,
 } from '../../lease/requests.js';
 import type { StoreOptions } from '../database.js';
 import { answerEach, errorAnswer, repeatConflicts, type BatchOptions } from '../batch.js';
@@ -369,8 +369,6 @@ async function repeatRaces<Result>(run: () => Promise<Result>): Promise<Result> 
 }
 
 const isDoubtful = (answer: EndedAnswer | ErrorAnswer) => answer.outcome === 'lost' && answer.isDoubtful;
-
-const isShared = (request: AcquireRequest): request is SharedRequest => request.share !== undefined;
 
 const isGranted = (answer: AcquireAnswer | undefined) => answer?.outcome === 'granted';
 

@@ -468,7 +468,7 @@ request AS MATERIALIZED (
     /**
      * $1 names, $2 grant ids, $3 tokens or nulls, $4 TTLs in ms, each grant of a lock once. No version is asked for: a renewal reads and
      * writes the row of its own lease only, which an UPDATE finds as it is by now, or no more; and whoever knows a lease knows it from an
-     * answer, which came before this statement began. Never shortens one. A row that does not come back is lost; where none does, one
+     * answer, or has waited for the downgrade that made it one, before this statement began. Never shortens one. A row that does not come back is lost; where none does, one
      * without a name tells the clock.
      */
     renew: {
