@@ -604,6 +604,25 @@ describeWithMariadb('On MariaDB, leases that share a lock', () => {
       expect(await desk.edit({ ...edit, fencingToken: unknown, ttl: 1 })).toEqual({ outcome: 'changed' });
     });
 
+    it('who change one at the same time, each by what the one before has made of it', async () => {
+      const name = 'desk: edits';
+      const held = await lease(sharedOf(name));
+      const edits = await Promise.all(
+        Array.from({ length: 12 }, (_, n) =>
+          store(n % 2).desk.edit({
+            lockName: name,
+            fencingToken: held.fencingToken,
+            metadata: { n },
+            ...act,
+          }),
+        ),
+      );
+      expect(new Set(outcomes(edits))).toEqual(new Set(['edited']));
+      const recorded = (await store().history.of(name, { limit: 20 })).toReversed();
+      const changes = recorded.map(({ details }) => details!['metadata'] as Record<'from' | 'to', unknown>);
+      expect(changes.map(({ from }) => from)).toEqual([null, ...changes.slice(0, -1).map(({ to }) => to)]);
+    });
+
     it('who see them in lists, whatever else is there', async () => {
       await acquire(
         ...[7, 3, 3].map((limit) => sharedOf('list: shared', { permits: 1, limit })),
@@ -675,11 +694,12 @@ describeWithMariadb('On MariaDB, leases that share a lock', () => {
     });
 
     it.each([
-      { end: 'a commit', decide: () => ['COMMIT'] },
-      { end: 'a rollback', decide: () => undefined },
-      { end: 'a refusal', decide: () => ['SELECT 1 FROM nowhere'] },
-    ])('are not in danger when it was over: by $end', async ({ decide }) => {
-      await lane.transact(begin, decide).catch(() => undefined);
+      { end: 'a commit', first: begin, decide: () => ['COMMIT'] },
+      { end: 'a rollback', first: begin, decide: () => undefined },
+      { end: 'a refusal', first: [...begin, 'SELECT 1 FROM nowhere'], decide: () => ['COMMIT'] },
+      { end: 'a late refusal', first: begin, decide: () => ['SELECT 1 FROM nowhere', 'COMMIT'] },
+    ])('are not in danger when it was over: by $end', async ({ first, decide }) => {
+      await lane.transact(first, decide).catch(() => undefined);
       const { ours, usual } = await secondsOf();
       expect(ours).toBe(usual);
       expect(ours).toBeGreaterThan(100);

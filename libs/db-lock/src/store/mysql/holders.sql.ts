@@ -57,8 +57,6 @@ export const HOLDER_DETAILS = `CONCAT(
   '{"mode":"shared","permits":', holder.permits, IF(holder.permit_limit IS NULL, '', CONCAT(',"limit":', holder.permit_limit)), '}'
 )`;
 
-export type HolderFragments = ReturnType<typeof holderFragments>;
-
 /** What the packets say of the leases that share the lock at hand, which is `lock_row` everywhere. */
 export function holderFragments(tables: TableNames, clockTolerance: number) {
   const locks = quoteTable(tables.lock);
