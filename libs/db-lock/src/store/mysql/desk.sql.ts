@@ -7,6 +7,7 @@ import type {
   LockFilter,
   SortField,
 } from '../lock-desk.js';
+import { meantToken } from '../lock-desk.js';
 import { MAX_QUEUE_SHOWN, MIN_IDLE } from '../lock-store.js';
 import type { TableNames } from '../table-names.js';
 import {
@@ -206,7 +207,7 @@ GROUP BY state`,
       const batch = sorted(requests);
       const names = namesOf(batch);
       const packet = packetNumber();
-      const isMeant = `token = COALESCE(${perName(batch, ({ fencingToken }) => fencingToken ?? 'NULL', 'lock_row.lock_name')}, token)`;
+      const isMeant = `token = COALESCE(${perName(batch, (request) => meantToken(request) ?? 'NULL', 'lock_row.lock_name')}, token)`;
       return [
         'START TRANSACTION',
         lockedRows(locks, names),

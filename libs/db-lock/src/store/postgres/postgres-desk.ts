@@ -14,6 +14,7 @@ import type {
   LockPage,
   StateCounts,
 } from '../lock-desk.js';
+import { meantToken } from '../lock-desk.js';
 import { MIN_IDLE, type ExpiredLease, type LockRecord } from '../lock-store.js';
 import type { DeskStatements } from './desk.sql.js';
 import type { Reader } from './reader.js';
@@ -50,7 +51,7 @@ export class PostgresDesk implements LockDesk {
         batch.map(({ lockName }) => lockName),
         batch.map(({ actor }) => actor),
         batch.map(({ reason }) => reason),
-        batch.map(({ fencingToken }) => fencingToken ?? null),
+        batch.map((request) => meantToken(request) ?? null),
       ]);
       const byName = new Map(rows.map((row) => [row.lock_name, row]));
       return batch.map(({ lockName }): ForceReleaseAnswer => {
