@@ -39,6 +39,8 @@ describe('what an operator does', () => {
         serverTime: expect.any(String),
         metadata: null,
         waiting: 0,
+        mode: 'exclusive',
+        holderCount: 1,
       });
       const { lockTime, expireTime } = asLock(answer);
       expect(Date.parse(expireTime) - Date.parse(lockTime)).toBe(HOUR / 2);

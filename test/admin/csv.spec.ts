@@ -14,6 +14,10 @@ const HEADER = [
   'expire_time',
   'waiting',
   'metadata',
+  'mode',
+  'holders',
+  'permits',
+  'limits',
 ];
 
 /** The records of an RFC 4180 text. */
@@ -80,8 +84,12 @@ describe.each(PLATFORMS)('locks as CSV, on %s', (platform) => {
       held.expireTime,
       '0',
       JSON.stringify(metadata),
+      'exclusive',
+      '1',
+      '',
+      '',
     ]);
-    expect(locks[0]!.slice(6)).toEqual(['0', '']);
+    expect(locks[0]!.slice(6)).toEqual(['0', '', '', '0', '', '']);
 
     const names = async (query: Record<string, string>) =>
       recordsOf((await scene.ask('GET', 'locks.csv', { query })).text).map(([name]) => name);

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { Agent, type Dispatcher } from 'undici';
 import { until } from '../support/patience.js';
 import { PATIENCE, type AdminScene } from './scene.js';
@@ -11,6 +12,10 @@ export interface LockView {
   serverTime: string;
   metadata: unknown;
   waiting: number;
+  mode: string | null;
+  holderCount: number;
+  permits?: number;
+  limits?: number[];
 }
 
 export interface StreamEvent {
@@ -61,7 +66,9 @@ export class EventStream implements AsyncDisposable {
   async shown(lockName: string, members: Partial<LockView>): Promise<LockView> {
     const isIt = (lock: LockView) =>
       lock.lockName === lockName &&
-      Object.entries(members).every(([name, value]) => lock[name as keyof LockView] === value);
+      Object.entries(members).every(([name, value]) =>
+        isDeepStrictEqual(lock[name as keyof LockView], value),
+      );
     const what = `${lockName} is shown with ${JSON.stringify(members)}`;
     const { data } = await this.seen(what, ({ data }) => data.locks?.some(isIt) ?? false);
     return data.locks!.find(isIt)!;

@@ -4,6 +4,9 @@ import { BlockingSession } from '../support/blocking-session.js';
 import { AdminScene, OPERATOR, changed } from './scene.js';
 import { uniqueName } from '../support/lock-names.js';
 
+/** What a force release has ended that has ended nothing. */
+const NOTHING = { ended: null, others: [], leases: 0 };
+
 describe('what an operator does', () => {
   let scene: AdminScene;
   let beside: AdminScene;
@@ -32,6 +35,8 @@ describe('what an operator does', () => {
           lockTime: lease.lockTime.toISOString(),
           expireTime: lease.expireTime.toISOString(),
         },
+        others: [],
+        leases: 1,
       });
       expect(await scene.inspect(lockName)).toMatchObject({ state: 'released', workerName: null });
       expect(await beside.release(lease)).toEqual({ outcome: 'lost' });
@@ -149,23 +154,34 @@ describe('what an operator does', () => {
         {
           lockName: passed,
           outcome: 'changed',
-          ended: null,
+          ...NOTHING,
           lock: expect.objectContaining({ workerName: 'ben', fencingToken: next.fencingToken, waiting: 0 }),
         },
         {
           lockName: again,
           outcome: 'forced',
           ended: expect.objectContaining({ workerName: 'ann' }),
+          others: [],
+          leases: 1,
           lock: null,
         },
-        { lockName: free, outcome: 'free', ended: null, lock: null },
-        { lockName: meant, outcome: 'forced', ended: expect.objectContaining({ fencingToken }), lock: null },
-        { lockName: 'unheard of', outcome: 'free', ended: null, lock: null },
-        { lockName: again, outcome: 'free', ended: null, lock: null },
+        { lockName: free, outcome: 'free', ...NOTHING, lock: null },
+        {
+          lockName: meant,
+          outcome: 'forced',
+          ended: expect.objectContaining({ fencingToken }),
+          others: [],
+          leases: 1,
+          lock: null,
+        },
+        { lockName: 'unheard of', outcome: 'free', ...NOTHING, lock: null },
+        { lockName: again, outcome: 'free', ...NOTHING, lock: null },
         {
           lockName: held,
           outcome: 'forced',
           ended: expect.objectContaining({ workerName: 'ann' }),
+          others: [],
+          leases: 1,
           lock: null,
         },
       ]);
@@ -195,9 +211,9 @@ describe('what an operator does', () => {
       const { status, json } = await force(locked, held, free);
       expect(status).toBe(200);
       expect((json as { answers: unknown[] }).answers).toEqual([
-        { lockName: locked, outcome: 'error', ended: null, lock: null },
+        { lockName: locked, outcome: 'error', ...NOTHING, lock: null },
         expect.objectContaining({ lockName: held, outcome: 'forced' }),
-        { lockName: free, outcome: 'free', ended: null, lock: null },
+        { lockName: free, outcome: 'free', ...NOTHING, lock: null },
       ]);
       await blocker.letGo();
       await blocker.query('BEGIN');

@@ -1,6 +1,7 @@
 import { expect } from '@jest/globals';
 import type { CanActivate, ExecutionContext } from '@nestjs/common';
-import type { HistoryStore, LeaseRecord } from 'nestjs-db-lock';
+import type { HistoryStore, LeaseRecord, LockServer } from 'nestjs-db-lock';
+import { MemoryLockStore } from 'nestjs-db-lock/testing';
 import { randomUUID } from 'node:crypto';
 import type { z } from 'zod';
 import { groupsJson, historyJson, overviewJson } from '../../libs/db-lock/src/admin/schemas.js';
@@ -45,6 +46,14 @@ export class AdminScene implements AsyncDisposable {
         features: features.map((feature) => ({ adminGuards: [new OperatorGuard()], ...feature })),
       }),
     );
+  }
+
+  /** The same over a store in memory, which has leases in shared mode. */
+  static inMemory(options: Omit<LockServiceOptions, 'features'> = {}): Promise<AdminScene> {
+    return AdminScene.open({
+      ...options,
+      features: [{ store: new MemoryLockStore(), createTables: undefined }],
+    });
   }
 
   /** Another application on the same database, which goes before this one. */
@@ -153,10 +162,7 @@ export class AdminScene implements AsyncDisposable {
   }
 
   /** As a holder does it. */
-  acquire(
-    lockName: string,
-    options: { workerName?: string; ttl?: number | string; wait?: number | string } = {},
-  ) {
+  acquire(lockName: string, options: Partial<Parameters<LockServer['acquire']>[0]> = {}) {
     return this.service.locks.acquire({
       lockName,
       workerName: 'ann',

@@ -3,7 +3,7 @@ import { dbLockEntities, DbLockModule, dbLockMigrations, dbLockSchemaSql, LockCl
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { Test } from '@nestjs/testing';
 import pg from 'pg';
-import { DataSource } from 'typeorm';
+import { DataSource, type MigrationInterface } from 'typeorm';
 import { AdminScene } from '../admin/scene.js';
 import { BlockingSession } from '../support/blocking-session.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
@@ -48,6 +48,8 @@ describe('migrations', () => {
       'AddBillingEuLockHistory1764000000000',
       'UpdateDblockLockTables1764100000000',
       'UpdateBillingEuLockTables1764100000000',
+      'AddDblockLockHolders1764200000000',
+      'AddBillingEuLockHolders1764200000000',
     ]);
     expect(await differences(dataSource)).toEqual([]);
     await startsWith('dblock');
@@ -61,7 +63,7 @@ describe('migrations', () => {
     const second = await createTestDatabase();
     const dataSource = await open({ url: second.url });
     await dataSource.runMigrations();
-    for (let undone = 0; undone < 4; undone++) await dataSource.undoLastMigration();
+    for (let undone = 0; undone < 6; undone++) await dataSource.undoLastMigration();
     await dataSource.query(
       `INSERT INTO dblock_history (lock_name, event, worker_name, token, actor, reason, event_time)
       VALUES ('old', 'forced', 'ann', 1, 'eve', 'it hung', now())`,
@@ -80,7 +82,7 @@ describe('migrations', () => {
     const second = await createTestDatabase();
     const dataSource = await open({ url: second.url });
     await dataSource.runMigrations();
-    for (let undone = 0; undone < 2; undone++) await dataSource.undoLastMigration();
+    for (let undone = 0; undone < 4; undone++) await dataSource.undoLastMigration();
     const insert = (minute: number) =>
       dataSource.query(
         `INSERT INTO dblock_statistics (period, hold, wait, contended)
@@ -88,6 +90,11 @@ describe('migrations', () => {
         [minute],
       );
     await insert(1);
+    await expect(startsWith('dblock', second.url)).rejects.toThrow(
+      'The table "dblock_waiter" lacks the columns permits, permit_limit',
+    );
+    const addHolders = new (dbLockMigrations().at(-1)!)() as MigrationInterface;
+    await addHolders.up(dataSource.createQueryRunner());
     await expect(startsWith('dblock', second.url)).rejects.toThrow(
       'lacks the columns hold_times, wait_times',
     );
@@ -97,7 +104,7 @@ describe('migrations', () => {
       dataSource.query('SELECT hold_times::text, wait_times::text FROM dblock_statistics');
     const times = { hold_times: '[1, 2, 9007199254740993]', wait_times: '[0, 3]' };
     expect(await counted()).toEqual([times]);
-    for (let undone = 0; undone < 2; undone++) await dataSource.undoLastMigration();
+    for (let undone = 0; undone < 4; undone++) await dataSource.undoLastMigration();
     await insert(2);
     await dataSource.runMigrations();
     expect(await counted()).toEqual([times, times]);
@@ -137,7 +144,7 @@ describe('migrations', () => {
     const reader = await BlockingSession.open(scene.service.databaseUrl);
     await reader.query('BEGIN');
     await reader.query(
-      'LOCK TABLE dblock_lock, dblock_history, dblock_statistics, dblock_waiter IN ACCESS SHARE MODE',
+      'LOCK TABLE dblock_lock, dblock_holder, dblock_history, dblock_statistics, dblock_waiter IN ACCESS SHARE MODE',
     );
     const starting = scene.openBeside();
     const answers = starting.then(
@@ -157,7 +164,7 @@ describe('migrations', () => {
     const second = await createTestDatabase();
     const dataSource = await open({ url: second.url });
     await dataSource.runMigrations();
-    for (let undone = 0; undone < 4; undone++) await dataSource.undoLastMigration();
+    for (let undone = 0; undone < 6; undone++) await dataSource.undoLastMigration();
     await dataSource.destroy();
     const reader = await BlockingSession.open(second.url);
     await reader.query('BEGIN');

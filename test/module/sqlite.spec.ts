@@ -72,7 +72,7 @@ describe('locks in SQLite', () => {
   it('are in tables that migrations make, exactly as the entities say, and remove again', async () => {
     const dataSource = await open();
     const run = await dataSource.runMigrations();
-    expect(run).toHaveLength(6);
+    expect(run).toHaveLength(8);
     expect(await differences(dataSource)).toEqual([]);
     await start({}, { feature: 'dblock' }, { feature: 'billing' });
     await app!.close();

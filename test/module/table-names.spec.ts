@@ -134,7 +134,7 @@ describe('the tables of applications that share a schema', () => {
     const dataSource = await open({});
     await dataSource.runMigrations();
     const [name] = await indexesOf(dataSource, 'dblock_history');
-    await dataSource.undoLastMigration();
+    for (let undone = 0; undone < 2; undone++) await dataSource.undoLastMigration();
     expect(await indexesOf(dataSource, 'dblock_history')).toEqual([FORMER_NAME]);
     await start('', {}, { createTables: true });
     expect(await indexesOf(dataSource, 'dblock_history')).toEqual([FORMER_NAME]);

@@ -159,6 +159,7 @@ describe.each(PLATFORMS)('a bulk on %s', (platform) => {
           expireTime: time,
           serverTime: time,
           metadata: { a: 1 },
+          mode: 'exclusive',
         },
       },
       { status: 200, lease: { ...repeated, serverTime: time } },

@@ -48,6 +48,7 @@ describe.each(PLATFORMS)('whatever is thrown at %s', (platform) => {
     const [row] = await service.query<{ everything: string }>(
       `SELECT json_build_array(
          (SELECT json_agg(lock ORDER BY lock_name) FROM dblock_lock AS lock),
+         (SELECT json_agg(holder ORDER BY lock_name, grant_id) FROM dblock_holder AS holder),
          (SELECT json_agg(history ORDER BY id) FROM dblock_history AS history WHERE actor IS NOT NULL)
        )::text AS everything`,
     );

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
+import { MemoryLockStore } from 'nestjs-db-lock/testing';
 import type { LockService } from '../support/lock-service.js';
 import { type Answer, type Message } from '../support/lock-service.js';
 import { until } from '../support/patience.js';
@@ -22,24 +23,35 @@ import {
 
 describe.each(PLATFORMS)('the OpenAPI document of an application with two features on %s', (platform) => {
   let service: LockService;
+  /** The same over a store that has leases in shared mode. */
+  let sharing: LockService;
   let operations: Map<string, Operation>;
 
   beforeAll(async () => {
     ({ service, operations } = await describedService(platform));
+    ({ service: sharing } = await describedService(platform, () => new MemoryLockStore()));
   });
-  afterAll(() => service.close());
+  afterAll(async () => {
+    await service.close();
+    await sharing.close();
+  });
 
   describe('compared with what the server answers', () => {
     const seen = new Set<string>();
     const sent = new Set<string>();
 
     /** Sends a request and holds its answer against the document. */
-    async function ask(name: string, values: Record<string, string>, message?: Message): Promise<Answer> {
+    async function ask(
+      name: string,
+      values: Record<string, string>,
+      message?: Message,
+      asked = service,
+    ): Promise<Answer> {
       const [method, template] = name.split(' ') as [string, string];
       const path = template.replaceAll(/\{(\w+)\}/g, (_, parameter: string) =>
         encodeURIComponent(values[parameter]!),
       );
-      const answer = await service.send(method, path, message);
+      const answer = await asked.send(method, path, message);
       if (answer.status < 400) note(name, message);
       const described = operations.get(name)!.responses[answer.status];
       seen.add(`${name} ${answer.status}`);
@@ -157,6 +169,59 @@ describe.each(PLATFORMS)('the OpenAPI document of an application with two featur
         ),
       ).toEqual([200, 409, 200, 410, 204]);
       expect((await ask(BULK, {}, { json: { requests: [] } })).status).toBe(400);
+    });
+
+    it('leases in shared mode are as the document says', async () => {
+      const grantId = randomUUID();
+      const iron = { lockName: 'iron', grantId };
+      const downgrade = `POST ${ONE_LEASE}/downgrade`;
+      const share = (...parts: Parameters<typeof ask>) => ask(parts[0], parts[1], parts[2], sharing);
+      const asked = (fields: object) => ({ json: { workerName: 'ann', ttl: '1h', ...fields } });
+      const force = `POST ${ADMIN}/locks/{lockName}/force-release`;
+      const statuses = [
+        await share(LEASE, iron, asked({ grantId, wait: '1m' })),
+        await share(downgrade, iron, { json: { limit: 5, permits: 0 } }),
+        await share(downgrade, iron, { json: { limit: 5, permits: 2 } }),
+        await share(downgrade, { ...iron, grantId: randomUUID() }, { json: {} }),
+        await share(LEASE, iron, asked({ mode: 'shared', limit: 5, permits: 3 })),
+        await share(LEASE, iron, asked({ limit: 5 })),
+        await share(LEASE, iron, asked({ mode: 'exclusive', limit: 5 })),
+        await share(`PATCH ${ONE_LEASE}`, iron, { json: { ttl: '2h' } }),
+        await share(SET, {}, asked({ lockNames: [{ lockName: 'iron', mode: 'shared' }, 'zinc'] })),
+        await share(SET, {}, asked({ lockNames: ['iron', 'rust'], mode: 'shared', limit: 9, permits: 1 })),
+        await share(
+          BULK,
+          {},
+          { json: { requests: [{ action: 'acquire', lockName: 'iron', ttl: 1, permits: 1 }] } },
+        ),
+      ].map(({ status }) => status);
+      expect(statuses).toEqual([201, 400, 200, 410, 201, 409, 400, 200, 201, 201, 200]);
+
+      const waiting = share(LEASE, iron, asked({ workerName: 'ben', wait: '1m', limit: 8, permits: 8 }));
+      await until('somebody waits', 30_000, async () => (await sharing.locks.inspect('iron'))!.waiting === 1);
+      for (const inspection of ['GET /dblock/locks/{lockName}', `GET ${ADMIN}/locks/{lockName}`])
+        expect((await share(inspection, iron)).json).toMatchObject({
+          mode: 'shared',
+          holderCount: 4,
+          permits: 7,
+          limits: [5, 9],
+          holders: [{ permits: 2, limit: 5 }, { permits: 3, limit: 5 }, { limit: null }, { limit: 9 }],
+          queue: [{ mode: 'shared', permits: 8, limit: 8 }],
+        });
+      const locks = [
+        { lockName: 'rust', mode: 'shared' },
+        { lockName: 'iron', mode: 'shared' },
+      ];
+      const forced = await share(`POST ${ADMIN}/force-release`, {}, { json: { reason: 'stuck', locks } });
+      expect(forced.json).toMatchObject({
+        answers: [
+          { outcome: 'forced', leases: 1, others: [] },
+          { outcome: 'forced', leases: 4, others: [{ limit: null }, { permits: 3 }, { permits: 2 }] },
+        ],
+      });
+      expect((await waiting).json).toMatchObject({ mode: 'shared', permits: 8 });
+      expect((await share(force, iron, { json: { reason: 'stuck', mode: 'shared' } })).status).toBe(200);
+      expect((await share(`GET ${ADMIN}/locks/{lockName}/history`, iron)).status).toBe(200);
     });
 
     it("django-db-lock's paths say what the document says", async () => {
@@ -288,6 +353,7 @@ describe.each(PLATFORMS)('the OpenAPI document of an application with two featur
         'admin/api/force-release': { json: { reason: 'stuck', locks: [{ lockName: 'gold' }] } },
         'admin/api/delete-released': { json: { lockNames: ['gold'] } },
         'admin/api/inspect': { json: { lockNames: ['gold'] } },
+        'locks/{lockName}/lease/{grantId}/downgrade': { json: {} },
         'admin/api/session': {},
         'admin/api/changes': {},
       };

@@ -25,12 +25,25 @@ export const request: Schemas['AcquireLeaseRequest'] = { ttl: '30s', workerName:
 // @ts-expect-error: a lease needs a TTL
 export const timeless: Schemas['AcquireLeaseRequest'] = { workerName: 'ann' };
 
+export const semaphore: Schemas['AcquireLeaseRequest'] = { ttl: '30s', mode: 'shared', limit: 5, permits: 2 };
+export const mixed: Schemas['AcquireLeaseSetRequest'] = { ttl: '30s', lockNames: ['a', { lockName: 'b', mode: 'shared' }] };
+// @ts-expect-error: there is no such mode
+export const upgradeable: Schemas['AcquireLeaseRequest'] = { ttl: '30s', mode: 'upgradeable' };
+export const downgraded: operations['downgradeLease']['requestBody']['content']['application/json'] = { limit: 5 };
+export const isShared = ({ mode }: Schemas['Lease']): boolean => mode === 'shared';
+export const isHeld = ({ mode, holderCount }: Schemas['Lock']): boolean => mode !== null && holderCount > 0;
+export const limitOf = ({ holders: [oldest] }: Schemas['InspectedLock']): number | null | undefined =>
+  (oldest satisfies Schemas['LockHolder'] | undefined)?.limit;
+export const permitsOf = ({ queue: [first] }: Schemas['InspectedLock']): number | undefined =>
+  (first satisfies Schemas['LockWaiter'] | undefined)?.permits;
+
 export const granted = (lease: Answers<'acquireLease'>[201]['content']['application/json']): Schemas['Lease'] => lease;
 export const token = ({ fencingToken }: Schemas['Lease']): number => fencingToken;
 export const refused = (problem: Answers<'acquireLease'>[409]['content']['application/problem+json']): Schemas['Problem'] =>
   problem;
 export const holder = ({ holder }: Schemas['Problem']): string | null | undefined => holder?.workerName;
 export const names = ({ items }: Schemas['LockPage']): string[] => items.map((lock: Schemas['Lock']) => lock.lockName);
+export const others = ({ others }: Schemas['ForceRelease']): Array<Schemas['EndedLease']> => others;
 export const ended = ({ ended }: Schemas['ForceRelease']): Schemas['EndedLease'] | null => ended;
 export const sent: operations['exchangeLeases']['requestBody']['content']['application/json'] = {
   requests: [

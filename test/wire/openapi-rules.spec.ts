@@ -1,16 +1,36 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
+import { MemoryLockStore } from 'nestjs-db-lock/testing';
 import type { LockService } from '../support/lock-service.js';
 import { PLATFORMS } from '../support/platforms.js';
 import type { Operation } from './openapi.js';
 import { asZod, LEASE, SET, BULK, ONE_LEASE, ADMIN, many, describedService } from './openapi.js';
+
+/** What says in which mode a lock is wanted. That permits are at most the limit, and neither goes with `exclusive`, the document says in words. */
+const MODES: Array<[string, object]> = [
+  ['the exclusive mode', { mode: 'exclusive' }],
+  ['the shared mode', { mode: 'shared' }],
+  ['a limit', { limit: 1 }],
+  ['the highest limit', { mode: 'shared', limit: 1_000_000 }],
+  ['permits', { permits: 1_000_000 }],
+  ['permits of a limit', { limit: 5, permits: 2 }],
+  ['another mode', { mode: 'upgradeable' }],
+  ['a mode of null', { mode: null }],
+  ['a limit of 0', { limit: 0 }],
+  ['a limit above a million', { limit: 1_000_001 }],
+  ['a part of a limit', { limit: 1.5 }],
+  ['a limit as text', { limit: '5' }],
+  ['permits of 0', { permits: 0 }],
+  ['permits above a million', { permits: 1_000_001 }],
+  ['a part of a permit', { permits: 0.5 }],
+];
 
 describe.each(PLATFORMS)('the OpenAPI document of an application with two features on %s', (platform) => {
   let service: LockService;
   let operations: Map<string, Operation>;
 
   beforeAll(async () => {
-    ({ service, operations } = await describedService(platform));
+    ({ service, operations } = await describedService(platform, () => new MemoryLockStore()));
   });
   afterAll(() => service.close());
 
@@ -46,6 +66,7 @@ describe.each(PLATFORMS)('the OpenAPI document of an application with two featur
     ['a wait without a unit', { ttl: 1, wait: '5' }],
     ['a wait of null', { ttl: 1, wait: null }],
     ['an unknown field', { ttl: 1, what: 1 }],
+    ...MODES.map(([what, fields]): [string, object] => [what, { ttl: 1, ...fields }]),
   ])('judges an acquire with %s as the server does', async (_what, json) => {
     const { status } = await service.send('POST', `locks/judged:${randomUUID()}/lease`, { json });
     expect([201, 400]).toContain(status);
@@ -67,6 +88,13 @@ describe.each(PLATFORMS)('the OpenAPI document of an application with two featur
     ['a lockName', (one, two) => ({ lockNames: [one], lockName: two })],
     ['nothing', () => ({})],
     ['a bad wait', (one) => ({ lockNames: [one], wait: '25 h5' })],
+    ['a lock in an object', (one, two) => ({ lockNames: [{ lockName: one }, two] })],
+    ['an object without a lock', () => ({ lockNames: [{ mode: 'shared' }] })],
+    ['an unknown field of a lock', (one) => ({ lockNames: [{ lockName: one, ttl: 1 }] })],
+    ...MODES.flatMap(([what, fields]): Array<[string, (one: string, two: string) => object]> => [
+      [what, (one, two) => ({ lockNames: [one, two], ...fields })],
+      [`${what} of one`, (one, two) => ({ lockNames: [{ lockName: one, ...fields }, two] })],
+    ]),
   ])('judges a set with %s as the server does', async (_what, bodyFor) => {
     const json = { ttl: 1, ...bodyFor(`judged:${randomUUID()}`, `judged:${randomUUID()}`) };
     const { status } = await service.send('POST', 'lease-sets', { json });
@@ -94,6 +122,10 @@ describe.each(PLATFORMS)('the OpenAPI document of an application with two featur
     ['an acquire that waits', (lockName) => ({ action: 'acquire', lockName, ttl: 1, wait: 1 })],
     ['an acquire without a TTL', (lockName) => ({ action: 'acquire', lockName })],
     ['an acquire without a name', () => ({ action: 'acquire', ttl: 1 })],
+    ...MODES.map(([what, fields]): [string, (lockName: string) => unknown] => [
+      `an acquire with ${what}`,
+      (lockName) => ({ action: 'acquire', lockName, ttl: 1, ...fields }),
+    ]),
     ['a renewal', (lockName) => ({ action: 'renew', lockName, ttl: 1, grantId: randomUUID() })],
     ['a renewal without a grantId', (lockName) => ({ action: 'renew', lockName, ttl: 1 })],
     ['a renewal with a workerName', (lockName) => ({ action: 'renew', lockName, ttl: 1, workerName: 'ann' })],
@@ -125,6 +157,21 @@ describe.each(PLATFORMS)('the OpenAPI document of an application with two featur
     const { status } = await service.send('POST', 'leases', { json });
     const good = { ...request, grantId: randomUUID() };
     expect(bodyOf(BULK).safeParse({ requests: json.requests.map(() => good) }).success).toBe(status === 200);
+  });
+
+  it.each<[string, unknown]>([
+    ['nothing', {}],
+    ['a limit', { limit: 5 }],
+    ['permits of a limit', { limit: 1_000_000, permits: 2 }],
+    ['a mode', { mode: 'shared' }],
+    ['a limit of 0', { limit: 0 }],
+    ['permits of 0', { permits: 0 }],
+    ['a list', []],
+  ])('judges a downgrade with %s as the server does', async (_what, json) => {
+    const path = `locks/judged:${randomUUID()}/lease/${randomUUID()}/downgrade`;
+    const { status } = await service.send('POST', path, { json });
+    expect([410, 400]).toContain(status);
+    expect(bodyOf(`POST ${ONE_LEASE}/downgrade`).safeParse(json).success).toBe(status === 410);
   });
 
   it.each(['0', '1', '2592000000', '10s', '1.5 h', '2592000001', '-1', '1.5', '10 weeks', ''])(
@@ -197,12 +244,16 @@ describe.each(PLATFORMS)('the OpenAPI document of an application with two featur
     ['PATCH', 'locks/{lockName}', { fencingToken: 7, workerName: 'ben' }],
     ['POST', 'locks/{lockName}/force-release', { reason: 'stuck' }],
     ['POST', 'locks/{lockName}/force-release', { reason: 'stuck', fencingToken: 7 }],
+    ['POST', 'locks/{lockName}/force-release', { reason: 'stuck', mode: 'shared' }],
+    ['POST', 'locks/{lockName}/force-release', { reason: 'stuck', mode: 'exclusive' }],
     ['POST', 'locks/{lockName}/force-release', {}],
     ['POST', 'locks/{lockName}/force-release', { reason: null }],
     ['POST', 'locks/{lockName}/force-release', { reason: 'stuck', fencingToken: null }],
     ['POST', 'locks/{lockName}/force-release', { reason: 'stuck', actor: 'ann' }],
     ['POST', 'force-release', { reason: 'stuck', locks: [{ lockName: 'judged' }] }],
     ['POST', 'force-release', { reason: 'stuck', locks: [{ lockName: 'judged', fencingToken: 7 }] }],
+    ['POST', 'force-release', { reason: 'stuck', locks: [{ lockName: 'judged', mode: 'shared' }] }],
+    ['POST', 'force-release', { reason: 'stuck', locks: [{ lockName: 'judged', mode: 'alone' }] }],
     ['POST', 'force-release', { reason: 'stuck', locks: many(200).map((lockName) => ({ lockName })) }],
     ['POST', 'force-release', { reason: 'stuck', locks: many(201).map((lockName) => ({ lockName })) }],
     ['POST', 'force-release', { reason: 'stuck', locks: [] }],

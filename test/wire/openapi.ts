@@ -1,6 +1,6 @@
 import type { INestApplication } from '@nestjs/common';
 import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
-import type { AdminRequest } from 'nestjs-db-lock';
+import type { AdminRequest, LockStore } from 'nestjs-db-lock';
 import { describeDbLock } from 'nestjs-db-lock/openapi';
 import { z } from 'zod';
 import { LockService } from '../support/lock-service.js';
@@ -87,12 +87,19 @@ export const targetOf = (document: OpenAPIObject, reference: string): unknown =>
     .slice(1)
     .reduce<unknown>((value, step) => (value as Record<string, unknown> | undefined)?.[step], document);
 
-/** An application with two features, and its document. */
-export async function describedService(platform: Platform) {
+/**
+ * An application with two features, and its document.
+ * @param store where the locks of each are, in place of a database
+ */
+export async function describedService(platform: Platform, store?: () => LockStore) {
   const resolveAccess = ({ headers }: AdminRequest) => (headers?.['x-access'] === 'none' ? null : 'edit');
+  const kept = () => (store ? { store: store(), createTables: undefined } : {});
   const service = await LockService.open({
     platform,
-    features: [{ resolveAccess }, { feature: 'orders' }],
+    features: [
+      { resolveAccess, ...kept() },
+      { feature: 'orders', ...kept() },
+    ],
   });
   const document = documentOf(service.app);
   return { service, document, operations: operationsOf(resolved(document, document)) };

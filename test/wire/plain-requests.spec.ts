@@ -68,6 +68,7 @@ const FIELDS: Record<string, fc.Arbitrary<unknown>> = {
     `${UUID}\n`,
     '0',
     '00000000-0000-0000-0000-000000000000',
+    'ffffffff-ffff-ffff-ffff-ffffffffffff',
   ),
   ttl: durations(TTL),
   wait: durations(WAIT),
@@ -75,6 +76,9 @@ const FIELDS: Record<string, fc.Arbitrary<unknown>> = {
   keepAlive: fc.constantFrom(true, false, 'true', 0),
   signal: fc.constantFrom(AbortSignal.abort(), new AbortController().signal, {}, 'signal'),
   metadata: fc.constantFrom(null, {}, { a: 1 }, 'text'),
+  mode: fc.constantFrom('exclusive', 'shared', 'SHARED'),
+  limit: fc.constantFrom(1, 5, 1_000_000, 1_000_001, 0, 1.5, '5'),
+  permits: fc.constantFrom(1, 5, 1_000_000, 1_000_001, 0, 1.5, '5'),
 };
 
 const odd = fc.constantFrom(undefined, null, '', 0, [], {});
@@ -103,7 +107,7 @@ describe('the short way of a schema', () => {
     [
       'acquireBody',
       acquireBody,
-      ['workerName', 'ttl', 'wait', 'grantId', 'metadata'],
+      ['workerName', 'ttl', 'wait', 'grantId', 'metadata', 'mode', 'limit', 'permits'],
       { ttl: 30_000, grantId: UUID, workerName: 'ann' },
     ],
     ['renewBody', renewBody, ['ttl'], { ttl: 1 }],
@@ -113,7 +117,18 @@ describe('the short way of a schema', () => {
     [
       'bulkRequestSchema',
       bulkRequestSchema,
-      ['action', 'lockName', 'workerName', 'ttl', 'grantId', 'metadata', 'minHold'],
+      [
+        'action',
+        'lockName',
+        'workerName',
+        'ttl',
+        'grantId',
+        'metadata',
+        'minHold',
+        'mode',
+        'limit',
+        'permits',
+      ],
       { action: 'renew', lockName: 'a', grantId: UUID, ttl: 1 },
     ],
   ])('comes to the same as the long one: %s', async (_, schema, fields, usual) => {

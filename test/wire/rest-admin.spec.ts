@@ -17,8 +17,12 @@ import {
   expectLost,
   refusal,
   HOUR,
+  withoutPeople,
 } from './rest.js';
 import { uniqueName } from '../support/lock-names.js';
+
+/** What a force release has ended that has ended nothing. */
+const NOTHING = { ended: null, others: [], leases: 0 };
 
 describe.each(PLATFORMS)('the admin API on %s', (platform) => {
   const guard = new KeyGuard('admin');
@@ -63,7 +67,8 @@ describe.each(PLATFORMS)('the admin API on %s', (platform) => {
     const lockName = uniqueName();
     const { grantId, workerName, fencingToken, lockTime, expireTime } = await held(lockName);
     const answer = await forceRelease(lockName, { reason: 'stuck' });
-    expectAnswer(answer, 200, { lockName, ended: { workerName, fencingToken, lockTime, expireTime } });
+    const ended = { workerName, fencingToken, lockTime, expireTime };
+    expectAnswer(answer, 200, { lockName, ended, others: [], leases: 1 });
     expect(JSON.stringify(answer)).not.toContain(grantId);
     expectLost(await service.send('PATCH', leasePath(lockName, grantId), { json: { ttl: '60s' } }));
     expect((await held(lockName)).fencingToken).toBeGreaterThan(fencingToken);
@@ -168,7 +173,7 @@ describe.each(PLATFORMS)('the admin API on %s', (platform) => {
     await service.send('DELETE', leasePath(released, grantId));
     await service.leaveExpired(expired);
     for (const lockName of [released, expired, unknown])
-      expectAnswer(await forceRelease(lockName, { reason: 'stuck' }), 200, { lockName, ended: null });
+      expectAnswer(await forceRelease(lockName, { reason: 'stuck' }), 200, { lockName, ...NOTHING });
     const own = (event: string) => expect.objectContaining({ event, actor: null });
     const [taken, givenBack] = [own('acquired'), own('released')];
     expectAnswer(await historyOf(released, 2), 200, { items: [givenBack, taken], next: null });
@@ -187,6 +192,7 @@ describe.each(PLATFORMS)('the admin API on %s', (platform) => {
     ['a list', ['stuck'], 'body'],
     ['a token as text', { reason: 'stuck', fencingToken: '7' }, 'fencingToken'],
     ['a negative token', { reason: 'stuck', fencingToken: -1 }, 'fencingToken'],
+    ['the mode that it has', { reason: 'stuck', mode: 'exclusive' }, 'mode'],
   ])('frees nothing for %s', async (_what, body, field) => {
     const lockName = uniqueName();
     await held(lockName);
@@ -203,7 +209,7 @@ describe.each(PLATFORMS)('the admin API on %s', (platform) => {
     const { fencingToken } = await held(lockName, { workerName: 'ben', metadata: { job: 7 } });
     const before = await service.rows();
     const answer = await forceRelease(lockName, { reason: 'stuck', fencingToken: first.fencingToken });
-    const { queue: _, ...now } = (await lockNow(lockName)) as { queue: unknown };
+    const now = withoutPeople(await lockNow(lockName));
     expect(now).toMatchObject({ workerName: 'ben', fencingToken, metadata: { job: 7 }, waiting: 0 });
     expectProblem(answer, 409, 'LOCK_CHANGED', { lock: { ...now, serverTime: time } });
     expect(await service.rows()).toEqual(before);
@@ -213,11 +219,32 @@ describe.each(PLATFORMS)('the admin API on %s', (platform) => {
     });
   });
 
+  it('leaves an exclusive lease alone where those are meant who share the lock', async () => {
+    const [lockName, free] = [uniqueName(), uniqueName()];
+    const { grantId } = await held(lockName);
+    await service.leaveExpired(free);
+    const shared = { reason: 'stuck', mode: 'shared' };
+    const lock = { ...withoutPeople(await lockNow(lockName)), serverTime: time };
+    expectProblem(await forceRelease(lockName, shared), 409, 'LOCK_CHANGED', { lock });
+    expectAnswer(await forceRelease(free, shared), 200, { lockName: free, ...NOTHING });
+    const locks = [
+      { lockName, mode: 'shared' },
+      { lockName: free, mode: 'shared' },
+    ];
+    expectAnswer(await ask('POST', 'force-release', { json: { reason: 'stuck', locks } }), 200, {
+      answers: [
+        { lockName, outcome: 'changed', ...NOTHING, lock },
+        { lockName: free, outcome: 'free', ...NOTHING, lock: null },
+      ],
+    });
+    expect((await service.send('DELETE', leasePath(lockName, grantId))).status).toBe(204);
+  });
+
   it('frees several by force, each by itself, and answers in their order', async () => {
     const [forced, free, changed] = [uniqueName(), uniqueName(), uniqueName()];
     const { grantId, workerName, fencingToken, lockTime, expireTime } = await held(forced);
     await held(changed, { workerName: 'ben' });
-    const { queue: _, ...lock } = (await lockNow(changed)) as { queue: unknown };
+    const lock = withoutPeople(await lockNow(changed));
     const locks = [
       { lockName: changed, fencingToken: 7 },
       { lockName: forced, fencingToken },
@@ -226,9 +253,9 @@ describe.each(PLATFORMS)('the admin API on %s', (platform) => {
     const ended = { workerName, fencingToken, lockTime, expireTime };
     expectAnswer(await ask('POST', 'force-release', { json: { reason: 'stuck', locks } }), 200, {
       answers: [
-        { lockName: changed, outcome: 'changed', ended: null, lock: { ...lock, serverTime: time } },
-        { lockName: forced, outcome: 'forced', ended, lock: null },
-        { lockName: free, outcome: 'free', ended: null, lock: null },
+        { lockName: changed, outcome: 'changed', ...NOTHING, lock: { ...lock, serverTime: time } },
+        { lockName: forced, outcome: 'forced', ended, others: [], leases: 1, lock: null },
+        { lockName: free, outcome: 'free', ...NOTHING, lock: null },
       ],
     });
     expectLost(await service.send('PATCH', leasePath(forced, grantId), { json: { ttl: '60s' } }));
@@ -249,6 +276,8 @@ describe.each(PLATFORMS)('the admin API on %s', (platform) => {
       serverTime: time,
       metadata: { ticket: 7 },
       waiting: 0,
+      mode: 'exclusive',
+      holderCount: 1,
     });
     const { serverTime: _, ...lock } = lockJson.parse(answer.json);
     expect(duration(lock)).toBe(HOUR);
@@ -309,7 +338,8 @@ describe.each(PLATFORMS)('the admin API on %s', (platform) => {
     const lockName = uniqueName();
     const { grantId, fencingToken, workerName, lockTime } = await held(lockName, { metadata: { a: 1 } });
     const edit = (json: object) => ask('PATCH', lockPath(lockName), { json: { fencingToken, ...json } });
-    const lock = { lockName, state: 'held', workerName, fencingToken, lockTime, waiting: 0 };
+    const alone = { mode: 'exclusive', holderCount: 1 };
+    const lock = { lockName, state: 'held', workerName, fencingToken, lockTime, waiting: 0, ...alone };
     const now = { ...lock, expireTime: time, serverTime: time };
 
     const longer = await edit({ ttl: '1h', reason: 'it takes long' });
@@ -341,7 +371,7 @@ describe.each(PLATFORMS)('the admin API on %s', (platform) => {
     const ofAll = { serverTime: time, metadata: null, waiting: 0 };
     const over = { lockName: released, state: 'released', workerName: null, fencingToken, lockTime };
     expectProblem(await edit(released, { fencingToken, ttl: '1h' }), 409, 'LOCK_CHANGED', {
-      lock: { ...over, expireTime: time, ...ofAll },
+      lock: { ...over, expireTime: time, ...ofAll, mode: null, holderCount: 0 },
     });
     expectProblem(await edit(taken, { fencingToken: 7, metadata: {} }), 409, 'LOCK_CHANGED', {
       lock: {
@@ -352,6 +382,8 @@ describe.each(PLATFORMS)('the admin API on %s', (platform) => {
         lockTime: theirs.lockTime,
         expireTime: theirs.expireTime,
         ...ofAll,
+        mode: 'exclusive',
+        holderCount: 1,
       },
     });
     expectProblem(await edit(uniqueName(), { fencingToken, ttl: '1h' }), 404, 'LOCK_NOT_FOUND');
@@ -383,8 +415,7 @@ describe.each(PLATFORMS)('the admin API on %s', (platform) => {
     const { grantId: key } = await held(live);
     const locks = [];
     for (const lockName of [live, free]) {
-      const { queue: _, ...lock } = (await lockNow(lockName)) as { queue: unknown };
-      locks.push({ ...lock, serverTime: time });
+      locks.push({ ...withoutPeople(await lockNow(lockName)), serverTime: time });
     }
     const answer = await ask('POST', 'inspect', { json: { lockNames: [live, unknown, free] } });
     expectAnswer(answer, 200, { locks, unknown: [unknown], serverTime: time });
@@ -483,10 +514,12 @@ describe.each(PLATFORMS)('the admin API on %s', (platform) => {
     });
     const cells = ({ lockName, fencingToken, lockTime, expireTime }: typeof one, worker: string) =>
       `"${lockName}","held","${worker}","${fencingToken}","${lockTime}","${expireTime}","0"`;
+    const alone = '"exclusive","1",,';
     expect(answer.text.replace(/^\ufeff/, '').split('\r\n')).toEqual([
-      '"lock_name","state","worker_name","fencing_token","lock_time","expire_time","waiting","metadata"',
-      `${cells(one, 'ann')},"{""a"":""b""}"`,
-      `${cells(formula, "'=1+1")},`,
+      '"lock_name","state","worker_name","fencing_token","lock_time","expire_time","waiting","metadata",' +
+        '"mode","holders","permits","limits"',
+      `${cells(one, 'ann')},"{""a"":""b""}",${alone}`,
+      `${cells(formula, "'=1+1")},,${alone}`,
       '',
     ]);
   });

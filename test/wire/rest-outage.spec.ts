@@ -63,6 +63,7 @@ describe('when the database goes away', () => {
     );
     expect(routes.length).toBeGreaterThanOrEqual(20);
     const bodies: Record<string, object> = {
+      'dblock/locks/:lockName/lease/:grantId/downgrade': {},
       'dblock/lease-sets': { lockNames: ['held', 'free'], ttl: '1h' },
       'dblock/admin/api/locks': { lockName: 'held', ttl: '1h' },
       'dblock/admin/api/locks/:lockName': { fencingToken: 7, ttl: '1h' },

@@ -33,6 +33,7 @@ describe.each(PLATFORMS)('the lock API on %s', (platform) => {
         expireTime: time,
         serverTime: time,
         metadata: { job: 7 },
+        mode: 'exclusive',
       });
       expectAnswer(answer, 201, { leases: lockNames.map(lease) });
       const rows = await service.rows();
@@ -119,6 +120,7 @@ describe.each(PLATFORMS)('the lock API on %s', (platform) => {
     });
 
     const set = 'must be 1 to 100 different lock names';
+    const lockOfSet = 'must be a lock name, or an object with a lockName';
     const length = 'must be a string of 1 to 255 characters';
 
     it.each<[string, unknown, Array<[field: string, rule: string]>]>([
@@ -132,9 +134,9 @@ describe.each(PLATFORMS)('the lock API on %s', (platform) => {
       ["'..'", ['..', 'a'], [['lockNames.0', "must not be '.' or '..'"]]],
       ['an empty name', ['a', 'b', ''], [['lockNames.2', length]]],
       ['a name of 256 characters', ['x'.repeat(256)], [['lockNames.0', length]]],
-      ['a number', ['a', 7], [['lockNames.1', length]]],
-      ['null as a name', ['a', null], [['lockNames.1', length]]],
-      ['a list in the list', [['a']], [['lockNames.0', length]]],
+      ['a number', ['a', 7], [['lockNames.1', lockOfSet]]],
+      ['null as a name', ['a', null], [['lockNames.1', lockOfSet]]],
+      ['a list in the list', [['a']], [['lockNames.0', lockOfSet]]],
       ['U+0000', ['a\0'], [['lockNames.0', 'must not contain the character U+0000']]],
       ['a lone surrogate', ['\ud800'], [['lockNames.0', 'must be well-formed Unicode (no lone surrogates)']]],
       [

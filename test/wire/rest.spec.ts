@@ -18,6 +18,8 @@ import {
   durationRule,
   HOUR,
   lockApi,
+  aloneBy,
+  NOBODYS,
 } from './rest.js';
 
 describe.each(PLATFORMS)('the lock API on %s', (platform) => {
@@ -43,6 +45,7 @@ describe.each(PLATFORMS)('the lock API on %s', (platform) => {
         expireTime: time,
         serverTime: time,
         metadata: { job: 7 },
+        mode: 'exclusive',
       });
       expect(duration(leaseJson.parse(answer.json))).toBe(45_000);
       expect((await service.rows()).find((row) => row.lock_name === lockName)).toMatchObject({
@@ -292,11 +295,12 @@ describe.each(PLATFORMS)('the lock API on %s', (platform) => {
       'keeps the lock taken for a minHold of %s, though the lease is over',
       async (minHold, milliseconds) => {
         const lockName = uniqueName();
-        const { grantId, ...lease } = await held(lockName, { metadata: { a: 1 } });
+        const { grantId, mode: _, ...lease } = await held(lockName, { metadata: { a: 1 } });
         const answer = await release(lockName, grantId, { minHold });
         expect(answer).toMatchObject({ status: 204, text: '', headers: { 'cache-control': 'no-store' } });
         const expireTime = new Date(Date.parse(lease.lockTime) + milliseconds).toISOString();
-        const kept = { ...lease, expireTime, serverTime: time, state: 'held', waiting: 0, queue: [] };
+        const ofAll = { serverTime: time, state: 'held', waiting: 0, queue: [] };
+        const kept = { ...lease, expireTime, ...ofAll, ...aloneBy({ ...lease, expireTime }) };
         expectAnswer(await inspect(lockName), 200, kept);
         expectProblem(await acquire(lockName, { grantId, workerName: 'ben' }), 409, 'LOCK_BUSY', {
           lockName,
@@ -350,10 +354,11 @@ describe.each(PLATFORMS)('the lock API on %s', (platform) => {
   describe('inspecting a lock', () => {
     it('answers 200 with all but the key to the lease', async () => {
       const lockName = uniqueName();
-      const { grantId, ...lease } = await held(lockName, { metadata: { a: 1 } });
+      const { grantId, mode: _, ...lease } = await held(lockName, { metadata: { a: 1 } });
       const answer = await inspect(lockName);
       const nobodyWaits = { waiting: 0, queue: [] };
-      expectAnswer(answer, 200, { ...lease, state: 'held', serverTime: time, ...nobodyWaits });
+      const alone = aloneBy(lease);
+      expectAnswer(answer, 200, { ...lease, state: 'held', serverTime: time, ...alone, ...nobodyWaits });
       expect(JSON.stringify(answer)).not.toContain(grantId);
 
       await release(lockName, grantId);
@@ -364,6 +369,7 @@ describe.each(PLATFORMS)('the lock API on %s', (platform) => {
         metadata: null,
         expireTime: time,
         serverTime: time,
+        ...NOBODYS,
         ...nobodyWaits,
       });
     });

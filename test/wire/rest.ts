@@ -1,5 +1,6 @@
 import { expect } from '@jest/globals';
-import { leaseJson } from '../../libs/db-lock/src/server/schemas.js';
+import type { z } from 'zod';
+import { leaseJson, type holdingJson } from '../../libs/db-lock/src/server/schemas.js';
 import type { LockService } from '../support/lock-service.js';
 import { type Answer, type Message } from '../support/lock-service.js';
 
@@ -10,6 +11,28 @@ export const time = expect.stringMatching(TIME);
 export const lockPath = (lockName: string) => `locks/${encodeURIComponent(lockName)}`;
 export const leasePath = (lockName: string, grantId?: string) =>
   `${lockPath(lockName)}/lease${grantId === undefined ? '' : `/${grantId}`}`;
+
+/** Who has a lock alone, as all see it. */
+export const aloneBy = ({
+  workerName,
+  fencingToken,
+  lockTime,
+  expireTime,
+  metadata,
+}: Omit<z.output<typeof holdingJson>, 'permits' | 'limit'>) => ({
+  mode: 'exclusive',
+  holderCount: 1,
+  holders: [{ workerName, fencingToken, lockTime, expireTime, metadata }],
+});
+
+/** That nobody has a lock, as all see it. */
+export const NOBODYS = { mode: null, holderCount: 0, holders: [] };
+
+/** What an inspection tells more than a list. */
+export function withoutPeople(inspected: unknown): object {
+  const { queue: _queue, holders: _holders, ...lock } = inspected as { queue: unknown; holders: unknown };
+  return lock;
+}
 
 export const duration = ({ lockTime, expireTime }: { lockTime: string; expireTime: string }) =>
   Date.parse(expireTime) - Date.parse(lockTime);

@@ -52,6 +52,7 @@ export { LockEvents, type LockEvent, type LockEventType } from './events/lock-ev
 export { LockServer } from './server/lock-server.js';
 export {
   OperatorDesk,
+  type EndedLease,
   type ForcedLock,
   type HistoryPage,
   type Overview,

@@ -105,7 +105,10 @@ function describeLocks(): void {
     answer(ApiCreatedResponse, 'Granted.', leaseJson),
     ok('Granted before, to the same grantId: the same lease.', leaseJson),
     BAD_REQUEST,
-    problem(ApiConflictResponse, 'Busy: `holder` has it, for `retryAfter` ms unless it is renewed.'),
+    problem(
+      ApiConflictResponse,
+      'Busy: `holder` has it, for `retryAfter` ms unless it is renewed; of several, the newest, or who waits first.',
+    ),
     UNAVAILABLE,
   );
   describe(
@@ -142,6 +145,19 @@ function describeLocks(): void {
   );
   describe(
     LocksController,
+    'downgrade',
+    'downgradeLease',
+    'Turn a live exclusive lease into a shared one, in one step: nobody has the lock in between',
+    ok(
+      'It is shared, with the same grantId and end, and a new fencing token. Repeating it is harmless.',
+      leaseJson,
+    ),
+    BAD_REQUEST,
+    LOST,
+    UNAVAILABLE,
+  );
+  describe(
+    LocksController,
     'release',
     'releaseLease',
     'Release a lease',
@@ -155,7 +171,7 @@ function describeLocks(): void {
     'inspect',
     'inspectLock',
     'Inspect a lock',
-    ok('The lock, with those who wait for it.', inspectedLockJson),
+    ok('The lock, with those who hold it and those who wait for it.', inspectedLockJson),
     BAD_REQUEST,
     UNKNOWN,
     UNAVAILABLE,
@@ -178,7 +194,7 @@ const FORBIDDEN = problem(
 
 const CHANGED = problem(
   ApiConflictResponse,
-  'The lease that was meant is over; `lock` says how things are now. Nothing was done.',
+  'The lease that was meant is over, or the lock is held in another mode; `lock` says how things are now. Nothing was done.',
 );
 
 function describeAdmin(): void {
@@ -213,7 +229,7 @@ function describeAdmin(): void {
     'inspect',
     'adminInspectLock',
     'Inspect a lock',
-    ok('The lock, with those who wait for it.', inspectedLockJson),
+    ok('The lock, with those who hold it and those who wait for it.', inspectedLockJson),
     BAD_REQUEST,
     UNKNOWN,
   );
@@ -251,7 +267,7 @@ function describeAdmin(): void {
   admin(
     'forceRelease',
     'adminForceRelease',
-    'Free a lock by force',
+    'Free a lock by force: all leases of it, or one',
     ok('What was ended.', endedLeaseJson),
     BAD_REQUEST,
     UNKNOWN,

@@ -182,8 +182,15 @@ class Look {
 
 const GONE: Told = { version: '', lastEvent: 0 };
 
-const toldOf = ({ state, fencingToken, expireTime, metadata, waiting, lastEvent }: ChangedLock): Told => ({
-  version: JSON.stringify([state, fencingToken, expireTime, metadata, waiting]),
+const toldOf = ({ lastEvent, ...lock }: ChangedLock): Told => ({
+  version: JSON.stringify([
+    lock.state,
+    lock.fencingToken,
+    lock.expireTime,
+    lock.metadata,
+    lock.waiting,
+    lock.sharing,
+  ]),
   lastEvent,
 });
 

@@ -5,7 +5,7 @@ import type { LockRecord } from '../store/lock-store.js';
 import { lockCsv } from './lock-csv.js';
 
 const HEADER =
-  '"lock_name","state","worker_name","fencing_token","lock_time","expire_time","waiting","metadata"\r\n';
+  '"lock_name","state","worker_name","fencing_token","lock_time","expire_time","waiting","metadata","mode","holders","permits","limits"\r\n';
 
 const TIME = new Date('2026-01-02T03:04:05.678Z');
 
@@ -36,9 +36,15 @@ describe('lockCsv', () => {
   it('is a line for each lock below a header, with a byte order mark', async () => {
     expect(await textOf(lock(), lock({ state: 'released', workerName: null, waiting: 3 }))).toBe(
       HEADER +
-        '"job","held","ann","7","2026-01-02T03:04:05.678Z","2026-01-02T03:04:05.678Z","0",\r\n' +
-        '"job","released",,"7","2026-01-02T03:04:05.678Z","2026-01-02T03:04:05.678Z","3",\r\n',
+        '"job","held","ann","7","2026-01-02T03:04:05.678Z","2026-01-02T03:04:05.678Z","0",,"exclusive","1",,\r\n' +
+        '"job","released",,"7","2026-01-02T03:04:05.678Z","2026-01-02T03:04:05.678Z","3",,,"0",,\r\n',
     );
+  });
+
+  it('tells of those who share a lock', async () => {
+    const sharing = { holders: 3, permits: 4, limits: [5, 8] };
+    expect(await textOf(lock({ sharing }))).toContain('"0",,"shared","3","4","5 8"\r\n');
+    expect(await textOf(lock({ sharing: { ...sharing, limits: [] } }))).toContain(',"shared","3","4",\r\n');
   });
 
   it('is a header alone where there are no locks', async () => {
@@ -50,7 +56,7 @@ describe('lockCsv', () => {
     expect(text).toContain('"a,""b""\r\nc","held"');
     for (const name of ['a\nb', 'a\rb', '\r', '\n'])
       expect(await textOf(lock({ lockName: name }))).toMatch(new RegExp(`\r\n"'?${name}","held"`));
-    expect(text).toContain(',"{""d"":""e\\""f""}"\r\n');
+    expect(text).toContain(',"{""d"":""e\\""f""}",');
   });
 
   it.each([

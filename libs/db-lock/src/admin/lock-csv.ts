@@ -1,5 +1,6 @@
 import { stringify } from 'csv-stringify';
 import { pipeline, Readable } from 'node:stream';
+import { toLockJson } from '../server/schemas.js';
 import type { LockRecord } from '../store/lock-store.js';
 
 const COLUMNS = {
@@ -11,6 +12,10 @@ const COLUMNS = {
   expireTime: 'expire_time',
   waiting: 'waiting',
   metadata: 'metadata',
+  mode: 'mode',
+  holders: 'holders',
+  permits: 'permits',
+  limits: 'limits',
 };
 
 /**
@@ -55,11 +60,15 @@ async function begun<Value>(values: AsyncIterable<Value>): Promise<AsyncIterable
 
 async function* rowsOf(chunks: AsyncIterable<readonly LockRecord[]>) {
   for await (const locks of chunks)
-    for (const { lockTime, expireTime, metadata, ...lock } of locks)
+    for (const lock of locks) {
+      const { mode, holderCount, permits, limits, ...json } = toLockJson(lock);
       yield {
-        ...lock,
-        lockTime: lockTime.toISOString(),
-        expireTime: expireTime.toISOString(),
-        metadata: metadata && JSON.stringify(metadata),
+        ...json,
+        metadata: json.metadata && JSON.stringify(json.metadata),
+        mode,
+        holders: holderCount,
+        permits,
+        limits: limits?.join(' '),
       };
+    }
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { COUNTED, HISTORY_EVENTS } from '../store/history-store.js';
-import type { LeaseRecord } from '../store/lock-store.js';
-import { BODY, lockJson, time, toLockJson } from '../server/schemas.js';
+import { MAX_HOLDERS_SHOWN, type LeaseRecord } from '../store/lock-store.js';
+import { BODY, limitJson, lockJson, permitsJson, time, toLockJson } from '../server/schemas.js';
 import {
   changesSomething,
   deleteReleasedSchema,
@@ -14,6 +14,7 @@ import {
 import {
   MAX_GROUPS,
   rangeSchema,
+  type EndedLease,
   type ForcedLock,
   type HistoryPage,
   type Overview,
@@ -60,21 +61,29 @@ export const inspectedLocksJson = z.object({
   serverTime: time,
 });
 
-/** The lease that a force release has ended. */
+/** A lease that a force release has ended. */
 export const endedLease = z.object({
   workerName: z.string(),
   fencingToken: z.int(),
   lockTime: time,
   expireTime: time,
+  permits: permitsJson.optional(),
+  limit: limitJson.optional(),
 });
 
-/** What a force release ended; null when nobody held the lock. */
-export const endedLeaseJson = z.object({
-  lockName: z.string(),
+const endedFields = {
   ended: endedLease.nullable().meta({
-    description: 'The lease that was ended; its holder may still be running. Null: nobody held the lock.',
+    description:
+      'The lease that was ended, of several in shared mode the newest; its holder may still be running. Null: none was.',
   }),
-});
+  others: z.array(endedLease).meta({
+    description: `The others that were ended, in shared mode, the newest first: at most ${MAX_HOLDERS_SHOWN}`,
+  }),
+  leases: z.int().meta({ description: 'How many were ended: several in shared mode only' }),
+};
+
+/** What a force release ended; null when nobody held the lock. */
+export const endedLeaseJson = z.object({ lockName: z.string(), ...endedFields });
 
 export const forcedLocksJson = z.object({
   answers: z.array(
@@ -82,10 +91,10 @@ export const forcedLocksJson = z.object({
       lockName: z.string(),
       outcome: z.enum(['forced', 'free', 'changed', 'error']).meta({
         description:
-          'forced: its lease was ended. free: nobody held it. changed: another lease holds it than was meant; nothing was done. ' +
+          'forced: what was meant was ended. free: nobody held it. changed: another lease holds it than was meant; nothing was done. ' +
           'error: it is unknown; it may or may not have been released.',
       }),
-      ended: endedLease.nullable(),
+      ...endedFields,
       lock: lockJson.nullable().meta({ description: 'Where it has changed: the lock as it is now' }),
     }),
   ),
@@ -165,33 +174,40 @@ export const deletedJson = z.object({
 
 export const clearedJson = z.object({ cleared: z.int() });
 
-function toEnded({
+const toEnded = ({
   workerName,
   fencingToken,
   lockTime,
   expireTime,
-}: LeaseRecord): z.input<typeof endedLease> {
+  share,
+}: LeaseRecord): z.input<typeof endedLease> => ({
+  workerName,
+  fencingToken,
+  lockTime: lockTime.toISOString(),
+  expireTime: expireTime.toISOString(),
+  ...share,
+});
+
+/** What was ended of one lock: the newest of several, and the others. */
+function toEndedFields(ended: LeaseRecord | null, others: readonly LeaseRecord[] = []) {
   return {
-    workerName,
-    fencingToken,
-    lockTime: lockTime.toISOString(),
-    expireTime: expireTime.toISOString(),
+    ended: ended && toEnded(ended),
+    others: others.slice(0, MAX_HOLDERS_SHOWN).map(toEnded),
+    leases: ended ? others.length + 1 : 0,
   };
 }
 
-export function toEndedLeaseJson(
+export const toEndedLeaseJson = (
   lockName: string,
-  holder: LeaseRecord | null,
-): z.input<typeof endedLeaseJson> {
-  return { lockName, ended: holder && toEnded(holder) };
-}
+  ended: EndedLease | null,
+): z.input<typeof endedLeaseJson> => ({ lockName, ...toEndedFields(ended, ended?.others) });
 
 export function toForcedLocksJson(locks: readonly ForcedLock[]): z.input<typeof forcedLocksJson> {
   return {
     answers: locks.map((forced) => ({
       lockName: forced.lockName,
       outcome: forced.outcome,
-      ended: forced.outcome === 'forced' ? toEnded(forced.ended) : null,
+      ...(forced.outcome === 'forced' ? toEndedFields(forced.ended, forced.others) : toEndedFields(null)),
       lock: forced.outcome === 'changed' && forced.lock ? toLockJson(forced.lock) : null,
     })),
   };

@@ -85,7 +85,8 @@ export class HttpTransport implements LockTransport {
         return share ? { lockName, ...modeFieldsOf(share) } : lockName;
       }),
     };
-    const answer = await this.#send({ method: 'POST', path: 'lease-sets', body, signal, wait: body.wait });
+    const whole = { method: 'POST', path: 'lease-sets', body, signal, wait: body.wait } as const;
+    const answer = this.#accepted(await this.#http.exchange(whole), body.lockNames);
     if (!isGranted(answer)) return this.#busy(answer, lockNames[0]!);
     const leases = this.#read(leaseSetJson, answer).leases.map((lease) => ({
       lockName: lease.lockName,
@@ -118,6 +119,7 @@ export class HttpTransport implements LockTransport {
       path: `${leasePath(lockName, grantId)}/downgrade`,
       body: { permits: share.permits, limit: share.limit ?? undefined },
     });
+    if (NO_SUCH_ROUTE.has(answer.status)) throw new UnexpectedAnswerError(TOO_OLD);
     if (answer.status === 200)
       return { outcome: 'downgraded', lease: confirmation(this.#read(leaseJson, answer)) };
     this.#problem(answer, 410, 'LEASE_LOST');
@@ -175,10 +177,11 @@ export class HttpTransport implements LockTransport {
     return this.#accepted(await coalescer.submit(request));
   }
 
-  #accepted(answer: HttpAnswer): HttpAnswer {
+  #accepted(answer: HttpAnswer, lockNames: readonly unknown[] = []): HttpAnswer {
     if (answer.status !== 400) return answer;
     const { issues = [] } = this.#problem(answer, 400, 'INVALID_REQUEST');
-    if (issues.some(knowsNoModes)) throw new UnexpectedAnswerError(TOO_OLD);
+    if (issues.some((issue) => knowsNoModes(issue) || takesNamesOnly(issue, lockNames)))
+      throw new UnexpectedAnswerError(TOO_OLD);
     throw new InvalidLockRequestError(issues);
   }
 
@@ -230,11 +233,23 @@ const TOO_OLD =
 const WRONG_MODE =
   'The lock server has granted a lease of another mode than was asked for, which was given back: it may be too old, or a proxy changes bodies.';
 
+/** What a server answers to a route that it does not have. */
+const NO_SUCH_ROUTE: ReadonlySet<number> = new Set([404, 405]);
+
+type Issue = NonNullable<z.output<typeof problemJson>['issues']>[number];
+
 const MODE_FIELDS: ReadonlySet<string> = new Set(Object.keys(modeFields));
 
 /** Whether a server calls a field unknown that says in which mode a lock is wanted, also in a bulk or a set. */
-const knowsNoModes = ({ field, rule }: { field: string; rule: string }) =>
+const knowsNoModes = ({ field, rule }: Issue) =>
   rule === 'is not a known field' && MODE_FIELDS.has(field.slice(field.lastIndexOf('.') + 1));
+
+/** Whether a server refuses one of a set because it is no name, but an object with a mode of its own. */
+function takesNamesOnly({ field, rule }: Issue, locks: readonly unknown[]): boolean {
+  const [, index] = /^lockNames\.(\d+)$/.exec(field) ?? [];
+  const isObject = index !== undefined && typeof locks[Number(index)] === 'object';
+  return isObject && rule.startsWith('must be a string');
+}
 
 const isAsked = (lease: LeaseConfirmation, share: Share | undefined) => modeOf(lease) === modeOf({ share });
 

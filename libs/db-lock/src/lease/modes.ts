@@ -32,17 +32,24 @@ const COUNT = { error: `must be a whole number from 1 to ${MAX_PERMITS}` };
 
 const countSchema = z.int(COUNT).min(1, COUNT).max(MAX_PERMITS, COUNT).optional();
 
+const LIMIT = 'The most permits that may be held together, those of this lease included. Default: any number';
+const PERMITS = 'How many permits the lease takes: at most the limit. Default 1';
+const SHARED_ONLY = "Not with mode 'exclusive'";
+
+/** The fields of a request that is certainly about a lease in shared mode. */
+export const shareFields = {
+  limit: countSchema.meta({ description: LIMIT }),
+  permits: countSchema.meta({ description: PERMITS }),
+};
+
 /** The fields of a request that say in which mode it wants a lock. */
 export const modeFields = {
   mode: z
     .enum(['exclusive', 'shared'], MODE)
     .optional()
     .meta({ description: "Default 'exclusive'; 'shared' where a limit or permits are given" }),
-  limit: countSchema.meta({
-    description:
-      'The most permits that may be held together, those of this lease included. Default: any number',
-  }),
-  permits: countSchema.meta({ description: 'How many permits the lease takes. Default 1' }),
+  limit: countSchema.meta({ description: `${LIMIT}. ${SHARED_ONLY}` }),
+  permits: countSchema.meta({ description: `${PERMITS}. ${SHARED_ONLY}` }),
 };
 
 const noLimit = z.refine<ModeOptions>(({ mode, limit }) => mode !== 'exclusive' || limit === undefined, {
@@ -68,7 +75,7 @@ export const MODE_RULES = [noLimit, noPermits, permitsFit] as const;
 
 /** What a lease takes that is certainly to be in shared mode. */
 export const shareSchema = z
-  .strictObject({ limit: modeFields.limit, permits: modeFields.permits })
+  .strictObject(shareFields)
   .check(permitsFit)
   .transform(({ limit, permits }): Share => ({ permits: permits ?? 1, limit: limit ?? null }));
 

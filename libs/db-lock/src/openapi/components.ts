@@ -29,6 +29,8 @@ import {
 import {
   acquireBody,
   acquireSetBody,
+  downgradeBody,
+  holdingJson,
   inspectedLockJson,
   leaseJson,
   leaseSetJson,
@@ -36,6 +38,7 @@ import {
   lockPageJson,
   problemJson,
   renewBody,
+  waiterJson,
 } from '../server/schemas.js';
 
 type Converter = NonNullable<SwaggerDocumentOptions['standardSchemaConverter']>;
@@ -45,6 +48,7 @@ const REQUESTS = {
   AcquireLeaseRequest: acquireBody,
   AcquireLeaseSetRequest: acquireSetBody,
   RenewLeaseRequest: renewBody,
+  DowngradeLeaseRequest: downgradeBody,
   LeaseRequests: bulkBody,
   HoldLockRequest: holdBody,
   EditLockRequest: editBody,
@@ -61,6 +65,8 @@ const ANSWERS = {
   LeaseAnswer: bulkAnswerJson,
   LeaseAnswers: bulkJson,
   Lock: lockJson,
+  LockHolder: holdingJson,
+  LockWaiter: waiterJson,
   InspectedLock: inspectedLockJson,
   InspectedLocks: inspectedLocksJson,
   LockPage: lockPageJson,

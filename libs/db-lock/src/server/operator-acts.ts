@@ -12,8 +12,10 @@ interface Act {
 /** The lease that an operator means. */
 interface MeantLease {
   lockName: string;
-  /** The token of the lease that is meant; without it, whatever lease is live. */
+  /** The token of the lease that is meant; without it, whatever leases are live, also several in shared mode. */
   fencingToken?: number;
+  /** Only those who share the lock are meant, also several of them: an exclusive lease stays. */
+  mode?: 'shared';
 }
 
 /** Frees a lock against its holder's will. */
@@ -89,15 +91,25 @@ const TOKEN = { error: 'must be the fencing token of a lease' };
 
 const tokenSchema = z.int(TOKEN).min(0, TOKEN);
 
+/** Which leases are meant, so that no other is ended. */
+const meantFields = {
+  fencingToken: tokenSchema.optional().meta({
+    description: 'The lease that is meant; without it, whatever leases are live, also several in shared mode',
+  }),
+  mode: z.literal('shared', { error: "must be 'shared'" }).optional().meta({
+    description: 'Only those who share the lock are meant: an exclusive lease stays',
+  }),
+};
+
 export const forceReleaseSchema = z.strictObject({
   lockName: lockNameSchema,
   actor: workerNameSchema,
   reason: reasonSchema,
-  fencingToken: tokenSchema.optional(),
+  ...meantFields,
 }) satisfies z.ZodType<unknown, ForceReleaseAct>;
 
 export const forceReleaseAllSchema = z.strictObject({
-  locks: selectionOf(z.strictObject({ lockName: lockNameSchema, fencingToken: tokenSchema.optional() })),
+  locks: selectionOf(z.strictObject({ lockName: lockNameSchema, ...meantFields })),
   actor: workerNameSchema,
   reason: reasonSchema,
 }) satisfies z.ZodType<unknown, ForceReleaseAllAct>;

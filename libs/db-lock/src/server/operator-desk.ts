@@ -71,6 +71,11 @@ export interface Overview {
   contended: Array<ContendedName & { waiting: number }>;
 }
 
+/** A lease that was ended by force; of several in shared mode the newest, with the `others`. */
+export interface EndedLease extends LeaseRecord {
+  others: LeaseRecord[];
+}
+
 /** What became of one of several locks; `free`: nobody held it, `error`: it is unknown. */
 export type ForcedLock = { lockName: string } &
   /** `ended`: of several leases in shared mode the newest, and the `others`. */
@@ -119,14 +124,15 @@ export class OperatorDesk {
    * Frees a lock against its holder's will and records who did it and why. The old holder may still be running: it
    * learns of it at its next renewal, and a resource that checks fencing tokens refuses it.
    * @returns the lease that was ended, of several in shared mode the newest; null when nobody held the lock
-   * @throws LockChangedError when another lease holds it than that of `fencingToken`: then nothing was done
+   * @throws LockChangedError when it is held otherwise than by the lease of `fencingToken`, or not in the `mode` that is meant: then
+   * nothing was done
    */
-  async forceRelease(request: ForceReleaseAct): Promise<LeaseRecord | null> {
+  async forceRelease(request: ForceReleaseAct): Promise<EndedLease | null> {
     const checked = parseRequest(forceReleaseSchema, request);
     const [answer] = await this.store.desk.forceRelease([checked]);
     const heeded = this.#heed(checked, settled(answer!));
     if (heeded.outcome === 'changed') throw await this.#changed(checked.lockName);
-    return heeded.outcome === 'forced' ? heeded.holders[0] : null;
+    return heeded.outcome === 'forced' ? endedLease(heeded.holders) : null;
   }
 
   /**
@@ -331,6 +337,11 @@ export class OperatorDesk {
     return lock!;
   }
 }
+
+const endedLease = ([newest, ...others]: readonly [LeaseRecord, ...LeaseRecord[]]): EndedLease => ({
+  ...newest,
+  others,
+});
 
 function lockOf(lease: LeaseRecord): LockRecord {
   const { lockName, workerName, fencingToken, lockTime, expireTime, metadata, serverTime } = lease;

@@ -12,7 +12,15 @@ import {
 import { metadataSchema } from '../lease/metadata.js';
 import { isPlainLockName, isPlainWorkerName, lockNameSchema, workerNameSchema } from '../lease/names.js';
 import { isNothing, orAbsent, plainObject, withPlain } from '../lease/plain.js';
-import { MODE_RULES, modeFields, modeOf, permitsFit, withShare, type Share } from '../lease/modes.js';
+import {
+  MODE_RULES,
+  modeFields,
+  modeOf,
+  permitsFit,
+  shareFields,
+  withShare,
+  type Share,
+} from '../lease/modes.js';
 import { grantIdSchema, isPlainGrantId, lockNamesSchema, withShares } from '../lease/requests.js';
 import type { LockPage } from '../store/lock-desk.js';
 import { orDigits } from './list-query.js';
@@ -88,7 +96,7 @@ export const acquireSetBody = z
   .transform(withShares);
 
 export const downgradeBody = z
-  .strictObject({ limit: modeFields.limit, permits: modeFields.permits }, BODY)
+  .strictObject(shareFields, BODY)
   .check(permitsFit)
   .transform(({ limit, permits }): Share => ({ permits: permits ?? 1, limit: limit ?? null }));
 
@@ -126,9 +134,14 @@ const serverTime = time.meta({
 
 const modeJson = z.enum(['exclusive', 'shared']);
 
-const limitJson = z.int().nullable().meta({
-  description: 'The most permits that may be held together; null where any number may. In shared mode only',
+export const permitsJson = z.int().meta({ description: 'How many permits it takes; in shared mode only' });
+
+export const limitJson = z.int().nullable().meta({
+  description: 'The most permits that it lets be held together; null: any number. In shared mode only',
 });
+
+/** Of a lease, or of one that is waited for. */
+const shareJson = { permits: permitsJson.optional(), limit: limitJson.optional() };
 
 /** A lease as JSON, for its holder. */
 export const leaseJson = z.object({
@@ -143,8 +156,7 @@ export const leaseJson = z.object({
   mode: modeJson
     .default('exclusive')
     .meta({ description: 'Servers that know no modes grant exclusive leases, and name none' }),
-  permits: z.int().optional().meta({ description: 'How many permits it takes; in shared mode only' }),
-  limit: limitJson.optional(),
+  ...shareJson,
 });
 
 /** Leases that were granted together as JSON, in the order of their names. */
@@ -161,7 +173,10 @@ export const lockJson = z.object({
   serverTime,
   metadata: z.record(z.string(), z.unknown()).nullable(),
   waiting: z.int().meta({ description: 'How many wait for it' }),
-  mode: modeJson.nullable().default(null).meta({ description: 'Null where nobody holds it' }),
+  mode: modeJson
+    .nullable()
+    .default(null)
+    .meta({ description: 'Null where nobody holds it', enum: ['exclusive', 'shared', null] }),
   holderCount: z.int().default(0).meta({ description: 'How many hold it: several in shared mode only' }),
   permits: z
     .int()
@@ -174,14 +189,21 @@ export const lockJson = z.object({
 });
 
 /** One of those who hold a lock as JSON. */
-const holdingJson = z.object({
+export const holdingJson = z.object({
   workerName: z.string(),
   fencingToken,
   lockTime: time,
   expireTime: time,
   metadata: z.record(z.string(), z.unknown()).nullable(),
-  permits: z.int().optional().meta({ description: 'In shared mode only' }),
-  limit: limitJson.optional(),
+  ...shareJson,
+});
+
+/** One of those who wait for a lock as JSON. */
+export const waiterJson = z.object({
+  workerName: z.string(),
+  since: time,
+  mode: modeJson.default('exclusive'),
+  ...shareJson,
 });
 
 /** One lock as JSON, with those who wait for it. */
@@ -190,17 +212,7 @@ export const inspectedLockJson = lockJson.extend({
     .array(holdingJson)
     .default([])
     .meta({ description: `Who holds it: of those who share it the ${MAX_HOLDERS_SHOWN} oldest` }),
-  queue: z
-    .array(
-      z.object({
-        workerName: z.string(),
-        since: time,
-        mode: modeJson.default('exclusive'),
-        permits: z.int().optional().meta({ description: 'In shared mode only' }),
-        limit: limitJson.optional(),
-      }),
-    )
-    .meta({ description: `Who waits, in their order: the first ${MAX_QUEUE_SHOWN}` }),
+  queue: z.array(waiterJson).meta({ description: `Who waits, in their order: the first ${MAX_QUEUE_SHOWN}` }),
 });
 
 export const lockPageJson = z.object({ items: z.array(lockJson), total: z.int(), serverTime });

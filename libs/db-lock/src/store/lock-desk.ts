@@ -12,7 +12,16 @@ export interface ForceReleaseRequest {
   reason: string;
   /** The token of the lease that is meant; without it, whatever leases are live, also several in shared mode. */
   fencingToken?: number;
+  /** Only those who share the lock are meant: an exclusive lease stays. */
+  mode?: 'shared';
 }
+
+/** The token of an exclusive lease that is meant; undefined where any is. Where only those are meant who share a lock, one that none has. */
+export const meantToken = ({ fencingToken, mode }: Pick<ForceReleaseRequest, 'fencingToken' | 'mode'>) =>
+  fencingToken ?? (mode === 'shared' ? NOBODYS_TOKEN : undefined);
+
+/** A token that no lease has. */
+const NOBODYS_TOKEN = 0;
 
 export type ForceReleaseAnswer =
   /** `holders` are the leases that were ended, the newest first: one, unless it was shared; their holders may still be running. */

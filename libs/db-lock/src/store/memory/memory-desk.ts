@@ -1,17 +1,18 @@
 import { byBytes } from '../../lease/names.js';
-import type {
-  EditAnswer,
-  EditRequest,
-  ForceReleaseAnswer,
-  ForceReleaseRequest,
-  HoldAnswer,
-  HoldRequest,
-  ListQuery,
-  LockDesk,
-  LockFilter,
-  LockGroup,
-  LockPage,
-  StateCounts,
+import {
+  meantToken,
+  type EditAnswer,
+  type EditRequest,
+  type ForceReleaseAnswer,
+  type ForceReleaseRequest,
+  type HoldAnswer,
+  type HoldRequest,
+  type ListQuery,
+  type LockDesk,
+  type LockFilter,
+  type LockGroup,
+  type LockPage,
+  type StateCounts,
 } from '../lock-desk.js';
 import { differences } from '../edit-differences.js';
 import { inOrder } from '../lock-order.js';
@@ -39,11 +40,13 @@ export class MemoryDesk implements LockDesk {
   ) {}
 
   async forceRelease(requests: readonly ForceReleaseRequest[]): Promise<ForceReleaseAnswer[]> {
-    return requests.map(({ lockName, actor, reason, fencingToken }) => {
+    return requests.map((request) => {
+      const { lockName, actor, reason, fencingToken } = request;
       const row = this.tables.locks.get(lockName);
       if (!row || !this.tables.isTaken(row)) return { outcome: 'free' };
       if (row.grantId === SHARED_GRANT) return this.#forceReleaseShared(row, actor, reason, fencingToken);
-      if (fencingToken !== undefined && fencingToken !== row.token) return { outcome: 'changed' };
+      const meant = meantToken(request);
+      if (meant !== undefined && meant !== row.token) return { outcome: 'changed' };
       const holder = this.tables.leaseOf(row);
       this.#record('forced', row, actor, reason);
       this.tables.release(row);

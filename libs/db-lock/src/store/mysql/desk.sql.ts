@@ -7,6 +7,7 @@ import type {
   LockFilter,
   SortField,
 } from '../lock-desk.js';
+import { meantToken } from '../lock-desk.js';
 import { MAX_HOLDERS_SHOWN, MAX_QUEUE_SHOWN, MIN_IDLE } from '../lock-store.js';
 import type { TableNames } from '../table-names.js';
 import {
@@ -258,8 +259,10 @@ GROUP BY state`,
       const batch = sorted(requests);
       const names = namesOf(batch);
       const packet = packetNumber();
-      const isMeant = (row: string) =>
-        `${row}.token = COALESCE(${perName(batch, ({ fencingToken }) => fencingToken ?? 'NULL', 'lock_row.lock_name')}, ${row}.token)`;
+      const isMeant = (row: string, tokenOf: (request: ForceReleaseRequest) => number | undefined) =>
+        `${row}.token = COALESCE(${perName(batch, (request) => tokenOf(request) ?? 'NULL', 'lock_row.lock_name')}, ${row}.token)`;
+      const isMeantLock = isMeant('lock_row', meantToken);
+      const isMeantHolder = isMeant('holder', ({ fencingToken }) => fencingToken);
       const actor = (lockName: string) => perName(batch, (request) => quoteText(request.actor), lockName);
       const reason = (lockName: string) => perName(batch, (request) => quoteText(request.reason), lockName);
       const isEnded = `holder.row_version = -${packet}`;
@@ -267,12 +270,12 @@ GROUP BY state`,
         'START TRANSACTION',
         lockedRows(locks, names),
         `SET @now = ${CLOCK}`,
-        `SELECT ${leaseColumns('@now')}, ${isMeant('lock_row')} AS forced, ${nextInLine(waiters, 'lock_row.grant_id')} AS next
+        `SELECT ${leaseColumns('@now')}, ${isMeantLock} AS forced, ${nextInLine(waiters, 'lock_row.grant_id')} AS next
 ${fromLocks}
 WHERE lock_name IN (${names}) AND ${isTaken('@now')}`,
         `UPDATE ${locks} AS lock_row FORCE INDEX (PRIMARY)
 SET row_version = ${packet}
-WHERE lock_name IN (${names}) AND grant_id <> ${SHARED} AND ${isTaken('@now')} AND ${isMeant('lock_row')}`,
+WHERE lock_name IN (${names}) AND grant_id <> ${SHARED} AND ${isTaken('@now')} AND ${isMeantLock}`,
         record(
           { event: 'forced', actor: actor('lock_name'), reason: reason('lock_name') },
           isMarked(names, packet),
@@ -282,7 +285,7 @@ SET worker_name = NULL, grant_id = NULL, metadata = NULL, expire_time = @now, to
 WHERE ${isMarked(names, packet)}`,
         `UPDATE ${locksHeld}
 SET holder.row_version = -${packet}
-WHERE lock_row.lock_name IN (${names}) AND lock_row.grant_id = ${SHARED} AND ${keptUntil} > @now AND ${isMeant('holder')}`,
+WHERE lock_row.lock_name IN (${names}) AND lock_row.grant_id = ${SHARED} AND ${keptUntil} > @now AND ${isMeantHolder}`,
         `SELECT ${holderColumns('@now')}
 FROM ${holders} AS holder FORCE INDEX (PRIMARY)
 WHERE holder.lock_name IN (${names}) AND ${isEnded}

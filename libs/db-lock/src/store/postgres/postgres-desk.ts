@@ -14,6 +14,7 @@ import type {
   LockPage,
   StateCounts,
 } from '../lock-desk.js';
+import { meantToken } from '../lock-desk.js';
 import { MIN_IDLE, type ExpiredLease, type LockRecord } from '../lock-store.js';
 import type { DeskStatements } from './desk.sql.js';
 import type { Statement } from './fragments.sql.js';
@@ -56,17 +57,14 @@ export class PostgresDesk implements LockDesk {
   forceRelease(requests: readonly ForceReleaseRequest[]): Promise<ForceReleaseAnswer[]> {
     return answerEach(requests, this.batches, async (batch) => {
       const lockNames = batch.map(({ lockName }) => lockName);
-      const values = [
-        lockNames,
-        batch.map(({ actor }) => actor),
-        batch.map(({ reason }) => reason),
-        batch.map(({ fencingToken }) => fencingToken ?? null),
-      ];
+      const values = [lockNames, batch.map(({ actor }) => actor), batch.map(({ reason }) => reason)];
+      const tokens = batch.map((request) => meantToken(request) ?? null);
+      const sharersTokens = batch.map(({ fencingToken }) => fencingToken ?? null);
       const [rows, sharedRows] = await this.actor.transact(async (run) => {
         await run(this.lock, [lockNames]);
         return [
-          await run<ForcedRow>(this.sql.forceRelease, values),
-          await run<ForcedSharedRow>(this.sql.forceReleaseShared, values),
+          await run<ForcedRow>(this.sql.forceRelease, [...values, tokens]),
+          await run<ForcedSharedRow>(this.sql.forceReleaseShared, [...values, sharersTokens]),
         ] as const;
       });
       const answers = new Map([

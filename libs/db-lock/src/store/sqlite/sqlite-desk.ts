@@ -17,6 +17,7 @@ import type {
   LockPage,
   StateCounts,
 } from '../lock-desk.js';
+import { meantToken } from '../lock-desk.js';
 import { differences } from '../edit-differences.js';
 import { inOrder } from '../lock-order.js';
 import { MIN_IDLE, type LockRecord } from '../lock-store.js';
@@ -157,11 +158,12 @@ export class SqliteDesk implements LockDesk {
   }
 
   #forceRelease(request: ForceReleaseRequest, now: number): ForceReleaseAnswer {
-    const { lockName, actor, reason, fencingToken } = request;
+    const { lockName, actor, reason } = request;
     const row = this.leases.row(lockName, now);
     if (!row || !this.leases.isTaken(row, now)) return { outcome: 'free' };
     if (row.grant_id === SHARED_GRANT) return this.#forceReleaseShared(request, now);
-    if (fencingToken !== undefined && fencingToken !== row.token) return { outcome: 'changed' };
+    const meant = meantToken(request);
+    if (meant !== undefined && meant !== row.token) return { outcome: 'changed' };
     this.#connection.run(this.sql.forceRelease, { lockName, now });
     this.#record('forced', row, { actor, reason });
     const next = this.leases.nextInLine(lockName, row.grant_id, now);
