@@ -110,7 +110,7 @@ describeWithMariadb('The tables of MySQL and MariaDB', () => {
     const migrations = [...dbLockMigrations(), ...dbLockMigrations({ feature: 'billing_eu' })];
     const dataSource = await open({ ...features, migrations });
     const run = await dataSource.runMigrations();
-    expect(run).toHaveLength(6);
+    expect(run).toHaveLength(8);
     expect(await differences(dataSource)).toEqual([]);
     await start([{}, { feature: 'billing_eu' }]);
     for (const _ of run) await dataSource.undoLastMigration();

@@ -180,13 +180,13 @@ describeWithMariadb('What operators see and do on MariaDB', () => {
       ]),
     ).toMatchObject([
       { outcome: 'changed' },
-      { outcome: 'forced', holder: { grantId: other.grantId, workerName: 'ann' }, next: null },
+      { outcome: 'forced', holders: [{ grantId: other.grantId, workerName: 'ann' }], next: null },
       { outcome: 'free' },
     ]);
     const server = randomUUID();
     await store.queue!.join(server, [{ ...requestOf('force:1'), ticket: null }]);
     expect(await store.desk.forceRelease([{ lockName: 'force:1', ...act, fencingToken }])).toMatchObject([
-      { outcome: 'forced', holder: { fencingToken }, next: { server } },
+      { outcome: 'forced', holders: [{ fencingToken }], next: { server } },
     ]);
     expect(await eventsOf('force:1')).toEqual(['forced']);
     expect(await store.history.of('force:2', { limit: 1 })).toMatchObject([

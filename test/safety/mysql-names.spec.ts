@@ -171,7 +171,7 @@ describeWithMariadb('On a MariaDB with settings of its own', () => {
       });
       expect(edited).toMatchObject({ outcome: 'edited', lease: { metadata: { now: lockName } } });
       expect(await store.desk.forceRelease([{ lockName, actor: lockName, reason: lockName }])).toMatchObject([
-        { outcome: 'forced', holder: { workerName: lockName } },
+        { outcome: 'forced', holders: [{ workerName: lockName }] },
       ]);
       const details = { metadata: { from: { lockName }, to: { now: lockName } } };
       expect(await store.history.of(lockName, { limit: 3 })).toMatchObject([

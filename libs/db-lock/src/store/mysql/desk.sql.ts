@@ -7,7 +7,7 @@ import type {
   LockFilter,
   SortField,
 } from '../lock-desk.js';
-import { MAX_QUEUE_SHOWN, MIN_IDLE } from '../lock-store.js';
+import { MAX_HOLDERS_SHOWN, MAX_QUEUE_SHOWN, MIN_IDLE } from '../lock-store.js';
 import type { TableNames } from '../table-names.js';
 import {
   aliveWaiters,
@@ -31,6 +31,7 @@ import {
   waiterCounts,
   type Packet,
 } from './fragments.sql.js';
+import { HOLDER_DETAILS, holderColumns, holderFragments, SHARED } from './holders.sql.js';
 import { chunkAfter, isIdle } from './locks.sql.js';
 
 const SORT_COLUMNS: Record<SortField, string> = {
@@ -47,6 +48,24 @@ const SORT_COLUMNS: Record<SortField, string> = {
 const isoTime = (time: string) =>
   `CONCAT(LEFT(DATE_FORMAT(TIMESTAMP'1970-01-01 00:00:00' + INTERVAL ${time} MICROSECOND, '%Y-%m-%dT%H:%i:%s.%f'), 23), 'Z')`;
 
+/**
+ * What an edit is recorded with, of the lease at hand as it was.
+ * @param changed what the metadata were and are; null where they stay
+ */
+function editDetails(
+  ttl: number | undefined,
+  changed: { from: LockMetadata | null; to: LockMetadata | null } | null,
+): string {
+  const expireTime =
+    ttl === undefined
+      ? []
+      : [
+          `'"expireTime":{"from":"', ${isoTime('expire_time')}, '","to":"', ${isoTime(`@now + ${microsecondsOf(ttl)}`)}, '"}'`,
+        ];
+  const metadata = changed ? [quoteText(`"metadata":${JSON.stringify(changed)}`)] : [];
+  return `CONCAT(${["'{'", [...expireTime, ...metadata].join(`, ',', `) || "''", "'}'"].join(', ')})`;
+}
+
 export type DeskStatements = ReturnType<typeof deskStatements>;
 
 /**
@@ -58,7 +77,12 @@ export function deskStatements(tables: TableNames, clockTolerance: number) {
   const locks = quoteTable(tables.lock);
   const history = quoteTable(tables.history);
   const waiters = quoteTable(tables.waiter);
+  const holders = quoteTable(tables.holder);
   const freeTime = freeTimeOf(clockTolerance);
+  const { keptUntil, ofLock, heldLocks, locksHeld, sharing, nextSharer, settle } = holderFragments(
+    tables,
+    clockTolerance,
+  );
 
   const fromLocks = `FROM ${locks} AS lock_row FORCE INDEX (PRIMARY)`;
 
@@ -69,6 +93,10 @@ export function deskStatements(tables: TableNames, clockTolerance: number) {
   const mark = (names: string, packet: string, condition: string) => `UPDATE ${locks} FORCE INDEX (PRIMARY)
 SET row_version = ${packet}
 WHERE lock_name IN (${names}) AND ${condition}`;
+
+  /** Whether a holder's lease is live. */
+  const isLiveHolder = (now: string) =>
+    `lock_row.grant_id = ${SHARED} AND holder.release_time IS NULL AND holder.expire_time > ${now}`;
 
   const isMarked = (names: string, packet: string) => `lock_name IN (${names}) AND row_version = ${packet}`;
 
@@ -90,6 +118,18 @@ SELECT lock_name, '${event}', worker_name, ${grantId}, token, ${actor}, ${reason
 FROM ${locks} FORCE INDEX (PRIMARY)
 WHERE ${where}
 ORDER BY lock_name`;
+
+  /** What happened to leases in shared mode that bear a packet's number, or its negative. All but the event are expressions. */
+  const recordHolders = (
+    { event, actor, reason, details }: Record<'event' | 'actor' | 'reason' | 'details', string>,
+    names: string,
+    number: string,
+  ) => `INSERT INTO ${history} (lock_name, event, worker_name, grant_id, token, actor, reason, details, event_time)
+SELECT
+  holder.lock_name, '${event}', holder.worker_name, holder.grant_id, holder.token, ${actor}, ${reason}, ${details}, ${CLOCK}
+FROM ${holders} AS holder FORCE INDEX (PRIMARY)
+WHERE holder.lock_name IN (${names}) AND holder.row_version = ${number}
+ORDER BY holder.lock_name, holder.token`;
 
   const matching = ({ search, state, prefix }: LockFilter): string => {
     const conditions = ['TRUE'];
@@ -118,25 +158,36 @@ LEFT JOIN (
   const looked = (names: string) => `SELECT
   ${stateAt(NOW)} AS state,
   (SELECT COUNT(*) ${aliveWaiters(waiters)}) AS waiting,
-  ${leaseColumns(NOW)}
+  ${leaseColumns(NOW)},
+  ${sharing(NOW)}
 ${fromLocks}
 WHERE lock_name IN (${names})`;
 
   return {
-    /** The locks, and then the first of those who wait for each. */
+    /** The locks, then the first of those who wait for each, and the oldest of those who share it. */
     inspect(lockNames: readonly string[]): Packet {
       const names = listOf(lockNames);
       return [
         looked(names),
-        `SELECT lock_name, worker_name, ticket
+        `SELECT lock_name, worker_name, ticket, permits, permit_limit
 FROM (
   SELECT
-    lock_name, worker_name, ticket,
+    lock_name, worker_name, ticket, permits, permit_limit,
     ROW_NUMBER() OVER (PARTITION BY lock_name ORDER BY ticket, grant_id) AS place
   FROM ${waiters}
   WHERE lock_name IN (${names}) AND alive_until > ${NOW}
 ) AS queue
 WHERE place <= ${MAX_QUEUE_SHOWN}
+ORDER BY lock_name, place`,
+        `SELECT lock_name, worker_name, token, lock_time, expire_time, metadata, permits, permit_limit
+FROM (
+  SELECT
+    ${holderColumns(NOW)},
+    ROW_NUMBER() OVER (PARTITION BY holder.lock_name ORDER BY holder.token) AS place
+  FROM ${locksHeld}
+  WHERE lock_row.lock_name IN (${names}) AND lock_row.grant_id = ${SHARED} AND holder.expire_time > ${NOW}
+) AS sharers
+WHERE place <= ${MAX_HOLDERS_SHOWN}
 ORDER BY lock_name, place`,
       ];
     },
@@ -144,7 +195,7 @@ ORDER BY lock_name, place`,
     look: (lockNames: readonly string[]): Packet => [looked(listOf(lockNames))],
 
     list: ({ sort, order, page, pageSize, ...filter }: ListQuery): Packet => [
-      `SELECT ${stateAt(NOW)} AS state, ${waiting}, ${leaseColumns(NOW)}
+      `SELECT ${stateAt(NOW)} AS state, ${waiting}, ${leaseColumns(NOW)}, ${sharing(NOW)}
 ${contendedLocks}
 WHERE ${matching(filter)}
 ORDER BY ${SORT_COLUMNS[sort]} IS NULL, ${SORT_COLUMNS[sort]} ${order}, lock_row.lock_name
@@ -153,7 +204,7 @@ LIMIT ${pageSize} OFFSET ${(page - 1) * pageSize}`,
 
     /** By name. @param after the name to begin behind, or '' */
     listAfter: (filter: LockFilter, after: string, limit: number): Packet => [
-      `SELECT ${stateAt(NOW)} AS state, ${waiting}, ${leaseColumns(NOW)}
+      `SELECT ${stateAt(NOW)} AS state, ${waiting}, ${leaseColumns(NOW)}, ${sharing(NOW)}
 ${contendedLocks}
 WHERE ${matching(filter)} AND lock_row.lock_name > ${quoteText(after)}
 ORDER BY lock_row.lock_name
@@ -200,34 +251,60 @@ GROUP BY state`,
 
     /**
      * Tells of the locks that were taken, as they were: those that are not `forced` are held by another lease than was meant. The token
-     * grows, so that a resource which has seen it refuses the old holder.
+     * grows, so that a resource which has seen it refuses the old holder. Then it tells of the leases in shared mode that were ended, the newest
+     * first, and who is next for each of their locks. Those bear the packet's number as a negative until they go.
      */
     forceRelease(requests: readonly ForceReleaseRequest[]): Packet {
       const batch = sorted(requests);
       const names = namesOf(batch);
       const packet = packetNumber();
-      const isMeant = `token = COALESCE(${perName(batch, ({ fencingToken }) => fencingToken ?? 'NULL', 'lock_row.lock_name')}, token)`;
+      const isMeant = (row: string) =>
+        `${row}.token = COALESCE(${perName(batch, ({ fencingToken }) => fencingToken ?? 'NULL', 'lock_row.lock_name')}, ${row}.token)`;
+      const actor = (lockName: string) => perName(batch, (request) => quoteText(request.actor), lockName);
+      const reason = (lockName: string) => perName(batch, (request) => quoteText(request.reason), lockName);
+      const isEnded = `holder.row_version = -${packet}`;
       return [
         'START TRANSACTION',
         lockedRows(locks, names),
         `SET @now = ${CLOCK}`,
-        `SELECT ${leaseColumns('@now')}, ${isMeant} AS forced, ${nextInLine(waiters, 'lock_row.grant_id')} AS next
+        `SELECT ${leaseColumns('@now')}, ${isMeant('lock_row')} AS forced, ${nextInLine(waiters, 'lock_row.grant_id')} AS next
 ${fromLocks}
 WHERE lock_name IN (${names}) AND ${isTaken('@now')}`,
         `UPDATE ${locks} AS lock_row FORCE INDEX (PRIMARY)
 SET row_version = ${packet}
-WHERE lock_name IN (${names}) AND ${isTaken('@now')} AND ${isMeant}`,
+WHERE lock_name IN (${names}) AND grant_id <> ${SHARED} AND ${isTaken('@now')} AND ${isMeant('lock_row')}`,
         record(
-          {
-            event: 'forced',
-            actor: perName(batch, ({ actor }) => quoteText(actor)),
-            reason: perName(batch, ({ reason }) => quoteText(reason)),
-          },
+          { event: 'forced', actor: actor('lock_name'), reason: reason('lock_name') },
           isMarked(names, packet),
         ),
         `UPDATE ${locks} FORCE INDEX (PRIMARY)
 SET worker_name = NULL, grant_id = NULL, metadata = NULL, expire_time = @now, token = GREATEST(token + 1, @now)
 WHERE ${isMarked(names, packet)}`,
+        `UPDATE ${locksHeld}
+SET holder.row_version = -${packet}
+WHERE lock_row.lock_name IN (${names}) AND lock_row.grant_id = ${SHARED} AND ${keptUntil} > @now AND ${isMeant('holder')}`,
+        `SELECT ${holderColumns('@now')}
+FROM ${holders} AS holder FORCE INDEX (PRIMARY)
+WHERE holder.lock_name IN (${names}) AND ${isEnded}
+ORDER BY holder.token DESC`,
+        recordHolders(
+          {
+            event: 'forced',
+            actor: actor('holder.lock_name'),
+            reason: reason('holder.lock_name'),
+            details: HOLDER_DETAILS,
+          },
+          names,
+          `-${packet}`,
+        ),
+        `UPDATE ${heldLocks}
+SET lock_row.row_version = ${packet}
+WHERE holder.lock_name IN (${names}) AND ${isEnded}`,
+        settle(names, packet, { makesStale: true }),
+        `SELECT lock_row.lock_name, ${nextSharer(`SELECT holder.grant_id ${ofLock} AND ${isEnded}`)} AS next
+${fromLocks}
+WHERE lock_name IN (${names}) AND EXISTS (SELECT 1 ${ofLock} AND ${isEnded})`,
+        `DELETE holder FROM ${holders} AS holder WHERE holder.lock_name IN (${names}) AND ${isEnded}`,
         'COMMIT',
       ];
     },
@@ -268,11 +345,14 @@ ON DUPLICATE KEY UPDATE
       ];
     },
 
-    /** The live lease that an edit means, as a plain read sees it. */
+    /** The live lease that an edit means, as a plain read sees it: an exclusive one, and then one in shared mode. */
     edited: ({ lockName, fencingToken }: Pick<EditRequest, 'lockName' | 'fencingToken'>): Packet => [
       `SELECT ${leaseColumns(NOW)}, row_version AS version
 ${fromLocks}
-WHERE lock_name = ${quoteText(lockName)} AND token = ${fencingToken} AND grant_id IS NOT NULL AND expire_time > ${NOW}`,
+WHERE lock_name = ${quoteText(lockName)} AND token = ${fencingToken} AND grant_id <> ${SHARED} AND expire_time > ${NOW}`,
+      `SELECT ${holderColumns(NOW)}
+FROM ${locksHeld}
+WHERE lock_row.lock_name = ${quoteText(lockName)} AND holder.token = ${fencingToken} AND ${isLiveHolder(NOW)}`,
     ],
 
     /**
@@ -288,11 +368,6 @@ WHERE lock_name = ${quoteText(lockName)} AND token = ${fencingToken} AND grant_i
       const name = quoteText(lockName);
       const packet = packetNumber();
       const end = ttl === undefined ? 'expire_time' : `@now + ${microsecondsOf(ttl)}`;
-      const expireTime =
-        ttl === undefined
-          ? []
-          : [`'"expireTime":{"from":"', ${isoTime('expire_time')}, '","to":"', ${isoTime(end)}, '"}'`];
-      const metadataText = changed ? [quoteText(`"metadata":${JSON.stringify(changed)}`)] : [];
       return [
         'START TRANSACTION',
         lockedRows(locks, name),
@@ -300,14 +375,14 @@ WHERE lock_name = ${quoteText(lockName)} AND token = ${fencingToken} AND grant_i
         mark(
           name,
           packet,
-          `row_version = ${seen} AND token = ${fencingToken} AND grant_id IS NOT NULL AND expire_time > @now`,
+          `row_version = ${seen} AND token = ${fencingToken} AND grant_id <> ${SHARED} AND expire_time > @now`,
         ),
         record(
           {
             event: 'edited',
             actor: quoteText(actor),
             reason: quoteNullable(reason),
-            details: `CONCAT(${["'{'", [...expireTime, ...metadataText].join(`, ',', `) || "''", "'}'"].join(', ')})`,
+            details: editDetails(ttl, changed),
           },
           isMarked(name, packet),
         ),
@@ -317,6 +392,53 @@ WHERE ${isMarked(name, packet)}`,
         `SELECT ${leaseColumns('@now')}, ${nextInLine(waiters, 'lock_row.grant_id')} AS next
 ${fromLocks}
 WHERE ${isMarked(name, packet)}`,
+        'COMMIT',
+      ];
+    },
+
+    /**
+     * The same for a lease in shared mode, which the row of its lock follows.
+     * @param seen what tells that state of the lease from later ones
+     */
+    editHolder(
+      { lockName, fencingToken, ttl, metadata, actor, reason }: EditRequest,
+      seen: string,
+      changed: { from: LockMetadata | null; to: LockMetadata | null } | null,
+    ): Packet {
+      const name = quoteText(lockName);
+      const packet = packetNumber();
+      const sets = [
+        ...(ttl === undefined ? [] : [`holder.expire_time = @now + ${microsecondsOf(ttl)}`]),
+        ...(metadata === undefined ? [] : [`holder.metadata = ${quoteJson(metadata)}`]),
+      ];
+      return [
+        'START TRANSACTION',
+        lockedRows(locks, name),
+        `SET @now = ${CLOCK}`,
+        `UPDATE ${locksHeld}
+SET holder.row_version = ${packet}, lock_row.row_version = ${packet}
+WHERE lock_row.lock_name = ${name} AND holder.token = ${fencingToken} AND holder.row_version = ${seen} AND ${isLiveHolder('@now')}`,
+        recordHolders(
+          {
+            event: 'edited',
+            actor: quoteText(actor),
+            reason: quoteNullable(reason),
+            details: editDetails(ttl, changed),
+          },
+          name,
+          packet,
+        ),
+        ...(sets.length > 0
+          ? [
+              `UPDATE ${holders} AS holder FORCE INDEX (PRIMARY)
+SET ${sets.join(', ')}
+WHERE holder.lock_name = ${name} AND holder.row_version = ${packet}`,
+            ]
+          : []),
+        settle(name, packet),
+        `SELECT ${holderColumns('@now')}, ${nextInLine(waiters, 'holder.grant_id')} AS next
+FROM ${locksHeld}
+WHERE lock_row.lock_name = ${name} AND holder.row_version = ${packet}`,
         'COMMIT',
       ];
     },
@@ -337,6 +459,7 @@ WHERE lock_name IN (${names})
   AND NOT EXISTS (SELECT 1 ${aliveWaiters(waiters)})`,
         record({ event: 'deleted', actor: quoteText(actor), reason: 'NULL' }, isMarked(names, packet)),
         `SELECT lock_name ${fromLocks} WHERE ${isMarked(names, packet)}`,
+        `DELETE holder FROM ${locksHeld} WHERE lock_row.lock_name IN (${names}) AND lock_row.row_version = ${packet}`,
         `DELETE FROM ${locks} WHERE ${isMarked(names, packet)}`,
         'COMMIT',
       ];

@@ -3,6 +3,7 @@ import { Lanes as LanesOf } from '../lanes.js';
 import { TookTooLongError, type Answer, type Connection, type Connections } from './connections.js';
 import { isRefusal, withoutPacket } from './errors.js';
 import type { Packet } from './fragments.sql.js';
+import { WAIT_AS_USUAL, waitBriefly } from './sessions.sql.js';
 
 export interface LaneOptions {
   /** One of several for its purpose, needed from time to time: it gives its connection back when it has nothing to do. */
@@ -12,7 +13,7 @@ export interface LaneOptions {
 }
 
 /** What ends a transaction that an error has left open: those before the failed statement still hold. */
-const ROLLBACK: Packet = ['ROLLBACK'];
+const ROLLBACK: Packet = ['ROLLBACK', WAIT_AS_USUAL];
 
 /**
  * A connection of our own, outside of the application's pool and of its transactions: one packet at a time, first come first served. One that
@@ -36,8 +37,26 @@ export class Lane {
 
   /** Runs one packet. Rejects when the server refuses it, which then has no effect, and when its outcome is unknown. */
   run(packet: Packet): Promise<Answer> {
+    return this.#inTurn((connection) => connection.send(packet, this.connections.patience));
+  }
+
+  /**
+   * Runs a transaction of two packets, between which nobody else uses the connection. Rejects as `run` does.
+   * @param begin begins it
+   * @param decide makes the packet that ends it of what was told; without one, it is rolled back
+   */
+  transact(begin: Packet, decide: (told: Answer) => Packet | undefined): Promise<void> {
+    const { patience } = this.connections;
+    return this.#inTurn(async (connection) => {
+      const told = await connection.send([waitBriefly(patience), ...begin], patience);
+      const end = decide(told);
+      await connection.send(end ? [WAIT_AS_USUAL, ...end] : ROLLBACK, patience);
+    });
+  }
+
+  #inTurn<Result>(work: (connection: Connection) => Promise<Result>): Promise<Result> {
     const asked = monotonicNow();
-    const runNow = () => this.#runNow(packet, asked);
+    const runNow = () => this.#runNow(work, asked);
     const turn = this.#pending++ === 0 && !this.#closed ? runNow() : this.#tail.then(runNow);
     this.#tail = turn.catch(() => undefined);
     return turn;
@@ -51,20 +70,23 @@ export class Lane {
     this.#connection = undefined;
   }
 
-  async #runNow(packet: Packet, asked: number): Promise<Answer> {
+  async #runNow<Result>(work: (connection: Connection) => Promise<Result>, asked: number): Promise<Result> {
     try {
       const { maxAge = Infinity } = this.options;
       if (monotonicNow() - asked > maxAge)
         throw new Error(`The statement stood in line for more than ${maxAge} ms.`);
-      return await this.#runOn(await this.#connect(), packet);
+      return await this.#runOn(await this.#connect(), work);
     } finally {
       this.#pending--;
     }
   }
 
-  async #runOn(connection: Connection, packet: Packet): Promise<Answer> {
+  async #runOn<Result>(
+    connection: Connection,
+    work: (connection: Connection) => Promise<Result>,
+  ): Promise<Result> {
     try {
-      return await connection.send(packet, this.connections.patience);
+      return await work(connection);
     } catch (error) {
       if (isRefusal(error)) await this.#rollBack(connection);
       else connection.broken ??= error as Error;
@@ -108,5 +130,13 @@ export class Lanes extends LanesOf<Lane> {
   /** Runs one packet. Rejects when the server refuses it, and when its outcome is unknown. */
   async run<Told extends ReadonlyArray<readonly unknown[]>>(packet: Packet): Promise<Told> {
     return (await this.next.run(packet)) as Told;
+  }
+
+  /** Runs a transaction of two packets: the second is made of what the first has told; without one, it is rolled back. */
+  transact<Told extends ReadonlyArray<readonly unknown[]>>(
+    begin: Packet,
+    decide: (told: Told) => Packet | undefined,
+  ): Promise<void> {
+    return this.next.transact(begin, (told) => decide(told as unknown as Told));
   }
 }

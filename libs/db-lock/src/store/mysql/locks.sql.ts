@@ -21,6 +21,7 @@ import {
   sorted,
   type Packet,
 } from './fragments.sql.js';
+import { SHARED } from './holders.sql.js';
 
 /** Every packet of a store. */
 export type LockStatements = ReturnType<typeof lockStatements>;
@@ -297,7 +298,7 @@ WHERE ${named(names)} AND row_version = ${packet}`,
     },
 
     /**
-     * The grantIds of the workers' leases, for callers who know none; also of those that look expired: a renewal whose commit is under way may
+     * The grantIds of the workers' exclusive leases, for callers who know none; also of those that look expired: a renewal whose commit is under way may
      * keep them alive.
      */
     grantsOfWorkers: (requests: ReadonlyArray<{ lockName: string; workerName: string }>): Packet => [
@@ -305,7 +306,7 @@ WHERE ${named(names)} AND row_version = ${packet}`,
 ${fromLocks}
 WHERE ${named(namesOf(requests))}
   AND worker_name = ${perName(requests, ({ workerName }) => quoteText(workerName))}
-  AND grant_id <> ${NOBODY}`,
+  AND grant_id NOT IN (${NOBODY}, ${SHARED})`,
       clock,
     ],
 
@@ -376,7 +377,7 @@ export function isIdle(retention: number): string {
 }
 
 /** Rows of a table that one packet goes through: some milliseconds. */
-const CHUNK = 2_000;
+export const CHUNK = 2_000;
 
 /** The rows behind a name, so many of them: the last name, and the names of those for which something holds. */
 export function chunkAfter(locks: string, after: string, condition: string): Packet {

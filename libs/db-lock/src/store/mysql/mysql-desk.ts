@@ -24,6 +24,7 @@ import {
   type LookRow,
   type StateRow,
 } from '../rows.js';
+import { SHARED_GRANT } from '../../lease/requests.js';
 import type { DeskStatements } from './desk.sql.js';
 import { FAULTS } from './errors.js';
 import { partsOf } from './parts.js';
@@ -57,13 +58,24 @@ export class MysqlDesk implements LockDesk {
   }
 
   async #forceRelease(batch: readonly ForceReleaseRequest[]): Promise<ForceReleaseAnswer[]> {
-    const [rows] = await this.actor.run<[Array<ChangedRow & { forced: string | number }>]>(
-      this.sql.forceRelease(batch),
-    );
+    const [rows, ended, nexts] = await this.actor.run<
+      [
+        Array<ChangedRow & { forced: string | number }>,
+        LockRow[],
+        Array<{ lock_name: string; next: string | null }>,
+      ]
+    >(this.sql.forceRelease(batch));
     const byName = new Map(rows.map((row) => [row.lock_name, row]));
+    const nextOf = new Map(nexts.map((row) => [row.lock_name, toNext(row)]));
     return batch.map(({ lockName }): ForceReleaseAnswer => {
       const row = byName.get(lockName);
       if (!row) return { outcome: 'free' };
+      if (row.grant_id === SHARED_GRANT) {
+        const [newest, ...others] = ended.filter(({ lock_name }) => lock_name === lockName).map(toLease);
+        return newest
+          ? { outcome: 'forced', holders: [newest, ...others], next: nextOf.get(lockName) ?? null }
+          : { outcome: 'changed' };
+      }
       return Number(row.forced) === 1
         ? { outcome: 'forced', holders: [toLease(row)], next: toNext(row) }
         : { outcome: 'changed' };
@@ -94,13 +106,18 @@ export class MysqlDesk implements LockDesk {
   async edit(request: EditRequest): Promise<EditAnswer> {
     try {
       for (let tries = 1; tries <= EDIT_TRIES; tries++) {
-        const [[seen]] = await this.actor.run<[LockRow[]]>(this.sql.edited(request));
+        const [[alone], [shared]] = await this.actor.run<[LockRow[], LockRow[]]>(this.sql.edited(request));
+        const seen = alone ?? shared;
         if (!seen) return { outcome: 'changed' };
         const { metadata: to } = request;
         const { metadata: from } = toLease(seen);
         const changed = to === undefined || isDeepStrictEqual(from, to) ? null : { from, to };
         const [[row]] = await repeatConflicts(FAULTS, () =>
-          this.actor.run<[ChangedRow[]]>(this.sql.edit(request, seen.version!, changed)),
+          this.actor.run<[ChangedRow[]]>(
+            alone
+              ? this.sql.edit(request, seen.version!, changed)
+              : this.sql.editHolder(request, seen.version!, changed),
+          ),
         );
         if (row) return { outcome: 'edited', lease: toLease(row), next: toNext(row) };
       }

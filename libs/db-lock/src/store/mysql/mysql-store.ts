@@ -1,7 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DataSource } from 'typeorm';
 import { DbLockConfigurationError } from '../../lease/errors.js';
-import type { AcquireRequest, ReleaseRequest, RenewRequest } from '../../lease/requests.js';
+import {
+  SHARED_GRANT,
+  type AcquireRequest,
+  type ReleaseRequest,
+  type RenewRequest,
+} from '../../lease/requests.js';
 import { answerEach, errorAnswer, repeatConflicts, type BatchOptions } from '../batch.js';
 import type { StoreOptions } from '../database.js';
 import type {
@@ -15,7 +20,18 @@ import type {
   ReleaseAnswer,
   RenewAnswer,
 } from '../lock-store.js';
-import { holdersOf, toGrant, toLease, toLock, toNext, toTime, type LockRow, type LookRow } from '../rows.js';
+import {
+  holdersOf,
+  toGrant,
+  toHolding,
+  toLease,
+  toLock,
+  toNext,
+  toShare,
+  toTime,
+  type LockRow,
+  type LookRow,
+} from '../rows.js';
 import { Shortcut } from '../shortcut.js';
 import { CONNECTIONS, Connections } from './connections.js';
 import { deskStatements, type DeskStatements } from './desk.sql.js';
@@ -26,12 +42,14 @@ import { Lanes } from './lane.js';
 import { lockStatements, type Ending, type LockStatements } from './locks.sql.js';
 import { MysqlDesk } from './mysql-desk.js';
 import { MysqlHistory } from './mysql-history.js';
+import { isShared, MysqlSharedLocks } from './mysql-shared-locks.js';
 import { MysqlWaitQueue } from './mysql-wait-queue.js';
 import { partsOf, type Sized } from './parts.js';
 import { queueStatements } from './queue.sql.js';
 import { Reader } from './reader.js';
 import { expiredLease, holderSeen, type SeenRow } from './seen.js';
 import type { Purpose } from './sessions.sql.js';
+import { sharedStatements, type SharedStatements } from './shared.sql.js';
 
 /** Milliseconds that a statement waits for a row that somebody else has locked; ours hold one for less than one. */
 const ROW_LOCK_TIMEOUT = 1000;
@@ -62,12 +80,14 @@ export class MysqlStore implements LockStore {
   readonly #lanes: Record<Purpose, Lanes>;
   readonly #sql: LockStatements;
   readonly #deskSql: DeskStatements;
+  readonly #sharedSql: SharedStatements;
   readonly #reader: Reader;
   readonly #actor: Reader;
   readonly #batches: BatchOptions;
   readonly #shortcut = new Shortcut();
   readonly clockTolerance: number;
   readonly queue: MysqlWaitQueue;
+  readonly shared: MysqlSharedLocks;
   readonly desk: MysqlDesk;
   readonly history: MysqlHistory;
 
@@ -78,6 +98,7 @@ export class MysqlStore implements LockStore {
     const { maxPacket } = connections;
     this.#sql = lockStatements(tables, clockTolerance);
     this.#deskSql = deskStatements(tables, clockTolerance);
+    this.#sharedSql = sharedStatements(tables, clockTolerance);
     this.clockTolerance = clockTolerance;
     this.#batches = { faults: FAULTS, patience: statementTimeout };
     // What comes in batches is looked after there.
@@ -94,6 +115,12 @@ export class MysqlStore implements LockStore {
     this.#actor = new Reader(this.#lanes.act, this.#sql);
     this.desk = new MysqlDesk(this.#deskSql, this.#reader, this.#actor, this.#batches, maxPacket);
     this.history = new MysqlHistory(historyStatements(tables), this.#deskSql, this.#reader, maxPacket);
+    this.shared = new MysqlSharedLocks(this.#sharedSql, this.#sql, {
+      lanes: this.#lanes,
+      batches: this.#batches,
+      maxPacket,
+      clockTolerance,
+    });
     this.queue = new MysqlWaitQueue(
       this.#sql,
       queueStatements(tables, clockTolerance),
@@ -215,6 +242,7 @@ export class MysqlStore implements LockStore {
   }
 
   async acquireSet(requests: readonly AcquireRequest[]): Promise<AcquireSetAnswer> {
+    if (requests.some(isShared)) return this.shared.acquireSet(requests);
     try {
       for (let tries = 1; tries <= SET_RACE.tries; tries++) {
         const answer = await repeatConflicts(FAULTS, () => this.#acquireSet(requests));
@@ -324,25 +352,41 @@ export class MysqlStore implements LockStore {
 
   async inspect(lockNames: readonly string[]): Promise<Array<InspectedLock | null>> {
     if (lockNames.length === 0) return [];
-    const [rows, waiters] = await this.#reader.ask<
-      [LookRow[], Array<{ lock_name: string; worker_name: string; ticket: string }>]
-    >(() => this.#deskSql.inspect(lockNames));
+    const [rows, waiters, sharers] = await this.#reader.ask<[LookRow[], QueuedRow[], LockRow[]]>(() =>
+      this.#deskSql.inspect(lockNames),
+    );
     const byName = new Map(
       rows.map((row): [string, InspectedLock] => [
         row.lock_name,
-        { ...toLock(row), holders: holdersOf(row, []), queue: [] },
+        {
+          ...toLock(row),
+          holders: row.grant_id === SHARED_GRANT ? [] : holdersOf(row, []),
+          queue: [],
+        },
       ]),
     );
-    for (const { lock_name, worker_name, ticket } of waiters)
-      byName.get(lock_name)?.queue.push({ workerName: worker_name, since: toTime(ticket) });
+    for (const { lock_name, worker_name, ticket, ...share } of waiters)
+      byName
+        .get(lock_name)
+        ?.queue.push({ workerName: worker_name, since: toTime(ticket), share: toShare(share) });
+    for (const row of sharers) {
+      const lock = byName.get(row.lock_name);
+      // Who came to share it since it was read that somebody has it alone is left out.
+      if (lock?.sharing) lock.holders.push(toHolding(row));
+    }
     return lockNames.map((lockName) => byName.get(lockName) ?? null);
   }
 
-  removeIdle(retention: number): Promise<number> {
-    return this.#reader.inChunks(
+  async removeIdle(retention: number): Promise<number> {
+    const removed = await this.#reader.inChunks(
       (after) => this.#sql.idleAfter(after, retention),
       (lockNames) => this.#sql.removeIdle(lockNames, retention),
     );
+    await this.#reader.inChunks(
+      (after) => this.#sharedSql.endedAfter(after, retention),
+      (lockNames) => this.#sharedSql.removeEnded(lockNames, retention),
+    );
+    return removed;
   }
 
   async ping(): Promise<void> {
@@ -364,6 +408,12 @@ export class MysqlStore implements LockStore {
       answers.push(...(await answerEach(part, this.#batches, answer)));
     return answers;
   }
+}
+
+/** Somebody who waits, in its lock's queue. */
+interface QueuedRow extends Pick<LockRow, 'lock_name' | 'permits' | 'permit_limit'> {
+  worker_name: string;
+  ticket: string;
 }
 
 const isByGrant = (request: ReleaseRequest): request is ReleaseByGrant => 'grantId' in request;

@@ -11,6 +11,7 @@ import {
   quoteText,
   type Packet,
 } from './fragments.sql.js';
+import { holderFragments, SHARED } from './holders.sql.js';
 
 export type QueueStatements = ReturnType<typeof queueStatements>;
 
@@ -22,6 +23,7 @@ export function queueStatements(tables: TableNames, clockTolerance: number) {
   const locks = quoteTable(tables.lock);
   const waiters = quoteTable(tables.waiter);
   const freeTime = freeTimeOf(clockTolerance);
+  const { permitsTaken } = holderFragments(tables, clockTolerance);
 
   return {
     /**
@@ -29,13 +31,13 @@ export function queueStatements(tables: TableNames, clockTolerance: number) {
      * waiters of all servers, also after some were lost.
      */
     join(server: string, batch: readonly Waiter[]): Packet {
-      const rows = batch.map(({ lockName, ticket, grantId, workerName }, index) => {
+      const rows = batch.map(({ lockName, ticket, grantId, workerName, share }, index) => {
         const place = ticket ?? `@now + ${index + 1}`;
-        return `(${quoteText(lockName)}, ${place}, ${quoteText(grantId)}, ${quoteText(workerName)}, ${quoteText(server)}, @now + ${ALIVE_TIME})`;
+        return `(${quoteText(lockName)}, ${place}, ${quoteText(grantId)}, ${quoteText(workerName)}, ${quoteText(server)}, ${share?.permits ?? 'NULL'}, ${share?.limit ?? 'NULL'}, @now + ${ALIVE_TIME})`;
       });
       return [
         `SET @now = ${NOW}`,
-        `INSERT INTO ${waiters} (lock_name, ticket, grant_id, worker_name, server, alive_until)
+        `INSERT INTO ${waiters} (lock_name, ticket, grant_id, worker_name, server, permits, permit_limit, alive_until)
 VALUES ${rows.join(',\n  ')}
 ON DUPLICATE KEY UPDATE alive_until = VALUES(alive_until)`,
         'SELECT @now AS joined',
@@ -63,20 +65,28 @@ WHERE ${each.join('\n  OR ')}`,
     ],
 
     /**
-     * Those of the locks that are free, and kept for nobody who waits on another server. A plain read, which locks no row: who is told asks for
+     * Those of the locks that are free, and kept for nobody who waits on another server; and those that are shared and have room for the first
+     * in their queue, who waits on this server. A plain read, which locks no row: who is told asks for
      * the lock as everybody does.
      */
     freed: (server: string, lockNames: readonly string[]): Packet => [
       `SELECT lock_name
 FROM ${locks} AS lock_row FORCE INDEX (PRIMARY)
 WHERE lock_name IN (${listOf(lockNames)})
-  AND (grant_id IS NULL OR ${freeTime} <= ${NOW})
-  AND (
+  AND IF(
+    grant_id IS NULL OR ${freeTime} <= ${NOW},
     ${freeTime} <= ${NOW} - ${microsecondsOf(TURN)}
     OR COALESCE(
       (SELECT waiter.server ${aliveWaiters(waiters)} ORDER BY waiter.ticket, waiter.grant_id LIMIT 1),
       ${quoteText(server)}
-    ) = ${quoteText(server)}
+    ) = ${quoteText(server)},
+    grant_id = ${SHARED} AND (
+      SELECT waiter.server = ${quoteText(server)} AND waiter.permits IS NOT NULL
+        AND (waiter.permit_limit IS NULL OR waiter.permits + ${permitsTaken(NOW)} <= waiter.permit_limit)
+      ${aliveWaiters(waiters)}
+      ORDER BY waiter.ticket, waiter.grant_id
+      LIMIT 1
+    )
   )`,
     ],
   };

@@ -27,6 +27,7 @@ export interface SessionTimeouts {
  * - NO_BACKSLASH_ESCAPES must be off: a quoted text could end early. So must SIMULTANEOUS_ASSIGNMENT: our assignments run from left to right.
  * - READ COMMITTED: each statement sees what is committed by then, and locks no gaps between rows.
  * - UTC, so that SYSDATE() and NOW() are.
+ * - What is put together of many rows must not be cut.
  */
 export function sessionSettings(isMariadb: boolean, { statement, rowLock }: SessionTimeouts): Packet {
   const settings = [
@@ -39,6 +40,7 @@ export function sessionSettings(isMariadb: boolean, { statement, rowLock }: Sess
     `innodb_lock_wait_timeout = ${wholeSeconds(rowLock)}`,
     `lock_wait_timeout = ${wholeSeconds(statement)}`,
     isMariadb ? `max_statement_time = ${statement / 1000}` : `max_execution_time = ${statement}`,
+    'group_concat_max_len = 1048576',
   ];
   return [
     `SET NAMES utf8mb4 COLLATE ${COLLATIONS[isMariadb ? 'mariadb' : 'mysql']}`,
@@ -47,6 +49,16 @@ export function sessionSettings(isMariadb: boolean, { statement, rowLock }: Sess
 }
 
 const wholeSeconds = (milliseconds: number) => Math.max(1, Math.round(milliseconds / 1000));
+
+/**
+ * Within a transaction, the server waits no longer than this for the next packet, and then ends the connection: who stands still or is gone
+ * must not keep rows locked for hours.
+ */
+export const waitBriefly = (milliseconds: number) =>
+  `SET SESSION wait_timeout = ${wholeSeconds(milliseconds)}`;
+
+/** Outside of transactions, it waits as long as it does for others. */
+export const WAIT_AS_USUAL = 'SET SESSION wait_timeout = DEFAULT';
 
 /** What is known of a server: one row a variable that it has. */
 export const SERVER_VARIABLES = `SHOW VARIABLES WHERE Variable_name IN (
