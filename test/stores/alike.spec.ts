@@ -63,7 +63,11 @@ const EXAMPLES = {
   ],
   'the end of a turn': [
     { call: 'acquire', requests: [{ ...request, grant: 1 }] },
-    { call: 'join', server: 0, waiters: [{ lockName: 'a', grant: 0, workerName: 'Bob', ticket: 'new' }] },
+    {
+      call: 'join',
+      server: 0,
+      waiters: [{ lockName: 'a', grant: 0, workerName: 'Bob', ticket: 'new', share: undefined }],
+    },
     { call: 'release', requests: [{ lockName: 'a', by: 1, minHold: 0, version: undefined }] },
     { call: 'letPass', milliseconds: 299 },
     { call: 'acquire', requests: [{ ...request, grant: 2 }] },

@@ -21,13 +21,28 @@ const metadata = fc.constantFrom(null, {}, { a: 1 }, { 'b c': ['é', null] });
 const optional = <Value>(value: fc.Arbitrary<Value>) => fc.option(value, { nil: undefined });
 const some = <Value>(value: fc.Arbitrary<Value>) => fc.array(value, { minLength: 1, maxLength: 3 });
 
-/** The token of the lock as it is, another one, or none. */
-const token = fc.constantFrom('its', 'another', undefined);
+/** The token of the lock as it is, that of the oldest of those who have it, another one, or none. */
+const token = fc.constantFrom('its', 'oldest', 'another', undefined);
 
 /** Of one who tries, of one who waits and has no place yet, or of one who has. */
 const ticket = fc.constantFrom('none', 'new', 'own', 'own');
 
 const request = fc.record({ lockName, grant, workerName, ttl, metadata, ticket });
+
+/** What one takes who shares a lock: at most the limit. */
+const share = fc
+  .record({ permits: fc.constantFrom(1, 1, 2, 3), spare: fc.constantFrom(null, null, 0, 1, 2, 4) })
+  .map(({ permits, spare }) => ({ permits, limit: spare === null ? null : permits + spare }));
+
+/** Of a lock that is asked for twice as often: it has several holders. */
+const sharedName = fc.oneof(fc.constant(NAMES[0]!), lockName);
+
+const sharedRequest = fc.record({ lockName: sharedName, grant, workerName, ttl, metadata, ticket, share });
+
+const endOfLease = {
+  minHold: optional(fc.constantFrom(0, 300, 1_000, HOUR)),
+  version: fc.constantFrom(undefined, 'its', 'another'),
+};
 
 const filter = {
   search: fc.constantFrom(undefined, 'B', 'É', 'ann', 'OB', '%', '[', "'", ':'),
@@ -69,7 +84,35 @@ const call = <Name extends string, Values extends object>(
 /** The more often, the more depends on it. */
 export const calls = fc.oneof(
   { arbitrary: call('acquire', { requests: some(request) }), weight: 8 },
-  { arbitrary: call('acquireSet', { lockNames, request }), weight: 3 },
+  {
+    arbitrary: call('acquireSet', {
+      lockNames,
+      /** By the index of the name. */
+      shares: fc.array(optional(share), { minLength: 4, maxLength: 4 }),
+      request,
+    }),
+    weight: 4,
+  },
+  {
+    arbitrary: call('share', { requests: fc.array(sharedRequest, { minLength: 1, maxLength: 6 }) }),
+    weight: 12,
+  },
+  {
+    arbitrary: call('renewShared', {
+      requests: some(fc.record({ lockName: sharedName, grant, ttl, token })),
+    }),
+    weight: 3,
+  },
+  {
+    arbitrary: call('releaseShared', {
+      requests: some(fc.record({ lockName: sharedName, by: grant, ...endOfLease })),
+    }),
+    weight: 7,
+  },
+  {
+    arbitrary: call('downgrade', { requests: some(fc.record({ lockName: sharedName, grant, share })) }),
+    weight: 3,
+  },
   {
     arbitrary: call('renew', { requests: some(fc.record({ lockName, grant, ttl, token })) }),
     weight: 2,
@@ -81,8 +124,7 @@ export const calls = fc.oneof(
           lockName,
           /** By its worker, or by its grant. */
           by: fc.oneof(workerName, grant),
-          minHold: optional(fc.constantFrom(0, 300, 1_000, HOUR)),
-          version: fc.constantFrom(undefined, 'its', 'another'),
+          ...endOfLease,
         }),
       ),
     }),
@@ -91,7 +133,7 @@ export const calls = fc.oneof(
   {
     arbitrary: call('join', {
       server,
-      waiters: some(fc.record({ lockName, grant, workerName, ticket })),
+      waiters: some(fc.record({ lockName, grant, workerName, ticket, share: optional(share) })),
     }),
     weight: 5,
   },

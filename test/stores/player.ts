@@ -1,4 +1,4 @@
-import type { AcquireRequest } from '../../libs/db-lock/src/lease/requests.js';
+import { SHARED_GRANT, type AcquireRequest } from '../../libs/db-lock/src/lease/requests.js';
 import type { Changes } from '../../libs/db-lock/src/store/history-store.js';
 import type { HoldRequest, ListQuery, LockFilter } from '../../libs/db-lock/src/store/lock-desk.js';
 import type { LeaseRecord } from '../../libs/db-lock/src/store/lock-store.js';
@@ -20,6 +20,15 @@ const key = ({ lockName, grantId }: { lockName: string; grantId: string }) => `$
 function withoutCursor<Told extends { cursor: string }>(told: Told): Omit<Told, 'cursor'> {
   const { cursor: _, ...rest } = told;
   return rest;
+}
+
+const KNOWN_GRANTS = [0, 1, 2, 3].map(grantIdOf).concat(SHARED_GRANT);
+
+/** A lease that was released and whose permits stay taken has a grantId that each store makes up. */
+function withKnownGrant<Told extends { grantId: string | null }>(told: Told): Told {
+  const shown = told.grantId?.replace('…', '');
+  const isKnown = shown === undefined || KNOWN_GRANTS.some((grantId) => grantId.startsWith(shown));
+  return isKnown ? told : { ...told, grantId: 'made up' };
 }
 
 /** Plays calls on a store, and tells what came of them as another store may tell it, too. */
@@ -55,7 +64,7 @@ export class Player {
     for (let before: string | undefined; ;) {
       const page = await this.opened.history.of(lockName, { limit: 3, before });
       if (page.length === 0) return records;
-      records.push(...page.map(withoutCursor));
+      records.push(...page.map(withoutCursor).map(withKnownGrant));
       before = page.at(-1)!.cursor;
     }
   }
@@ -66,18 +75,37 @@ export class Player {
       case 'acquire':
         return store.acquire(call.requests.map((request) => this.#acquisition(request)));
       case 'acquireSet': {
-        const { lockNames, request } = call;
-        return store.acquireSet(lockNames.map((lockName) => this.#acquisition({ ...request, lockName })));
+        const { lockNames, shares, request } = call;
+        return store.acquireSet(
+          lockNames.map((lockName, index) => ({
+            ...this.#acquisition({ ...request, lockName }),
+            share: shares[index],
+          })),
+        );
       }
+      case 'share':
+        return store.shared!.acquire(
+          call.requests.map(({ share, ...request }) => ({ ...this.#acquisition(request), share })),
+        );
+      case 'renewShared':
+        return store.shared!.renew(call.requests.map((request) => this.#renewal(request)));
+      case 'releaseShared':
+        return store.shared!.release(
+          call.requests.map(({ by, ...request }) => this.#releaseByGrant(by, request)),
+        );
+      case 'downgrade':
+        return store.shared!.downgrade(
+          call.requests.map(({ grant, ...request }) => ({ ...request, grantId: grantIdOf(grant) })),
+        );
       case 'renew':
         return store.renew(call.requests.map((request) => this.#renewal(request)));
       case 'release':
         return store.release(call.requests.map((request) => this.#release(request)));
       case 'join': {
-        const waiters = call.waiters.map((waiter) => {
+        const waiters = call.waiters.map(({ share, ...waiter }) => {
           const request = this.#acquisition({ ...waiter, ttl: 1, metadata: null });
           const { lockName, workerName, grantId, ticket = null } = request;
-          return { lockName, workerName, grantId, ticket };
+          return { lockName, workerName, grantId, ticket, share };
         });
         const tickets = await queue.join(SERVERS[call.server]!, waiters);
         tickets.forEach((ticket, index) => this.#tickets.set(key(waiters[index]!), ticket));
@@ -195,9 +223,16 @@ export class Player {
     };
   }
 
-  #release({ lockName, by, minHold, version }: OneOf<'release'>['requests'][number]) {
-    if (typeof by === 'string') return { lockName, workerName: by };
-    const grantId = grantIdOf(by);
+  #release({ by, ...request }: OneOf<'release'>['requests'][number]) {
+    if (typeof by === 'string') return { lockName: request.lockName, workerName: by };
+    return this.#releaseByGrant(by, request);
+  }
+
+  #releaseByGrant(
+    grant: number,
+    { lockName, minHold, version }: Omit<OneOf<'releaseShared'>['requests'][number], 'by'>,
+  ) {
+    const grantId = grantIdOf(grant);
     const known = this.#leases.get(key({ lockName, grantId }));
     return {
       lockName,
@@ -207,9 +242,11 @@ export class Player {
     };
   }
 
-  async #token(lockName: string, token: 'its' | 'another'): Promise<number> {
+  async #token(lockName: string, token: 'its' | 'oldest' | 'another'): Promise<number> {
     const [lock] = await this.opened.store.inspect([lockName]);
-    return (lock?.fencingToken ?? 0) + (token === 'its' ? 0 : 1);
+    const oldest = lock?.holders[0]?.fencingToken;
+    if (token === 'oldest' && oldest !== undefined) return oldest;
+    return (lock?.fencingToken ?? 0) + (token === 'another' ? 1 : 0);
   }
 
   /** What only this store calls so, by the order in which it came up. */
@@ -226,7 +263,7 @@ export class Player {
       return answer;
     if (Array.isArray(answer)) return answer.map((one) => this.#comparable(one));
     if ('version' in answer && typeof answer.version === 'string') {
-      const { version, ...rest } = answer as LeaseRecord & { version: string };
+      const { version, ...rest } = withKnownGrant(answer as LeaseRecord & { version: string });
       // Of a holder, no token is told.
       if (!('fencingToken' in answer)) return rest;
       this.#leases.set(key(rest), { ...rest, version });

@@ -75,6 +75,7 @@ export class MemoryDesk implements LockDesk {
       this.shared.end(holder);
     }
     if (this.tables.sharersOf(lockName).length === 0) row.token = this.tables.tokenAfter(row.token);
+    this.tables.settleShared(row);
     return { outcome: 'forced', holders: leases, next: this.shared.nextAfter(lockName, first.grantId) };
   }
 

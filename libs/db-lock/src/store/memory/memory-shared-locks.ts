@@ -66,13 +66,17 @@ export class MemorySharedLocks implements SharedLocks {
   }
 
   async release(requests: readonly ReleaseByGrant[]): Promise<ReleaseAnswer[]> {
-    return requests.map(({ lockName, grantId, minHold = 0, version }) => {
+    const changed = new Set<LockRow>();
+    const answers = requests.map(({ lockName, grantId, minHold = 0, version }): ReleaseAnswer => {
       const holder = this.tables.liveHolder(lockName, grantId);
       if (!holder || (version !== undefined && version !== versionOf(holder)))
         return { outcome: 'lost', ...this.#time };
       this.end(holder, minHold);
+      changed.add(this.tables.locks.get(lockName)!);
       return { outcome: 'released', grantId, next: this.nextAfter(lockName, grantId), ...this.#time };
     });
+    for (const row of changed) this.tables.settleShared(row);
+    return answers;
   }
 
   async downgrade(requests: readonly DowngradeRequest[]): Promise<DowngradeAnswer[]> {
@@ -106,7 +110,7 @@ export class MemorySharedLocks implements SharedLocks {
     });
   }
 
-  /** Ends a lease; with `minHold`, its permits stay taken until so many milliseconds after its start. */
+  /** Ends a lease; with `minHold`, its permits stay taken until so many milliseconds after its start. Its lock's row is to be settled. */
   end(holder: HolderRow, minHold = 0): void {
     const { lockName, grantId } = holder;
     const holders = this.tables.holders.get(lockName)!;
@@ -114,10 +118,15 @@ export class MemorySharedLocks implements SharedLocks {
     holders.delete(grantId);
     if (minHold > 0 && until > this.tables.now()) {
       // Nobody knows that key, so nobody repeats, renews or releases it; and who had it may ask again.
-      const kept = { ...holder, grantId: crypto.randomUUID(), isReleased: true, expireTime: until };
+      const kept = {
+        ...holder,
+        grantId: crypto.randomUUID(),
+        isReleased: true,
+        expireTime: until,
+        version: holder.version + 1,
+      };
       holders.set(kept.grantId, kept);
     }
-    this.tables.settleShared(this.tables.locks.get(lockName)!);
   }
 
   /** The first who waits, where there may be something for it: not for one who wants the lock alone while others have it. */

@@ -80,10 +80,13 @@ export class Sharers {
       const { lockName, grantId } = request;
       const { outcome } = decided.decisions[index]!;
       if (outcome !== 'granted' && outcome !== 'repeated') return undefined;
-      if (isAnybodyWaiting) this.connection.run(this.sql.leftQueue, { lockName, grantId });
+      this.connection.run(this.sql.leftQueue, { lockName, grantId });
       if (outcome === 'repeated') return this.#repeat(lockName, grantId, now);
       const lock = locks.get(lockName)!;
-      if (!lock.newest) expired.set(lockName, this.#forget(lockName, lock, now));
+      if (!lock.newest) {
+        const forgotten = this.#forget(lockName, lock, now);
+        if (forgotten.length > 0) expired.set(lockName, forgotten);
+      }
       return this.#grant(request, lock, now);
     });
     for (const lock of locks.values()) this.#share(lock, now);
