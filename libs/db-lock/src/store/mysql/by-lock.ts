@@ -11,15 +11,18 @@ export async function answerByLock<Request extends { lockName: string }, Answer>
   options: BatchOptions,
   answer: (batch: readonly Request[]) => Promise<Answer[]>,
 ): Promise<Array<Answer | ErrorAnswer>> {
-  const ofLocks = indexesBy(requests, ({ lockName }) => lockName);
+  const ofLocks = indexesBy(requests, ({ lockName }) => lockName).map((indexes) => ({
+    lockName: requests[indexes[0]!]!.lockName,
+    indexes,
+  }));
   const pick = (indexes: readonly number[]) => indexes.map((index) => requests[index]!);
   const told = await answerTogether(ofLocks, options, async (batch) => {
-    const together = await answer(pick(batch.flat()));
+    const together = await answer(pick(batch.flatMap(({ indexes }) => indexes)));
     let end = 0;
-    return batch.map(({ length }) => ({ answers: together.slice(end, (end += length)) }));
+    return batch.map(({ indexes: { length } }) => ({ answers: together.slice(end, (end += length)) }));
   });
   const answers = new Array<Answer | ErrorAnswer>(requests.length);
-  for (const [place, indexes] of ofLocks.entries()) {
+  for (const [place, { indexes }] of ofLocks.entries()) {
     const one = told[place]!;
     const ofLock = 'answers' in one ? one.answers : await singly(pick(indexes), one, options, answer);
     indexes.forEach((index, position) => (answers[index] = ofLock[position]!));
@@ -28,7 +31,7 @@ export async function answerByLock<Request extends { lockName: string }, Answer>
 }
 
 /** Those of one lock, which were refused together. */
-async function singly<Request, Answer>(
+async function singly<Request extends { lockName: string }, Answer>(
   requests: readonly Request[],
   refusal: ErrorAnswer,
   options: BatchOptions,
