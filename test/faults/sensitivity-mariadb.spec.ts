@@ -103,6 +103,50 @@ const FAULTS: Fault[] = [
       await lease.renew().catch(() => undefined);
     },
   },
+  {
+    rule: 'permits',
+    when: 'permits are counted by a snapshot from before the row was locked',
+    tampering: {
+      pattern: /START TRANSACTION(;\s+INSERT)/,
+      replacement:
+        'SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ; START TRANSACTION WITH CONSISTENT SNAPSHOT$1',
+    },
+    async play({ ann, bob }, session) {
+      await (await ann.acquire(NAME, { ttl: '60s' })).release();
+      await session.lockRow(NAME);
+      const acquiring = [ann, bob].map((client) => client.tryAcquire(NAME, { limit: 1, ttl: '60s' }));
+      await session.awaitWaiters(2);
+      await session.letGo();
+      await Promise.all(acquiring);
+    },
+  },
+  {
+    rule: 'overlap',
+    when: 'a shared lease is renewed, and its lock is not kept for as long',
+    tampering: {
+      pattern: /GREATEST\(lock_row\.expire_time, renewed\.last_end\)/,
+      replacement: 'lock_row.expire_time',
+    },
+    async play({ ann, bob }) {
+      const lease = await ann.acquire(NAME, { mode: 'shared', ttl: 1_000 });
+      const first = { expireTime: lease.expireTime };
+      await lease.renew('60s');
+      await isOver(first);
+      await bob.tryAcquire(NAME, { ttl: '60s' });
+    },
+  },
+  {
+    rule: 'busy',
+    when: 'the permits of a lease that has expired still count',
+    tampering: { pattern: /SUM\(IF\(.+?, holder\.permits, 0\)\)/, replacement: 'SUM(holder.permits)' },
+    async play({ ann, bob, recorder }) {
+      const lease = await ann.acquire(NAME, { limit: 2, ttl: 1_000, keepAlive: false });
+      const beside = await bob.acquire(NAME, { mode: 'shared', ttl: '60s' });
+      await isOver(lease);
+      await recorder.use(beside); // tells the clock
+      await ann.tryAcquire(NAME, { limit: 2, ttl: '60s' });
+    },
+  },
 ];
 
 describeWithMariadb('On MariaDB, the history checker calls it', () => {
