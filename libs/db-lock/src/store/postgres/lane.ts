@@ -82,9 +82,13 @@ export class Lane {
   /**
    * Runs several statements in one transaction, one after the other. Rejects when the server refuses one, which undoes them all, and when
    * the outcome is unknown.
+   * @param isKept whether they are to be committed, or else undone; by default, they are
    */
-  transact<Result>(work: (run: Run) => Promise<Result>): Promise<Result> {
-    return this.#inLine((connection) => this.#transact(connection, work));
+  transact<Result>(
+    work: (run: Run) => Promise<Result>,
+    isKept?: (result: Result) => boolean,
+  ): Promise<Result> {
+    return this.#inLine((connection) => this.#transact(connection, work, isKept));
   }
 
   /** Gives the connection back when its line is empty; whoever still comes then borrows one for a statement. */
@@ -133,14 +137,18 @@ export class Lane {
   }
 
   /** With settings that end with it: behind a pooler it has a session of its own, where no statement is there to be named. */
-  async #transact<Result>(connection: Connection, work: (run: Run) => Promise<Result>): Promise<Result> {
+  async #transact<Result>(
+    connection: Connection,
+    work: (run: Run) => Promise<Result>,
+    isKept: (result: Result) => boolean = () => true,
+  ): Promise<Result> {
     const { purpose, timeouts, sessions } = this.options;
     await this.#query(connection, { text: transactionStart(purpose, timeouts) });
     try {
       const result = await work(({ name, text }, values) =>
         this.#rowsOf(connection, sessions === 'pooled' ? { text, values } : { name, text, values }),
       );
-      await this.#query(connection, { text: 'COMMIT' });
+      await this.#query(connection, { text: isKept(result) ? 'COMMIT' : 'ROLLBACK' });
       return result;
     } catch (error) {
       if (isRefusal(error)) await this.#query(connection, { text: 'ROLLBACK' });

@@ -15,7 +15,10 @@ export class Lanes extends LanesOf<Lane> {
   }
 
   /** Runs several statements in one transaction; see `Lane`. */
-  transact<Result>(work: (run: Run) => Promise<Result>): Promise<Result> {
-    return this.next.transact(work);
+  transact<Result>(
+    work: (run: Run) => Promise<Result>,
+    isKept?: (result: Result) => boolean,
+  ): Promise<Result> {
+    return this.next.transact(work, isKept);
   }
 }

@@ -225,7 +225,7 @@ export class PostgresStore implements LockStore {
   async acquireSet(requests: readonly AcquireRequest[]): Promise<AcquireSetAnswer> {
     const { acquire } = this.#lanes;
     const ask = requests.some(isShared)
-      ? () => acquire.transact((run) => this.#acquireMixedSet(requests, run))
+      ? () => acquire.transact((run) => this.#acquireMixedSet(requests, run), isGranted)
       : () => this.#acquireSetOf(requests, (statement, values) => acquire.run(statement, values));
     try {
       return await repeatRaces(() => repeatConflicts(FAULTS, ask));
@@ -370,7 +370,9 @@ async function repeatRaces<Result>(run: () => Promise<Result>): Promise<Result> 
 
 const isDoubtful = (answer: EndedAnswer | ErrorAnswer) => answer.outcome === 'lost' && answer.isDoubtful;
 
-const isGranted = (answer: AcquireAnswer | undefined) => answer?.outcome === 'granted';
+const isGranted = <Answer extends { outcome: string }>(
+  answer: Answer | undefined,
+): answer is Extract<Answer, { outcome: 'granted' }> => answer?.outcome === 'granted';
 
 const isQueued = ({ ticket }: AcquireRequest) => typeof ticket === 'number';
 

@@ -350,8 +350,9 @@ LEFT JOIN LATERAL (
     },
 
     /**
-     * $1 names. Locks the rows until the end of the transaction, also of locks that are new: those begin as released ones. An insert locks
-     * the row that it meets, even where it is to change nothing. Both in one order, so no two transactions deadlock.
+     * $1 names. Locks the rows until the end of the transaction, also of locks that are new: those begin as released ones, which are kept
+     * for nobody. An insert locks the row that it meets, even where it is to change nothing. Both in one order, so no two transactions
+     * deadlock.
      */
     take: {
       name: 'db_lock_shared_take',
@@ -360,8 +361,11 @@ WITH ${requestsOf(`
   SELECT item.lock_name COLLATE "C" AS lock_name
   FROM unnest($1::text[]) AS item (lock_name)`)}
 INSERT INTO ${locks} AS lock (lock_name, token, lock_time, expire_time)
-SELECT request.lock_name, ${tokenAt('clock.now')}, clock.now, clock.now
-FROM (SELECT clock_timestamp() AS now) AS clock
+SELECT request.lock_name, ${tokenAt('clock.now')}, clock.past, clock.past
+FROM (
+  SELECT moment.now, moment.now - ${TURN} * ${MILLISECOND} AS past
+  FROM (SELECT clock_timestamp() AS now) AS moment
+) AS clock
 CROSS JOIN request
 ON CONFLICT (lock_name) DO UPDATE SET token = lock.token WHERE false`,
     },
