@@ -2,6 +2,7 @@ import { DataSource, type DataSourceOptions } from 'typeorm';
 import type { MysqlDriver } from 'typeorm/driver/mysql/MysqlDriver.js';
 import { bareOptions } from '../bare-options.js';
 import { monotonicNow } from '../../lease/clock.js';
+import { RolledBackError } from './errors.js';
 import { isMariadb, serverVariables } from './server-check.js';
 import { kill, sessionSettings, type Purpose, type SessionTimeouts } from './sessions.sql.js';
 import type { Packet } from './fragments.sql.js';
@@ -59,7 +60,8 @@ export class Connection {
 
   /** Sends a packet. Rejects with a TookTooLongError when there is no answer in time: then the server may still be at it. */
   async send(packet: Packet, timeout: number): Promise<Answer> {
-    const sql = packet.join(';\n');
+    const statements = witnessed(packet);
+    const sql = statements.join(';\n');
     const begun = monotonicNow();
     const results = await new Promise<unknown>((resolve, reject) => {
       const timer = setTimeout(
@@ -72,7 +74,8 @@ export class Connection {
         else resolve(answer);
       });
     });
-    const all = packet.length === 1 ? [results] : (results as unknown[]);
+    const all = statements.length === 1 ? [results] : (results as unknown[]);
+    if (wasRolledBack(statements, all)) throw new RolledBackError();
     return all.filter((rows): rows is readonly unknown[] => Array.isArray(rows));
   }
 
@@ -81,6 +84,40 @@ export class Connection {
     if (this.broken) this.client.destroy();
     else this.client.release();
   }
+}
+
+const BEGIN = 'START TRANSACTION';
+const COMMIT = 'COMMIT';
+
+/** Tells, as each statement does that tells no rows, whether it was part of a transaction. */
+const WITNESS = 'DO 0';
+
+/**
+ * The statements, with a witness behind the last one of a transaction.
+ *
+ * A node of a Galera cluster gives a transaction up when another node was faster. MariaDB says so with the next statement, but not where that
+ * comes upon it at the end of one that has told its rows: it goes on as if nothing had been, each statement by itself.
+ */
+function witnessed(packet: Packet): Packet {
+  const end = packet.lastIndexOf(COMMIT);
+  if (end >= 0) return packet.toSpliced(end, 0, WITNESS);
+  return packet.includes(BEGIN) ? [...packet, WITNESS] : packet;
+}
+
+/** What the server says with a statement that tells no rows: the flag for being in a transaction. */
+const IN_TRANSACTION = 1;
+
+/** Whether a transaction was over before its end. */
+function wasRolledBack(statements: Packet, results: readonly unknown[]): boolean {
+  const end = statements.lastIndexOf(COMMIT);
+  const begin = statements.lastIndexOf(BEGIN);
+  if (end < 0 && begin < 0) return false;
+  return results
+    .slice(Math.max(begin, 0), end < 0 ? undefined : end)
+    .some(
+      (result) =>
+        !Array.isArray(result) && ((result as { serverStatus: number }).serverStatus & IN_TRANSACTION) === 0,
+    );
 }
 
 /** No answer came in time. */

@@ -20,8 +20,16 @@ function answerOf(error: unknown): ServerError | undefined {
  */
 const NOT_USABLE = new Set([1053, 1180, 1290, 1317, 1792, 1836, 1927, 1969, 3024]);
 
+/** The server gave a transaction up, and said nothing. */
+export class RolledBackError extends Error {
+  constructor() {
+    super('The server has rolled the transaction back without a word.');
+  }
+}
+
 /** The server itself answered, and the connection is usable: the statement had no effect, and those before it can be rolled back. */
 export function isRefusal(error: unknown): boolean {
+  if (error instanceof RolledBackError) return true;
   const answer = answerOf(error);
   return answer !== undefined && !NOT_USABLE.has(answer.errno) && !answer.sqlState.startsWith('08');
 }
@@ -42,10 +50,11 @@ export const isRowLocked = (error: unknown) => answerOf(error)?.errno === ROW_LO
 export const FAULTS: Faults = {
   /** On Galera, each of several nodes that write the same rows may lose some times in a row. */
   tries: 30,
-  isConflict: (error) => CONFLICTS.has(answerOf(error)?.errno ?? 0),
+  isConflict: (error) => error instanceof RolledBackError || CONFLICTS.has(answerOf(error)?.errno ?? 0),
   blames(error) {
-    if (!isRefusal(error)) return undefined;
-    const { errno, sqlState } = answerOf(error)!;
+    const answer = answerOf(error);
+    if (!answer || !isRefusal(error)) return undefined;
+    const { errno, sqlState } = answer;
     if (errno === ROW_LOCKED) return 'each';
     return BLAMES_ONE.test(sqlState) || BLAMES_ONE_BY_NUMBER.has(errno) ? 'one' : undefined;
   },

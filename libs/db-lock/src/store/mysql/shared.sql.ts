@@ -310,7 +310,8 @@ WHERE ${holdersOf(batch)} AND holder.row_version = ${packet}`,
         'START TRANSACTION',
         lockedRows(locks, names),
         `SET @now = ${CLOCK}`,
-        // Only these locks are settled: of others, whose leases are lost, it is still to be told that they have expired.
+        // Only these locks are settled: of others, whose leases are lost, it is still to be told that they have expired. And what follows goes by
+        // this: where a node of Galera has given the transaction up, nothing is ended, and all is done again.
         `UPDATE ${heldLocks} SET lock_row.row_version = ${packet} WHERE ${isEnded}`,
         `SELECT holder.lock_name, holder.grant_id FROM ${heldLocks} WHERE ${isEnded}`,
         ...(kept.length > 0
@@ -321,10 +322,11 @@ SET
   holder.release_time = @now,
   holder.expire_time = ${keptTime()},
   holder.grant_id = ${nobodysKey(packetNumber())}
-WHERE ${holdersOf(kept)} AND ${isUnchanged(kept)} AND ${isLive('@begun')} AND ${keptTime()} > @now`,
+WHERE ${holdersOf(kept)} AND ${isUnchanged(kept)} AND ${isLive('@begun')} AND lock_row.row_version = ${packet}
+  AND ${keptTime()} > @now`,
             ]
           : []),
-        `DELETE holder FROM ${heldLocks} WHERE ${isEnded}`,
+        `DELETE holder FROM ${heldLocks} WHERE ${isEnded} AND lock_row.row_version = ${packet}`,
         settle(names, packet),
         `SELECT lock_row.lock_name, ${nextSharer(listOf(batch.map(({ grantId }) => grantId)))} AS next
 ${fromLocks}
