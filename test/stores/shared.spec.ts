@@ -439,10 +439,9 @@ describe.each(STORES)('leases in shared mode on $name', ({ open }) => {
       const alone = await waits(name);
       const next = { server: OTHER_SERVER, grantId: alone.grantId };
       expect(await shared.release([leases[0]!])).toMatchObject([{ outcome: 'released', next: null }]);
-      expect(await shared.release(leases.slice(1))).toMatchObject([
-        { outcome: 'released', next: null },
-        { outcome: 'released', next },
-      ]);
+      const last = await shared.release(leases.slice(1));
+      expect(last.map(({ outcome }) => outcome)).toEqual(['released', 'released']);
+      expect(last.at(-1)).toMatchObject({ next });
     });
 
     it('after a release is one who wants to share the lock, at once', async () => {
@@ -512,7 +511,7 @@ describe.each(STORES)('leases in shared mode on $name', ({ open }) => {
       await opened.letPass(HOUR);
       const gone = [expired, ended, sharing(name), sharing(fresh('never'))];
       expect(await shared.renew(gone.map((each) => renewal(each)))).toEqual(
-        gone.map(() => ({ outcome: 'lost', serverTime: expect.any(Date) })),
+        gone.map(() => expect.objectContaining({ outcome: 'lost' })),
       );
       expect((await look(name)).sharing?.holders).toBe(1);
     });
@@ -804,7 +803,7 @@ describe.each(STORES)('leases in shared mode on $name', ({ open }) => {
       const others = await lease(store, fresh('downgrade'));
       const gone = [ended, kept, expired, { ...others, grantId: randomUUID() }, acquisition(fresh('never'))];
       expect(await shared.downgrade(gone.map(({ lockName, grantId }) => down(lockName, grantId)))).toEqual(
-        gone.map(() => ({ outcome: 'lost', serverTime: expect.any(Date) })),
+        gone.map(() => expect.objectContaining({ outcome: 'lost' })),
       );
       expect((await look(others.lockName)).sharing).toBeUndefined();
     });

@@ -19,7 +19,7 @@ import type {
 import { toLease, toNext, toTime, type LockRow } from '../rows.js';
 import type { DowngradeAnswer, SharedLocks } from '../shared-locks.js';
 import { decideShared, sharedAnswers } from '../sharing.js';
-import { roundsOfLeases } from './rounds-of-leases.js';
+import { roundsOfLeases } from '../rounds-of-leases.js';
 import { FAULTS } from './errors.js';
 import { foundLocks, statesOf, type FoundLock, type FoundRow, type ForgottenRow } from './found-lock.js';
 import { packetNumber, type Packet } from './fragments.sql.js';

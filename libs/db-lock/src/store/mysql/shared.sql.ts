@@ -88,7 +88,7 @@ export function sharedStatements(tables: TableNames, clockTolerance: number) {
    * The locks, with what all who share each take together, the newest of them, and, where it is shared or came free a moment ago, the first who
    * waits for it and is not among those who ask. One statement, so one snapshot: with no row locked, it tells what has really been once.
    */
-  const found = (names: string, asking: string) => `SELECT
+  const found = (names: string, isAsking: string) => `SELECT
   ${leaseColumns('@now')}, sharers.taken, sharers.first_end, sharers.last_end, sharers.holder_rows, sharers.dead_rows,
   IF(sharers.newest IS NULL, NULL, (
     SELECT CONCAT_WS(' ', holder.lock_time, holder.expire_time, holder.worker_name)
@@ -99,7 +99,7 @@ export function sharedStatements(tables: TableNames, clockTolerance: number) {
     SELECT CONCAT_WS(
       ' ', waiter.ticket, waiter.grant_id, waiter.server, COALESCE(waiter.permits, '-'), COALESCE(waiter.permit_limit, '-'), waiter.worker_name
     )
-    ${aliveWaiters(waiters)} AND waiter.grant_id NOT IN (${asking})
+    ${aliveWaiters(waiters)} AND NOT (${isAsking})
     ORDER BY waiter.ticket, waiter.grant_id
     LIMIT 1
   ), NULL) AS first
@@ -134,8 +134,13 @@ ORDER BY holder.token`;
 
   /** All that is to be known before somebody is granted. */
   const states = (keys: readonly HolderKey[]): string[] => {
-    const asking = listOf([...new Set(keys.map(({ grantId }) => grantId))]);
-    return [found(listOf(perLock(keys).map(([lockName]) => lockName)), asking), own(keys)];
+    const asking = perLock(keys);
+    // Of the same lock: one grantId may ask for one and wait for another.
+    const isAsking = asking.map(
+      ([lockName, grantIds]) =>
+        `waiter.lock_name = ${quoteText(lockName)} AND waiter.grant_id IN (${listOf(grantIds)})`,
+    );
+    return [found(listOf(asking.map(([lockName]) => lockName)), isAsking.join(' OR ')), own(keys)];
   };
 
   /** Whether a holder keeps nobody out, for so many milliseconds by now. */

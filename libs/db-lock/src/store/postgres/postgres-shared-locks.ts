@@ -28,6 +28,7 @@ import {
 import type { DowngradeAnswer, SharedLocks } from '../shared-locks.js';
 import { decideShared, sharedAnswers, type FirstWaiter, type SharedState } from '../sharing.js';
 import { TURN } from '../wait-queue.js';
+import { roundsOfLeases } from '../rounds-of-leases.js';
 import { Shortcut } from '../shortcut.js';
 import type { Run } from './lane.js';
 import type { Lanes } from './lanes.js';
@@ -274,18 +275,14 @@ export class PostgresSharedLocks implements SharedLocks {
     requests: readonly Request[],
     answer: (round: readonly Request[]) => Promise<Answer[]>,
   ): Promise<Answer[]> {
-    const first = new Map<string, Request>();
-    for (const request of requests) if (!first.has(keyOf(request))) first.set(keyOf(request), request);
-    if (first.size === requests.length) return answer(requests);
-    const isFirst = (request: Request) => first.get(keyOf(request)) === request;
-    const now = (await answer([...first.values()])).values();
-    const later = (
-      await this.#oneByOne(
-        requests.filter((request) => !isFirst(request)),
-        answer,
-      )
-    ).values();
-    return requests.map((request) => (isFirst(request) ? now : later).next().value!);
+    const rounds = roundsOfLeases(requests);
+    if (rounds.length === 1) return answer(requests);
+    const answers = new Array<Answer>(requests.length);
+    for (const indexes of rounds) {
+      const answered = await answer(indexes.map((index) => requests[index]!));
+      indexes.forEach((index, position) => (answers[index] = answered[position]!));
+    }
+    return answers;
   }
 }
 

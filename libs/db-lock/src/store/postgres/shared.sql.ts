@@ -573,7 +573,7 @@ kept AS (
   WHERE holder.lock_name = ended.lock_name AND holder.grant_id = ended.grant_id AND ended.stays
 ),
 changed AS MATERIALIZED (
-  SELECT ended.lock_name, ended.now, min(ended.place) AS place, array_agg(ended.grant_id) AS grant_ids
+  SELECT ended.lock_name, ended.now, max(ended.place) AS place, array_agg(ended.grant_id) AS grant_ids
   FROM ended
   GROUP BY ended.lock_name, ended.now
 ),${settled(`

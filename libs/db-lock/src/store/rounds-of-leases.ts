@@ -1,7 +1,11 @@
-import type { HolderKey } from './holders.sql.js';
+/** What names a lease. */
+interface LeaseKey {
+  lockName: string;
+  grantId: string;
+}
 
 /** The requests in parts in which no lease is meant twice, each with the requests' indexes: nearly always one. */
-export function roundsOfLeases(requests: readonly HolderKey[]): number[][] {
+export function roundsOfLeases(requests: readonly LeaseKey[]): number[][] {
   const ofLeases = indexesBy(requests, ({ lockName, grantId }) => `${grantId} ${lockName}`);
   if (ofLeases.length === requests.length) return [requests.map((_, index) => index)];
   const rounds: number[][] = [];
