@@ -1,6 +1,6 @@
 import { expect } from '@jest/globals';
 import type { CanActivate, ExecutionContext } from '@nestjs/common';
-import type { HistoryStore, LeaseRecord, LockServer } from 'nestjs-db-lock';
+import type { DbLockModuleOptions, HistoryStore, LeaseRecord, LockServer } from 'nestjs-db-lock';
 import { MemoryLockStore } from 'nestjs-db-lock/testing';
 import { randomUUID } from 'node:crypto';
 import type { z } from 'zod';
@@ -49,11 +49,12 @@ export class AdminScene implements AsyncDisposable {
   }
 
   /** The same over a store in memory, which has leases in shared mode. */
-  static inMemory(options: Omit<LockServiceOptions, 'features'> = {}): Promise<AdminScene> {
-    return AdminScene.open({
-      ...options,
-      features: [{ store: new MemoryLockStore(), createTables: undefined }],
-    });
+  static inMemory(
+    feature: DbLockModuleOptions = {},
+    options: Omit<LockServiceOptions, 'features'> = {},
+  ): Promise<AdminScene> {
+    const store = new MemoryLockStore();
+    return AdminScene.open({ ...options, features: [{ store, createTables: undefined, ...feature }] });
   }
 
   /** Another application on the same database, which goes before this one. */

@@ -12,7 +12,7 @@ describe.each(PLATFORMS)('a lock that is shared, on %s', (platform) => {
   let scene: AdminScene;
 
   beforeAll(async () => {
-    scene = await AdminScene.inMemory({ platform });
+    scene = await AdminScene.inMemory({}, { platform });
   });
   afterAll(() => scene.service.close());
 

@@ -27,7 +27,7 @@ describeWithBrowser('The page', (browser) => {
   let empty: AdminScene;
 
   beforeAll(async () => {
-    scene = await AdminScene.open();
+    scene = await AdminScene.inMemory();
     await furnish(scene);
     empty = await AdminScene.open();
   });

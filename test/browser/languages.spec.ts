@@ -42,7 +42,7 @@ describeWithBrowser('In another language', (browser) => {
   let empty: AdminScene;
 
   beforeAll(async () => {
-    scene = await AdminScene.open();
+    scene = await AdminScene.inMemory();
     await furnish(scene);
     empty = await AdminScene.open();
   });

@@ -21,6 +21,25 @@ export async function furnish(scene: AdminScene): Promise<void> {
   await scene.service.leaveExpired('invoices:7');
   void scene.acquire('orders:eu:42', { workerName: 'worker-2', wait: '1h' }).catch(() => {});
   await scene.waitedFor('orders:eu:42');
+  await share(scene);
+}
+
+/** A lock that several share, with others waiting for it. */
+async function share(scene: AdminScene): Promise<void> {
+  const lockName = 'smtp:relay';
+  const holders = [
+    { workerName: 'mailer-1', limit: 5, metadata: { batch: 7 } },
+    { workerName: LONG_NAME, limit: 8, permits: 2 },
+    { workerName: 'mailer-3', mode: 'shared' as const },
+  ];
+  for (const holder of holders) await scene.lease(lockName, holder);
+  for (const [index, fields] of [{ workerName: 'mailer-4', limit: 5, permits: 3 }, {}].entries()) {
+    void scene.acquire(lockName, { workerName: 'archiver', wait: '1h', ...fields }).catch(() => {});
+    await scene.waitedFor(lockName, index + 1);
+  }
+  await scene.lease('price-list', { workerName: 'reader-1', mode: 'shared' });
+  const { grantId } = await scene.lease('catalogue', { workerName: 'writer-1' });
+  await scene.service.locks.downgrade({ lockName: 'catalogue', grantId });
 }
 
 /** Where an operator may be who has arrived, in this order: each leaves the page as it is looked at. */
@@ -66,6 +85,32 @@ export const PLACES: Record<string, (operator: Operator, say: Say) => Promise<vo
     await operator.button(say('action.edit')).click();
     await operator.dialog.getByLabel(say('edit.ttl')).fill('soon');
     await operator.sees(say('ttl.wrong'), operator.dialog);
+  },
+  async 'a lock that is shared'(operator, say) {
+    await operator.moveToLock('smtp:relay');
+    await operator.sees(say('share.limited'), operator.page.locator('main ol'));
+    await operator.button(say('holders.metadataOf')).click();
+    await operator.sees(/"batch": 7/);
+    await operator.sees(say('event.waited'));
+  },
+  async 'the dialog to end the lease of one who shares a lock'(operator, say) {
+    await operator.button(say('holders.force')).last().click();
+    await operator.sees(say('force.nextShared'), operator.dialog);
+  },
+  async 'the dialog to edit that'(operator, say) {
+    await operator.moveToLock('smtp:relay');
+    await operator.button(say('holders.edit')).first().click();
+    await operator.sees('mailer-1', operator.dialog);
+  },
+  async 'the dialog to free a lock that is shared'(operator, say) {
+    await operator.moveToLock('smtp:relay');
+    await operator.button(say('action.forceReleaseAll')).click();
+    await operator.sees(say('force.titleHolders'), operator.dialog);
+    await operator.sees('mailer-3', operator.dialog);
+  },
+  async 'a lock that was downgraded'(operator, say) {
+    await operator.moveToLock('catalogue');
+    await operator.sees(say('event.downgraded'));
   },
   async 'a long name'(operator, say) {
     await operator.moveToLock(LONG_NAME);

@@ -7,7 +7,16 @@ import { uniqueName } from '../support/lock-names.js';
 import { LockService, type Answer } from '../support/lock-service.js';
 import { until } from '../support/patience.js';
 import { PLATFORMS } from '../support/platforms.js';
-import { aloneBy, expectAnswer, expectLost, expectProblem, leasePath, lockApi, NOBODYS, time } from './rest.js';
+import {
+  aloneBy,
+  expectAnswer,
+  expectLost,
+  expectProblem,
+  leasePath,
+  lockApi,
+  NOBODYS,
+  time,
+} from './rest.js';
 
 const SHARED = { mode: 'shared' };
 

@@ -2,6 +2,7 @@ import { createContext, use, useEffect, useMemo, useRef, useState, type ReactNod
 import type { Lock } from '../api/contract';
 import type { DialogState } from '../ui/dialog';
 import { focusedElement, giveFocusBack } from '../ui/focus';
+import type { LeaseView } from '../ui/lease-view';
 import { ClearDialog } from './clear-dialog';
 import { CreateDialog } from './create-dialog';
 import { DeleteDialog } from './delete-dialog';
@@ -13,7 +14,7 @@ import { ForceDialog } from './force-dialog';
 export type Action =
   | { kind: 'create'; lockName?: string }
   | { kind: 'clear' }
-  | { kind: 'edit' | 'force'; lock: Lock }
+  | { kind: 'edit' | 'force'; lock: LeaseView }
   | { kind: 'force-all' | 'delete'; locks: Lock[]; onDone: () => void };
 
 type Begin = (action: Action) => void;

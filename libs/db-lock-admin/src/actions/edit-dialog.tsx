@@ -6,6 +6,7 @@ import { T, useLanguage } from '../language/language';
 import { useNow } from '../live/now';
 import { Dialog, DialogForm, type DialogState } from '../ui/dialog';
 import { stateAt, timeOf } from '../ui/lease-time';
+import { isOfSharers, type LeaseView } from '../ui/lease-view';
 import { metadataText } from '../ui/metadata-view';
 import { Name } from '../ui/name';
 import { ProblemNotice } from '../ui/problem-notice';
@@ -22,14 +23,16 @@ import { useAction } from './use-action';
 const FIELDS = ['ttl', 'metadata', 'reason'];
 
 /** Extends or shortens a lease, or changes its metadata. */
-export function EditDialog({ lock, ...state }: { lock: Lock } & DialogState) {
+export function EditDialog({ lock, ...state }: { lock: LeaseView } & DialogState) {
   const { t } = useLanguage();
   const [seen, setSeen] = useState(lock);
-  const [before, setBefore] = useState<Lock | null>(null);
+  const [before, setBefore] = useState<LeaseView | null>(null);
   const [ttl, setTtl] = useState('');
   const [metadata, setMetadata] = useState(metadataText(lock.metadata));
   const [reason, setReason] = useState('');
   const held = stateAt(seen, useNow()) === 'held';
+  // Of one of several nothing is left; and who shares the lock by now is edited one by one.
+  const isOver = before !== null && (seen.lease !== undefined || isOfSharers(seen));
 
   const parsed = parseMetadata(metadata, t);
   const metadataChanged = 'value' in parsed && JSON.stringify(parsed.value) !== JSON.stringify(seen.metadata);
@@ -60,6 +63,7 @@ export function EditDialog({ lock, ...state }: { lock: Lock } & DialogState) {
         const changed = error instanceof ProblemError ? error.changedLock : null;
         if (changed === null) return;
         setBefore(seen);
+        if (seen.lease !== undefined) return;
         setSeen(changed);
         // What nobody has touched is the old lease's, and no wish for the new one.
         if (metadata === metadataText(seen.metadata)) setMetadata(metadataText(changed.metadata));
@@ -73,8 +77,8 @@ export function EditDialog({ lock, ...state }: { lock: Lock } & DialogState) {
       <DialogForm
         onSubmit={submit}
         onCancel={state.onClose}
-        submitLabel={before === null ? t('edit.submit') : t('edit.submitAnew')}
-        disabled={!changesAnything || !held}
+        submitLabel={t(before === null || isOver ? 'edit.submit' : 'edit.submitAnew')}
+        disabled={!changesAnything || !held || isOver}
         busy={edit.isPending}
       >
         {before !== null && <ChangedNotice key={seen.fencingToken} seen={before} lock={seen} />}
@@ -105,7 +109,7 @@ export function EditDialog({ lock, ...state }: { lock: Lock } & DialogState) {
 }
 
 interface DifferenceProps {
-  lock: Lock;
+  lock: LeaseView;
   ttl: number | null;
   metadata: false | { value: Lock['metadata'] };
 }
@@ -122,6 +126,14 @@ function Difference({ lock, ttl, metadata }: DifferenceProps) {
       <dd>
         <Name value={lock.lockName} />
       </dd>
+      {lock.lease !== undefined && lock.workerName !== null && (
+        <>
+          <dt>{t('field.worker')}</dt>
+          <dd>
+            <Name value={lock.workerName} />
+          </dd>
+        </>
+      )}
       <dt>{t('field.expireTime')}</dt>
       <dd>
         {formats.time(end, now)}

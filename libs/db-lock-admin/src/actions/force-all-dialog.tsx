@@ -7,6 +7,7 @@ import { useNow } from '../live/now';
 import { Dialog, DialogForm, type DialogState } from '../ui/dialog';
 import dialogClasses from '../ui/dialog.module.css';
 import { stateAt } from '../ui/lease-time';
+import { targetOf } from '../ui/lease-view';
 import { Name } from '../ui/name';
 import { ProblemNotice } from '../ui/problem-notice';
 import { Ago } from '../ui/time';
@@ -36,7 +37,9 @@ export function ForceAllDialog({ locks, onDone, ...state }: ForceAllDialogProps)
     onSuccess: (answer) => {
       onDone();
       const forced = answer.answers.filter(({ outcome }) => outcome === 'forced').length;
-      if (forced > 0) announce(t('force.doneAll', { count: forced }));
+      const leases = answer.answers.reduce((sum, each) => sum + each.leases, 0);
+      if (forced > 0)
+        announce(t(leases > forced ? 'force.doneAllLeases' : 'force.doneAll', { count: forced, leases }));
       const left = answer.answers.length - forced;
       if (left === 0) state.onClose();
       else if (state.opened) setAnswers(answer.answers);
@@ -79,7 +82,7 @@ export function ForceAllDialog({ locks, onDone, ...state }: ForceAllDialogProps)
               </li>
             ))}
           </ul>
-          <ForceWarning count={seen.length} />
+          <ForceWarning count={seen.reduce((sum, lock) => sum + Math.max(1, lock.holderCount), 0)} />
           <ReasonField
             value={reason}
             onChange={setReason}
@@ -95,12 +98,14 @@ export function ForceAllDialog({ locks, onDone, ...state }: ForceAllDialogProps)
   );
 }
 
-const targetOf = ({ lockName, fencingToken }: Lock) => ({ lockName, fencingToken });
-
 function Holder({ lock }: { lock: Lock }) {
+  const { t } = useLanguage();
   return (
     <span className={classes.aside}>
-      {lock.workerName !== null && <Name value={lock.workerName} />} · <Ago time={lock.lockTime} />
+      {lock.holderCount > 1
+        ? t('holders.count', { count: lock.holderCount })
+        : lock.workerName !== null && <Name value={lock.workerName} />}{' '}
+      · <Ago time={lock.lockTime} />
     </span>
   );
 }
@@ -130,7 +135,11 @@ function Outcomes({ answers, onClose, onDecideAnew }: OutcomesProps) {
           <li key={answer.lockName}>
             <Name value={answer.lockName} />
             <span className={classes.aside}>
-              {answer.outcome === 'changed' && answer.lock?.workerName ? (
+              {answer.leases > 1 ? (
+                t('outcome.forcedLeases', { count: answer.leases })
+              ) : answer.outcome === 'changed' && answer.lock?.mode === 'shared' ? (
+                t('outcome.changedToShared', { count: answer.lock.holderCount })
+              ) : answer.outcome === 'changed' && answer.lock?.workerName ? (
                 <T
                   k="outcome.changedTo"
                   slots={{

@@ -1,15 +1,19 @@
 import { useState } from 'react';
 import { forceRelease, readLock } from '../api/actions';
-import type { EndedLease, Lock } from '../api/contract';
+import type { ForceRelease, Holder, Lock } from '../api/contract';
 import { ProblemError } from '../api/problem';
+import { useLock } from '../api/queries';
 import { T, useLanguage } from '../language/language';
 import { useNow } from '../live/now';
 import { Dialog, DialogForm, type DialogState } from '../ui/dialog';
 import { stateAt } from '../ui/lease-time';
+import { isOfSharers, targetOf, type LeaseView } from '../ui/lease-view';
 import { Name } from '../ui/name';
 import { ProblemNotice } from '../ui/problem-notice';
+import { Ago } from '../ui/time';
 import { announce } from '../ui/toasts';
 import { ChangedNotice } from './changed-notice';
+import classes from './fields.module.css';
 import { ForceWarning } from './force-warning';
 import { isAllAtFields, issueOf } from './issues';
 import { LeaseFacts } from './lease-facts';
@@ -17,21 +21,26 @@ import { ReasonField } from './reason-field';
 import { useAction } from './use-action';
 import { WhoIsNext } from './who-is-next';
 
-/** Frees one lock against its holder's will. When another lease has it by now, the operator decides about that one anew. */
-export function ForceDialog({ lock, ...state }: { lock: Lock } & DialogState) {
+/**
+ * Frees one lock against the will of its holders, or ends the lease of one of several. When another lease has it by now, the operator decides
+ * about that one anew.
+ */
+export function ForceDialog({ lock, ...state }: { lock: LeaseView } & DialogState) {
   const { t } = useLanguage();
   const [seen, setSeen] = useState(lock);
-  const [before, setBefore] = useState<Lock | null>(null);
+  const [before, setBefore] = useState<LeaseView | null>(null);
   const [reason, setReason] = useState('');
   const held = stateAt(seen, useNow()) === 'held';
+  const holders = useHolders(seen);
+  const isOver = before !== null && (!held || seen.lease !== undefined);
 
-  const release = useAction((why: string) => forceRelease(seen, why), {
+  const release = useAction((why: string) => forceRelease(targetOf(seen), why), {
     title: t('action.forceRelease'),
     opened: state.opened,
     lockNames: () => [lock.lockName],
-    onSuccess: ({ ended }) => {
+    onSuccess: (answer) => {
       state.onClose();
-      void announceEnd(lock.lockName, ended);
+      void announceEnd(answer);
     },
   });
 
@@ -41,32 +50,77 @@ export function ForceDialog({ lock, ...state }: { lock: Lock } & DialogState) {
         const changed = error instanceof ProblemError ? error.changedLock : null;
         if (changed === null) return;
         setBefore(seen);
-        setSeen(changed);
+        // Who has ended one of several has none to decide about anew.
+        if (seen.lease === undefined) setSeen(changed);
       },
     });
   };
   const conflict = release.error instanceof ProblemError && release.error.changedLock !== null;
+  const count = holders?.count ?? 1;
 
   return (
-    <Dialog {...state} title={t('action.forceRelease')} busy={release.isPending}>
+    <Dialog
+      {...state}
+      title={count > 1 ? t('force.titleHolders', { count }) : t('action.forceRelease')}
+      busy={release.isPending}
+    >
       <DialogForm
         onSubmit={submit}
         onCancel={state.onClose}
-        submitLabel={before !== null && held ? t('force.submitAnew') : t('action.forceRelease')}
+        submitLabel={
+          count > 1
+            ? t('force.submitAll', { count })
+            : t(before !== null && !isOver ? 'force.submitAnew' : 'action.forceRelease')
+        }
         danger
-        disabled={reason.trim() === '' || (before !== null && !held)}
+        disabled={reason.trim() === '' || isOver}
         busy={release.isPending}
       >
         {before !== null && <ChangedNotice key={seen.fencingToken} seen={before} lock={seen} />}
         <LeaseFacts lock={seen} />
-        <WhoIsNext lockName={lock.lockName} />
-        <ForceWarning count={1} />
+        {holders && <HolderNames {...holders} />}
+        <WhoIsNext view={seen} />
+        <ForceWarning count={count} />
         <ReasonField value={reason} onChange={setReason} error={issueOf(release.error, 'reason')} required />
         {release.error && !conflict && !isAllAtFields(release.error, ['reason']) && (
           <ProblemNotice error={release.error} act />
         )}
       </DialogForm>
     </Dialog>
+  );
+}
+
+interface Sharers {
+  holders: readonly Holder[];
+  /** More than `holders`, where there are many. */
+  count: number;
+}
+
+/** Those who share the lock, as far as they are known; null where it is about one lease. */
+function useHolders(view: LeaseView): Sharers | null {
+  const { data: lock } = useLock(view.lockName);
+  if (!isOfSharers(view)) return null;
+  if (lock?.mode !== 'shared') return { holders: [], count: view.holderCount };
+  return { holders: lock.holders, count: lock.holderCount };
+}
+
+/** Whose leases are to be ended. */
+function HolderNames({ holders, count }: Sharers) {
+  const { t } = useLanguage();
+  if (holders.length === 0) return null;
+  return (
+    // It scrolls, so the keyboard must reach it.
+    <ul className={classes.names} tabIndex={0} aria-label={t('force.holdersLabel')}>
+      {holders.map((holder) => (
+        <li key={holder.fencingToken}>
+          <Name value={holder.workerName} />
+          <span className={classes.aside}>
+            <Ago time={holder.lockTime} />
+          </span>
+        </li>
+      ))}
+      {count > holders.length && <li>{t('queue.more', { count: count - holders.length })}</li>}
+    </ul>
   );
 }
 
@@ -83,17 +137,41 @@ async function readOnceTaken(lockName: string): Promise<Lock | null> {
 }
 
 /** Says who has lost the lock, and who has it now, as far as that can be known. */
-async function announceEnd(lockName: string, ended: EndedLease | null): Promise<void> {
+async function announceEnd({ lockName, ended, leases }: ForceRelease): Promise<void> {
   const lock = <Name value={lockName} />;
   if (ended === null) {
     announce(<T k="force.wasFree" slots={{ lock }} />);
     return;
   }
-  const worker = <Name value={ended.workerName} />;
   const now = await readOnceTaken(lockName);
-  if (now?.state === 'held' && now.workerName !== null) {
-    announce(<T k="force.doneNext" slots={{ lock, worker, next: <Name value={now.workerName} /> }} />);
+  const slots = { lock, worker: <Name value={ended.workerName} /> };
+  if (now?.state === 'held' && now.mode === 'shared') {
+    announce(
+      leases > 1 ? (
+        <T k="force.doneHolders" values={{ count: leases }} slots={slots} />
+      ) : (
+        <T k="force.doneShared" values={{ count: now.holderCount }} slots={slots} />
+      ),
+    );
+  } else if (now?.state === 'held' && now.workerName !== null) {
+    const next = <Name value={now.workerName} />;
+    announce(
+      <T
+        k={leases > 1 ? 'force.doneHoldersNext' : 'force.doneNext'}
+        values={{ count: leases }}
+        slots={{ ...slots, next }}
+      />,
+    );
   } else {
-    announce(<T k={now?.waiting === 0 ? 'force.doneFree' : 'force.done'} slots={{ lock, worker }} />);
+    const isFree = now?.waiting === 0;
+    const k =
+      leases > 1
+        ? isFree
+          ? 'force.doneHoldersFree'
+          : 'force.doneHolders'
+        : isFree
+          ? 'force.doneFree'
+          : 'force.done';
+    announce(<T k={k} values={{ count: leases }} slots={slots} />);
   }
 }

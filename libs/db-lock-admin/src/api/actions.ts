@@ -15,8 +15,8 @@ export const createLock = (lock: CreateLock) => send<Lock>('POST', 'locks', lock
 export const editLock = (lockName: string, change: EditLock) =>
   send<Lock>('PATCH', lockPath(lockName), change);
 
-export const forceRelease = ({ lockName, fencingToken }: LockTarget, reason: string) =>
-  send<ForceRelease>('POST', `${lockPath(lockName)}/force-release`, { reason, fencingToken });
+export const forceRelease = ({ lockName, ...meant }: LockTarget, reason: string) =>
+  send<ForceRelease>('POST', `${lockPath(lockName)}/force-release`, { reason, ...meant });
 
 /** The lock as it is now. */
 export const readLock = (lockName: string) =>

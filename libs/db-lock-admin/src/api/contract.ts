@@ -13,6 +13,15 @@ export interface Session {
 export type LockState = 'held' | 'expired' | 'released';
 export type Metadata = Record<string, unknown>;
 
+export type LockMode = 'exclusive' | 'shared';
+
+/** What a lease in shared mode takes; of an exclusive one, neither is there. */
+export interface Share {
+  permits?: number;
+  /** null: any number of permits may be held together. */
+  limit?: number | null;
+}
+
 export interface Lock {
   lockName: string;
   state: LockState;
@@ -25,15 +34,33 @@ export interface Lock {
   metadata: Metadata | null;
   /** How many wait for it. */
   waiting: number;
+  /** null: nobody holds it. */
+  mode: LockMode | null;
+  /** Several in shared mode only; then the worker, its metadata and the token are of the newest. */
+  holderCount: number;
+  /** What its holders take together; in shared mode only. */
+  permits?: number;
+  /** The limits that they asked for, the lowest first; in shared mode only. */
+  limits?: number[];
 }
 
-export interface Waiter {
+export interface Holder extends Share {
+  workerName: string;
+  fencingToken: number;
+  lockTime: string;
+  expireTime: string;
+  metadata: Metadata | null;
+}
+
+export interface Waiter extends Share {
   workerName: string;
   since: string;
+  mode: LockMode;
 }
 
-/** A lock with the first hundred who wait for it. */
+/** A lock with the oldest hundred who hold it and the first hundred who wait for it. */
 export interface LockWithQueue extends Lock {
+  holders: Holder[];
   queue: Waiter[];
 }
 
@@ -89,6 +116,7 @@ export interface Groups {
 export type EventKind =
   | 'acquired'
   | 'renewed'
+  | 'downgraded'
   | 'waited'
   | 'released'
   | 'lost'
@@ -135,8 +163,10 @@ export interface EditLock {
 
 export interface LockTarget {
   lockName: string;
-  /** The lease that the operator saw. */
-  fencingToken: number;
+  /** The lease that the operator saw; without it, all. */
+  fencingToken?: number;
+  /** Only those who share the lock are meant. */
+  mode?: 'shared';
 }
 
 export interface EndedLease {
@@ -146,18 +176,22 @@ export interface EndedLease {
   expireTime: string;
 }
 
-export interface ForceRelease {
-  lockName: string;
-  /** null: nobody held it. */
+export interface Ended {
+  /** Of several leases the newest; null: none was ended. */
   ended: EndedLease | null;
+  /** How many were ended. */
+  leases: number;
+}
+
+export interface ForceRelease extends Ended {
+  lockName: string;
 }
 
 export type Outcome = 'forced' | 'free' | 'changed' | 'error';
 
-export interface ForceReleaseAnswer {
+export interface ForceReleaseAnswer extends Ended {
   lockName: string;
   outcome: Outcome;
-  ended: EndedLease | null;
   lock: Lock | null;
 }
 

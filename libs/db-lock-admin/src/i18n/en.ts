@@ -59,6 +59,7 @@ const en = {
   'action.edit': 'Edit',
   'action.delete': 'Delete',
   'action.forceRelease': 'Force release',
+  'action.forceReleaseAll': 'Force release all',
   'action.clearExpired': 'Clear expired',
 
   'state.all': 'All',
@@ -79,8 +80,32 @@ const en = {
   'field.ttl': 'TTL',
   'field.metadata': 'Metadata',
   'field.reason': 'Reason',
+  'field.mode': 'Mode',
+  'field.holders': 'Holders',
+  'field.permits': 'Permits',
 
   'countdown.over': 'ended {ago}',
+
+  'mode.exclusive': 'Exclusive',
+  'mode.shared': 'Shared',
+
+  'share.exclusive': 'exclusive',
+  'share.any': 'shared',
+  'share.permits': { one: 'shared, {count} permit', other: 'shared, {count} permits' },
+  'share.limited': {
+    one: 'shared, {permits} of {count} permit',
+    other: 'shared, {permits} of {count} permits',
+  },
+
+  'permits.of': { one: '{held} of {limits} permit', other: '{held} of {limits} permits' },
+  'permits.share': '{permits} of {limit}',
+  'permits.unlimited': { one: '{count}, without a limit', other: '{count}, without a limit' },
+
+  'holders.title': 'Holders',
+  'holders.count': { one: '{count} holder', other: '{count} holders' },
+  'holders.metadataOf': 'Metadata of {worker}',
+  'holders.edit': 'Edit the lease of {worker}',
+  'holders.force': 'Force release the lease of {worker}',
 
   'list.caption': 'Locks',
   'list.search': 'Search locks and workers',
@@ -149,6 +174,8 @@ const en = {
   'lock.expiredAt': 'Expired',
   'lock.free': 'Free: whoever asks next gets it.',
   'lock.releasedAt': 'Released',
+  'lock.lastEnd': 'Last expires',
+  'lock.newestToken': 'Newest token',
   'lock.copyName': 'Copy the name',
   'lock.copyMetadata': 'Copy the metadata',
   'lock.noMetadata': 'The holder gave none.',
@@ -182,6 +209,7 @@ const en = {
 
   'event.acquired': 'Acquired',
   'event.renewed': 'Renewed',
+  'event.downgraded': 'Downgraded',
   'event.waited': 'Waited',
   'event.released': 'Released',
   'event.lost': 'Lost',
@@ -237,6 +265,14 @@ const en = {
   'changed.sameWorker':
     '{worker} holds it anew, locked {ago}: token {after}, you saw token {before}. Nothing was done; decide anew.',
   'changed.free': 'Nobody holds it any more. Nothing was done, and nothing is left to do.',
+  'changed.sharedNow': {
+    one: '{count} worker shares it now, locked {ago}. Nothing was done; decide anew.',
+    other: '{count} workers share it now, the newest locked {ago}. Nothing was done; decide anew.',
+  },
+  'changed.aloneNow':
+    '{worker} holds it alone now, locked {ago} (token {after}). You saw it shared. Nothing was done; decide anew.',
+  'changed.leaseOver':
+    'The lease of {worker} (token {token}) is over. Nothing was done, and nothing is left to do.',
 
   'force.warningTitle': {
     one: 'The old holder may still be running',
@@ -249,14 +285,41 @@ const en = {
   },
   'force.next': '{worker} waits first and gets it at once.',
   'force.nobodyNext': 'Nobody waits; it stays free.',
+  'force.nextShared': '{worker} waits first and gets it as soon as the other holders leave room.',
+  'force.nobodyNextShared': {
+    one: 'Nobody waits; {count} other holder keeps it.',
+    other: 'Nobody waits; {count} other holders keep it.',
+  },
   'force.submitAnew': 'Force release the new lease',
   'force.done': '{lock} was taken from {worker}.',
   'force.doneNext': '{lock} was taken from {worker}. {next} has it now.',
   'force.doneFree': '{lock} was taken from {worker}. It is free now.',
+  'force.doneShared': {
+    one: '{lock} was taken from {worker}. {count} worker has it now.',
+    other: '{lock} was taken from {worker}. {count} workers share it now.',
+  },
+  'force.doneHolders': {
+    one: '{lock} was taken from {count} worker.',
+    other: '{lock} was taken from {count} workers.',
+  },
+  'force.doneHoldersNext': {
+    one: '{lock} was taken from {count} worker. {next} has it now.',
+    other: '{lock} was taken from {count} workers. {next} has it now.',
+  },
+  'force.doneHoldersFree': {
+    one: '{lock} was taken from {count} worker. It is free now.',
+    other: '{lock} was taken from {count} workers. It is free now.',
+  },
   'force.wasFree': 'Nobody held {lock}.',
   'force.titleAll': { one: 'Force release {count} lock', other: 'Force release {count} locks' },
+  'force.titleHolders': { one: 'Force release {count} lease', other: 'Force release {count} leases' },
+  'force.holdersLabel': 'Leases to be ended',
   'force.submitAll': 'Force release ({count})',
   'force.doneAll': { one: '{count} lock was force-released.', other: '{count} locks were force-released.' },
+  'force.doneAllLeases': {
+    one: '{count} lock was force-released, of {leases} holders.',
+    other: '{count} locks were force-released, of {leases} holders.',
+  },
   'force.leftOver': { one: '{count} lock was not released.', other: '{count} locks were not released.' },
   'force.listLabel': 'Locks to be force-released',
   'force.outcomes': 'What became of them',
@@ -266,9 +329,17 @@ const en = {
   },
   'force.decideAnew': 'Decide anew ({count})',
   'outcome.forced': 'force-released',
+  'outcome.forcedLeases': {
+    one: 'force-released, of {count} holder',
+    other: 'force-released, of {count} holders',
+  },
   'outcome.free': 'nobody held it',
   'outcome.changed': 'changed since you saw it',
   'outcome.changedTo': 'now held by {worker}, locked {ago}',
+  'outcome.changedToShared': {
+    one: 'now shared by {count} worker',
+    other: 'now shared by {count} workers',
+  },
   'outcome.error': 'failed; try again',
 
   'delete.title': { one: 'Delete {count} released lock', other: 'Delete {count} released locks' },

@@ -58,6 +58,7 @@ const zhHans = {
   'action.edit': '编辑',
   'action.delete': '删除',
   'action.forceRelease': '强制释放',
+  'action.forceReleaseAll': '全部强制释放',
   'action.clearExpired': '清理过期租约',
 
   'state.all': '全部',
@@ -78,8 +79,29 @@ const zhHans = {
   'field.ttl': 'TTL',
   'field.metadata': '元数据',
   'field.reason': '原因',
+  'field.mode': '模式',
+  'field.holders': '持有者',
+  'field.permits': '许可',
 
   'countdown.over': '{ago}到期',
+
+  'mode.exclusive': '独占',
+  'mode.shared': '共享',
+
+  'share.exclusive': '独占',
+  'share.any': '共享',
+  'share.permits': { other: '共享，{count} 个许可' },
+  'share.limited': { other: '共享，{count} 个许可中的 {permits} 个' },
+
+  'permits.of': { other: '许可 {held} / {limits}' },
+  'permits.share': '{permits} / {limit}',
+  'permits.unlimited': { other: '{count}，无上限' },
+
+  'holders.title': '持有者',
+  'holders.count': { other: '{count} 个持有者' },
+  'holders.metadataOf': '元数据：{worker}',
+  'holders.edit': '编辑 {worker} 的租约',
+  'holders.force': '强制释放 {worker} 的租约',
 
   'list.caption': '锁',
   'list.search': '搜索锁和工作进程',
@@ -141,6 +163,8 @@ const zhHans = {
   'lock.expiredAt': '过期时间',
   'lock.free': '空闲：下一个请求者即可获取。',
   'lock.releasedAt': '释放时间',
+  'lock.lastEnd': '最后到期时间',
+  'lock.newestToken': '最新令牌',
   'lock.copyName': '复制名称',
   'lock.copyMetadata': '复制元数据',
   'lock.noMetadata': '持有者没有提供元数据。',
@@ -174,6 +198,7 @@ const zhHans = {
 
   'event.acquired': '获取',
   'event.renewed': '续租',
+  'event.downgraded': '降为共享',
   'event.waited': '等待',
   'event.released': '释放',
   'event.lost': '丢失',
@@ -228,6 +253,12 @@ const zhHans = {
   'changed.sameWorker':
     '{worker} 重新获取了它，{ago}加锁：令牌 {after}，您看到的是令牌 {before}。没有执行任何操作，请重新决定。',
   'changed.free': '现在没有人持有它。没有执行任何操作，也无需再做什么。',
+  'changed.sharedNow': {
+    other: '现在由 {count} 个工作进程共享，最新的于{ago}加锁。没有执行任何操作，请重新决定。',
+  },
+  'changed.aloneNow':
+    '现在由 {worker} 独占，{ago}加锁（令牌 {after}）。您看到的是共享状态。没有执行任何操作，请重新决定。',
+  'changed.leaseOver': '{worker} 的租约（令牌 {token}）已结束。没有执行任何操作，也无需再做什么。',
 
   'force.warningTitle': { other: '原持有者可能仍在运行' },
   'force.warning': {
@@ -236,23 +267,34 @@ const zhHans = {
   },
   'force.next': '{worker} 排在最前，会立即获取它。',
   'force.nobodyNext': '没有等待者，锁将保持空闲。',
+  'force.nextShared': '{worker} 排在最前，其他持有者腾出空间后即可获取它。',
+  'force.nobodyNextShared': { other: '没有等待者，另外 {count} 个持有者继续持有。' },
   'force.submitAnew': '强制释放新租约',
   'force.done': '已从 {worker} 处收回 {lock}。',
   'force.doneNext': '已从 {worker} 处收回 {lock}，现由 {next} 持有。',
   'force.doneFree': '已从 {worker} 处收回 {lock}，现为空闲。',
+  'force.doneShared': { other: '已从 {worker} 处收回 {lock}，现由 {count} 个工作进程持有。' },
+  'force.doneHolders': { other: '已从 {count} 个工作进程处收回 {lock}。' },
+  'force.doneHoldersNext': { other: '已从 {count} 个工作进程处收回 {lock}，现由 {next} 持有。' },
+  'force.doneHoldersFree': { other: '已从 {count} 个工作进程处收回 {lock}，现为空闲。' },
   'force.wasFree': '没有人持有 {lock}。',
   'force.titleAll': { other: '强制释放 {count} 个锁' },
+  'force.titleHolders': { other: '强制释放 {count} 个租约' },
+  'force.holdersLabel': '将被结束的租约',
   'force.submitAll': '强制释放（{count}）',
   'force.doneAll': { other: '已强制释放 {count} 个锁。' },
+  'force.doneAllLeases': { other: '已强制释放 {count} 个锁，共 {leases} 个持有者。' },
   'force.leftOver': { other: '{count} 个锁未被释放。' },
   'force.listLabel': '将被强制释放的锁',
   'force.outcomes': '处理结果',
   'force.changedHint': { other: '有 {count} 个锁的租约已不是您当初看到的，因此未作改动，请重新决定。' },
   'force.decideAnew': '重新决定（{count}）',
   'outcome.forced': '已强制释放',
+  'outcome.forcedLeases': { other: '已强制释放，共 {count} 个持有者' },
   'outcome.free': '没有人持有',
   'outcome.changed': '在您查看之后发生了变化',
   'outcome.changedTo': '现由 {worker} 持有，{ago}加锁',
+  'outcome.changedToShared': { other: '现由 {count} 个工作进程共享' },
   'outcome.error': '失败，请重试',
 
   'delete.title': { other: '删除 {count} 个已释放的锁' },

@@ -72,6 +72,11 @@ export class Formats {
     return this.#number.format(value);
   }
 
+  /** `5–8`; one number where both are the same. */
+  range(low: number, high: number): string {
+    return low === high ? this.#number.format(low) : this.#number.formatRange(low, high);
+  }
+
   compact(value: number): string {
     return this.#compact.format(value);
   }

@@ -34,12 +34,14 @@ export async function readShown(client: QueryClient): Promise<boolean> {
 
 /** Whether a lease that is shown as held should be over by then: it may have been renewed. */
 export function endsBy(client: QueryClient, time: number): boolean {
+  const ends = (expireTime: string) => Date.parse(expireTime) <= time;
   return shownLocks(client).some(
-    ({ state, expireTime }) => state === 'held' && Date.parse(expireTime) <= time,
+    ({ state, expireTime, holders = [] }) =>
+      state === 'held' && (ends(expireTime) || holders.some((holder) => ends(holder.expireTime))),
   );
 }
 
-function shownLocks(client: QueryClient): Lock[] {
+function shownLocks(client: QueryClient): Array<Lock & Partial<LockWithQueue>> {
   const pages = client.getQueriesData<LockPage>({ queryKey: keys.lists, type: 'active' });
   const single = client.getQueriesData<LockWithQueue>({ queryKey: keys.locks, type: 'active' });
   return [...pages.flatMap(([, page]) => page?.items ?? []), ...single.flatMap(([, lock]) => lock ?? [])];

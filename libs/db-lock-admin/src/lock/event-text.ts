@@ -1,11 +1,26 @@
-import type { LockEvent } from '../api/contract';
+import type { EventKind, LockEvent } from '../api/contract';
 import type { Language } from '../language/language';
 import { timeOf } from '../ui/lease-time';
+import { modeText } from '../ui/share-text';
 import { visibleText } from '../ui/visible-text';
 
 /** What an event's details say, in words; null when they say nothing that the row doesn't. */
-export function eventText({ event, details }: LockEvent, { t, formats }: Language): string | null {
+export function eventText({ event, details }: LockEvent, language: Language): string | null {
   if (details === null) return null;
+  const { share, rest } = apart(details);
+  const said = Object.keys(rest).length > 0 ? restText(event, rest, language) : null;
+  const parts = [share && modeText(share, language), said].filter((part) => part !== null);
+  return parts.length > 0 ? parts.join(' · ') : null;
+}
+
+/** How the lease is held or wanted, where that is told, and all else. */
+function apart(details: Record<string, unknown>) {
+  const { mode, permits, limit, ...rest } = details;
+  if (mode !== 'shared' || typeof permits !== 'number') return { share: null, rest: details };
+  return { share: { mode, permits, limit: typeof limit === 'number' ? limit : null } as const, rest };
+}
+
+function restText(event: EventKind, details: Record<string, unknown>, { t, formats }: Language): string {
   switch (event) {
     case 'acquired':
       return typeof details.wait === 'number'

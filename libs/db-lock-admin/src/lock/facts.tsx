@@ -1,4 +1,4 @@
-import type { Lock } from '../api/contract';
+import type { Lock, LockState } from '../api/contract';
 import { useLanguage } from '../language/language';
 import { useNow } from '../live/now';
 import { CopyButton } from '../ui/copy-button';
@@ -6,6 +6,7 @@ import { Countdown } from '../ui/countdown';
 import { stateAt } from '../ui/lease-time';
 import { MetadataView, metadataText } from '../ui/metadata-view';
 import { Name } from '../ui/name';
+import { permitsOf } from '../ui/share-text';
 import { Ago, Elapsed, Exact } from '../ui/time';
 import classes from './lock.module.css';
 
@@ -16,35 +17,33 @@ const ENDS = {
   released: 'lock.releasedAt',
 } as const;
 
-/** Who holds the lock, since when and for how long. */
+/** Who holds the lock, how, since when and for how long. */
 export function Facts({ lock }: { lock: Lock }) {
-  const { t } = useLanguage();
+  const language = useLanguage();
+  const { t, formats } = language;
   const state = stateAt(lock, useNow());
+  const isShared = state === 'held' && lock.mode === 'shared';
   return (
     <section className={classes.card} aria-labelledby="lease">
       <h2 id="lease">{t('lock.lease')}</h2>
       <dl className={classes.facts}>
-        {lock.workerName !== null && (
+        {state === 'held' && lock.mode !== null && (
           <>
-            <dt>{t(state === 'held' ? 'lock.holder' : 'lock.lastHolder')}</dt>
-            <dd>
-              <Name value={lock.workerName} />
-            </dd>
+            <dt>{t('field.mode')}</dt>
+            <dd>{t(`mode.${lock.mode}`)}</dd>
           </>
         )}
-        <dt>{t('field.lockTime')}</dt>
-        <dd>
-          <Exact time={lock.lockTime} /> · <Ago time={lock.lockTime} />
-        </dd>
-        {state === 'held' && (
+        {isShared ? (
           <>
-            <dt>{t('lock.heldFor')}</dt>
-            <dd>
-              <Elapsed since={lock.lockTime} />
-            </dd>
+            <dt>{t('field.holders')}</dt>
+            <dd>{formats.number(lock.holderCount)}</dd>
+            <dt>{t('field.permits')}</dt>
+            <dd>{permitsOf(lock, language) ?? t('permits.unlimited', { count: lock.permits ?? 0 })}</dd>
           </>
+        ) : (
+          <Holding lock={lock} state={state} />
         )}
-        <dt>{t(ENDS[state])}</dt>
+        <dt>{t(isShared ? 'lock.lastEnd' : ENDS[state])}</dt>
         <dd>
           <Exact time={lock.expireTime} />
           {state !== 'held' && (
@@ -62,11 +61,40 @@ export function Facts({ lock }: { lock: Lock }) {
             </dd>
           </>
         )}
-        <dt>{t('field.token')}</dt>
+        <dt>{t(isShared ? 'lock.newestToken' : 'field.token')}</dt>
         <dd>{lock.fencingToken}</dd>
       </dl>
       {state === 'expired' && <p className={classes.free}>{t('lock.free')}</p>}
     </section>
+  );
+}
+
+/** The one who holds the lock, or held it last. */
+function Holding({ lock, state }: { lock: Lock; state: LockState }) {
+  const { t } = useLanguage();
+  return (
+    <>
+      {lock.workerName !== null && (
+        <>
+          <dt>{t(state === 'held' ? 'lock.holder' : 'lock.lastHolder')}</dt>
+          <dd>
+            <Name value={lock.workerName} />
+          </dd>
+        </>
+      )}
+      <dt>{t('field.lockTime')}</dt>
+      <dd>
+        <Exact time={lock.lockTime} /> · <Ago time={lock.lockTime} />
+      </dd>
+      {state === 'held' && (
+        <>
+          <dt>{t('lock.heldFor')}</dt>
+          <dd>
+            <Elapsed since={lock.lockTime} />
+          </dd>
+        </>
+      )}
+    </>
   );
 }
 

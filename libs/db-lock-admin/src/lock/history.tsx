@@ -18,6 +18,7 @@ const ICONS: Record<EventKind, IconName> = {
   acquired: 'lock',
   created: 'plus',
   renewed: 'refresh',
+  downgraded: 'people',
   edited: 'edit',
   waited: 'queue',
   released: 'unlock',

@@ -19,6 +19,7 @@ import { ProblemNotice } from '../ui/problem-notice';
 import { StateBadge } from '../ui/state-badge';
 import { Facts, MetadataCard } from './facts';
 import { History } from './history';
+import { Holders } from './holders';
 import classes from './lock.module.css';
 import { Queue } from './queue';
 
@@ -54,21 +55,30 @@ export function LockPage({ lockName }: { lockName: string }) {
           />
         </div>
       )}
-      {lock ? (
-        <div className={classes.columns}>
-          <div className={classes.side}>
-            <Facts lock={lock} />
-            <MetadataCard lock={lock} />
-          </div>
-          <div className={classes.main}>
-            <Queue lock={lock} />
-            <History lockName={lockName} />
-          </div>
-        </div>
-      ) : (
-        !query.error && <Loading />
-      )}
+      {lock ? <Parts lock={lock} /> : !query.error && <Loading />}
     </>
+  );
+}
+
+/** All that is known of the lock. */
+function Parts({ lock }: { lock: LockWithQueue }) {
+  const isShared = lock.mode === 'shared' && stateAt(lock, useNow()) === 'held';
+  return (
+    <div className={classes.columns}>
+      {isShared && (
+        <div className={classes.whole}>
+          <Holders lock={lock} />
+        </div>
+      )}
+      <div className={classes.side}>
+        <Facts lock={lock} />
+        {!isShared && <MetadataCard lock={lock} />}
+      </div>
+      <div className={classes.main}>
+        <Queue lock={lock} />
+        <History lockName={lock.lockName} />
+      </div>
+    </div>
   );
 }
 
@@ -97,7 +107,7 @@ function LockActions({ lock }: { lock: LockWithQueue }) {
   const mayEdit = useMay('edit');
   return (
     <div className={classes.actions}>
-      {mayEdit && state === 'held' && (
+      {mayEdit && state === 'held' && lock.mode !== 'shared' && (
         <Button
           size="sm"
           variant="default"
@@ -160,7 +170,7 @@ function LockActions({ lock }: { lock: LockWithQueue }) {
             begin({ kind: 'force', lock });
           }}
         >
-          {t('action.forceRelease')}
+          {t(lock.holderCount > 1 ? 'action.forceReleaseAll' : 'action.forceRelease')}
         </Button>
       )}
     </div>

@@ -3,6 +3,7 @@ import { useState } from 'react';
 import type { LockWithQueue } from '../api/contract';
 import { useLanguage } from '../language/language';
 import { Name } from '../ui/name';
+import { modeText } from '../ui/share-text';
 import { Elapsed } from '../ui/time';
 import classes from './lock.module.css';
 
@@ -11,10 +12,13 @@ const FIRST = 10;
 
 /** Who waits for the lock, first come first. */
 export function Queue({ lock }: { lock: LockWithQueue }) {
-  const { t, formats } = useLanguage();
+  const language = useLanguage();
+  const { t, formats } = language;
   const [all, setAll] = useState(false);
   const shown = all ? lock.queue : lock.queue.slice(0, FIRST);
   const unseen = lock.waiting - lock.queue.length;
+  // Where nothing is shared, each waits for the lock alone.
+  const tellsModes = lock.mode === 'shared' || lock.queue.some(({ mode }) => mode === 'shared');
   return (
     <section className={classes.card} aria-labelledby="queue">
       <h2 id="queue">
@@ -28,6 +32,7 @@ export function Queue({ lock }: { lock: LockWithQueue }) {
             <li key={`${waiter.since} ${waiter.workerName} ${index}`}>
               <span className={classes.place}>{formats.number(index + 1)}</span>
               <Name value={waiter.workerName} truncate />
+              {tellsModes && <span className={classes.mode}>{modeText(waiter, language)}</span>}
               <Elapsed since={waiter.since} />
             </li>
           ))}

@@ -6,6 +6,7 @@ import { useLanguage } from '../language/language';
 import { useNow } from '../live/now';
 import { lockHref } from '../shell/route';
 import { Countdown } from '../ui/countdown';
+import { HeldBy } from '../ui/held-by';
 import { Icon } from '../ui/icon';
 import { stateAt } from '../ui/lease-time';
 import { Name } from '../ui/name';
@@ -41,20 +42,16 @@ export const LockRow = memo(function LockRow({ lock, selected, onToggle, selecta
         <a className={classes.link} href={lockHref(lock.lockName)} data-row-link>
           <Name value={lock.lockName} truncate />
         </a>
-        <div className={classes.second}>
+        <div className={classes.second} data-shared={lock.mode === 'shared' || undefined}>
           <StateBadge lock={lock} />
-          {lock.workerName !== null && <Name value={lock.workerName} truncate />}
+          <HeldBy lock={lock} />
         </div>
       </th>
       <td data-column="state">
         <StateBadge lock={lock} />
       </td>
       <td data-column="workerName">
-        {lock.workerName === null ? (
-          <span className={classes.none}>–</span>
-        ) : (
-          <Name value={lock.workerName} truncate />
-        )}
+        {lock.workerName === null ? <span className={classes.none}>–</span> : <HeldBy lock={lock} />}
       </td>
       <td data-column="lockTime">
         <Ago time={lock.lockTime} />

@@ -1,11 +1,11 @@
-import type { Lock } from '../api/contract';
 import { useLanguage } from '../language/language';
 import { useNow } from '../live/now';
 import classes from './countdown.module.css';
 import { remainingAt, stateAt, timeOf } from './lease-time';
+import type { LeaseView } from './lease-view';
 
 /** How long the lease still lives: a bar that empties until it ends or is renewed, and the time in words. */
-export function Countdown({ lock, size = 'small' }: { lock: Lock; size?: 'small' | 'large' }) {
+export function Countdown({ lock, size = 'small' }: { lock: LeaseView; size?: 'small' | 'large' }) {
   const { t, formats } = useLanguage();
   const now = useNow();
   const state = stateAt(lock, now);

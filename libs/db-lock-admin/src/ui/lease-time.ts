@@ -1,4 +1,5 @@
 import type { Lock, LockState } from '../api/contract';
+import type { LeaseView } from './lease-view';
 
 export const timeOf = (iso: string) => Date.parse(iso);
 
@@ -17,19 +18,20 @@ const ends = new Map<string, { expireTime: string; seenAt: number }>();
  * Milliseconds that the lease has left, and which share that is of what it had when this page first saw its present end: how
  * long a lease was renewed for is stored nowhere, and each renewal fills it again.
  */
-export function remainingAt(lock: Lock, now: number): { left: number; share: number } {
+export function remainingAt(lock: LeaseView, now: number): { left: number; share: number } {
   const end = timeOf(lock.expireTime);
   const left = Math.max(0, end - now);
   const whole = end - Math.max(timeOf(lock.lockTime), firstSeen(lock));
   return { left, share: whole > 0 ? Math.min(1, left / whole) : 0 };
 }
 
-function firstSeen({ lockName, expireTime, serverTime }: Lock): number {
-  const known = ends.get(lockName);
+function firstSeen({ lockName, lease, expireTime, serverTime }: LeaseView): number {
+  const key = `${lease ?? ''} ${lockName}`;
+  const known = ends.get(key);
   if (known?.expireTime === expireTime) return known.seenAt;
   const seenAt = timeOf(serverTime);
-  ends.delete(lockName);
-  ends.set(lockName, { expireTime, seenAt });
+  ends.delete(key);
+  ends.set(key, { expireTime, seenAt });
   if (ends.size > MOST_ENDS) ends.delete(ends.keys().next().value!);
   return seenAt;
 }
