@@ -107,9 +107,9 @@ const FAULTS: Fault[] = [
     rule: 'permits',
     when: 'permits are counted by a snapshot from before the row was locked',
     tampering: {
-      pattern: /START TRANSACTION(;\s+INSERT)/,
-      replacement:
-        'SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ; START TRANSACTION WITH CONSISTENT SNAPSHOT$1',
+      pattern: /'READ-COMMITTED'|START TRANSACTION(?=;\s+INSERT)/,
+      replacement: (match: string) =>
+        match.startsWith('START') ? 'START TRANSACTION WITH CONSISTENT SNAPSHOT' : "'REPEATABLE-READ'",
     },
     async play({ ann, bob }, session) {
       await (await ann.acquire(NAME, { ttl: '60s' })).release();

@@ -254,7 +254,10 @@ const FAULTS: Fault[] = [
   {
     rule: 'busy',
     when: 'the permits of a lease that has expired still count',
-    tampering: { pattern: /AND [^\n]+ > statement_timestamp\(\)(\s*\) AS taken)/, replacement: '$1' },
+    tampering: {
+      pattern: /AND [^\n]+ > statement_timestamp\(\)(\s*\) AS (?:taken|permits))/,
+      replacement: '$1',
+    },
     async play({ ann, bob, recorder }, session) {
       const { expireTime } = await ann.acquire(NAME, { limit: 2, ttl: 1_000, keepAlive: false });
       const beside = await bob.acquire(NAME, { mode: 'shared', ttl: '60s' });

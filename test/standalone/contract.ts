@@ -36,7 +36,7 @@ export function keepsTheContract(server: () => StandaloneServer): void {
       return (await server().call('/dblock/locks/wait')).body['waiting'] === 1;
     });
     expect((await server().call('/dblock/locks/wait')).body['queue']).toEqual([
-      { workerName: 'second', since: expect.any(String) },
+      { workerName: 'second', since: expect.any(String), mode: 'exclusive' },
     ]);
     await server().call(`${path}/${first.body['grantId']}`, { method: 'DELETE' });
     expect(await waiting).toMatchObject({ status: 201, body: { workerName: 'second' } });

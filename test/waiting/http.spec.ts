@@ -39,7 +39,8 @@ describe.each(PLATFORMS)('a long poll on %s', (platform) => {
     const [{ since }] = (inspected as { queue: [{ since: string }] }).queue;
     expect(Date.parse(since)).toBeGreaterThanOrEqual(before.getTime() - 1_000);
     expect(Date.parse(since)).toBeLessThanOrEqual(Date.now() + 1_000);
-    const { queue: _, ...listed } = inspected as { queue: unknown };
+    const { queue: _, holders, ...listed } = inspected as { queue: unknown; holders: unknown };
+    expect(holders).toMatchObject([{ workerName: 'ann', fencingToken: expect.any(Number) }]);
     const listing = { items: [{ ...listed, serverTime: time }], total: 1, serverTime: time };
     expect(await get(`locks?search=${lockName}`)).toEqual(listing);
     expect(await get(`admin/api/locks?search=${lockName}`)).toEqual(listing);

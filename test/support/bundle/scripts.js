@@ -21,7 +21,8 @@ const compiled = (path) => `${path}.compiled`;
 function loadScript(path) {
   const known = loaded.get(path);
   if (known !== undefined) return known.exports;
-  const script = new Script(Module.wrap(readFileSync(path, 'utf8')), {
+  const source = readFileSync(path, 'utf8').replace(/^#!.*/, ''); // a program's first line is for shells
+  const script = new Script(Module.wrap(source), {
     filename: path,
     cachedData: existsSync(compiled(path)) ? readFileSync(compiled(path)) : undefined,
   });
