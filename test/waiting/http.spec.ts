@@ -62,6 +62,7 @@ describe.each(PLATFORMS)('a long poll on %s', (platform) => {
         expireTime: time,
         serverTime: time,
         metadata: { a: 1 },
+        mode: 'exclusive',
       },
     ]);
     const { fencingToken, lockTime, expireTime } = leaseJson.parse(lease);
