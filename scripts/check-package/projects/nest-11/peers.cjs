@@ -49,7 +49,10 @@ function checkDocument(app) {
   const { schema } = post.requestBody.content['application/json'];
   assert.deepEqual(Object.keys(schema.properties).toSorted(), [
     'grantId',
+    'limit',
     'metadata',
+    'mode',
+    'permits',
     'ttl',
     'wait',
     'workerName',
