@@ -196,6 +196,26 @@ describe('leases in shared mode on PostgreSQL', () => {
       expect((await releasing)[0]!.outcome).toBe('released');
     });
 
+    it('are renewed, also when they would have ended but for a renewal that is under way', async () => {
+      const lease = await share(stores[0], 'renewed twice');
+      await jump('renewed twice', `${HOUR - 2_000} milliseconds`);
+      await session.query('BEGIN');
+      for (const table of ['dblock_lock', 'dblock_holder'])
+        await session.query(
+          `UPDATE ${table} SET expire_time = expire_time + interval '1 hour' WHERE lock_name = $1`,
+          ['renewed twice'],
+        );
+      const renewing = stores[0].shared.renew([{ ...keyOf(lease), ttl: 2 * HOUR }]);
+      await session.awaitWaiter();
+      await until(
+        'it looks expired',
+        PATIENCE,
+        async () => (await look('renewed twice')).state === 'expired',
+      );
+      await session.letGo();
+      expect((await renewing)[0]!.outcome).toBe('renewed');
+    });
+
     it('answer a repeat with the same lease, though the first grant was not to be seen when it asked', async () => {
       const asked = sharedRequest('twice', upTo(1));
       await share(stores[0], 'twice').then((lease) => stores[0].shared.release([keyOf(lease)]));

@@ -471,9 +471,10 @@ request AS MATERIALIZED (
 
     /**
      * $1 names, $2 grant ids, $3 tokens or nulls, $4 TTLs in ms, each grant of a lock once. No version is asked for: a renewal reads and
-     * writes the row of its own lease only, which an UPDATE finds as it is by now, or no more; and whoever knows a lease knows it from an
-     * answer, or has waited for the downgrade that made it one, before this statement began. Never shortens one. A row that does not come back is lost; where none does, one
-     * without a name tells the clock.
+     * writes the row of its own lease only; and whoever knows a lease knows it from an answer, or has waited for the downgrade that made it
+     * one, before this statement began. That row is locked behind the lock's, which shows it as it is by now: an UPDATE alone would leave out
+     * a lease whose end, as the snapshot saw it, has passed while another renewal was waited for. Never shortens one. A row that does not
+     * come back is lost; where none does, one without a name tells the clock.
      */
     renew: {
       name: 'db_lock_shared_renew',
@@ -483,15 +484,22 @@ WITH ${requestsOf(`
     item.lock_name COLLATE "C" AS lock_name, item.grant_id, item.token, item.ttl * ${MILLISECOND} AS ttl
   FROM unnest($1::text[], $2::uuid[], $3::bigint[], $4::float8[]) AS item (lock_name, grant_id, token, ttl)`)},
 locked AS MATERIALIZED (
-  SELECT request.*
+  SELECT request.grant_id, request.token AS wanted_token, request.ttl, holder.*
   FROM request
   CROSS JOIN LATERAL (
-    SELECT lock.grant_id
+    SELECT lock.lock_name
     FROM ${locks} AS lock
     WHERE lock.lock_name = request.lock_name AND lock.grant_id = ${SHARED}
     OFFSET 0
     FOR NO KEY UPDATE
   ) AS lock
+  CROSS JOIN LATERAL (
+    SELECT holder.lock_name, holder.token, holder.expire_time, holder.release_time
+    FROM ${holders} AS holder
+    WHERE holder.lock_name = lock.lock_name AND holder.grant_id = request.grant_id
+    OFFSET 0
+    FOR NO KEY UPDATE
+  ) AS holder
 ),
 seen AS MATERIALIZED (SELECT locked.*, clock_timestamp() AS now FROM locked),
 renewed AS (
@@ -499,8 +507,8 @@ renewed AS (
   SET expire_time = greatest(holder.expire_time, seen.now + seen.ttl)
   FROM seen
   WHERE holder.lock_name = seen.lock_name AND holder.grant_id = seen.grant_id
-    AND (seen.token IS NULL OR holder.token = seen.token)
-    AND ${isLive('holder', 'seen.now')}
+    AND (seen.wanted_token IS NULL OR seen.token = seen.wanted_token)
+    AND ${isLive('seen', 'seen.now')}
   RETURNING holder.*, holder.xmin::text AS version
 ),
 prolonged AS (
