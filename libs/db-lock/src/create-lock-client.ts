@@ -1,29 +1,13 @@
-import type { DataSource, DataSourceOptions } from 'typeorm';
-import { LocalTransport } from './client/local-transport.js';
+import type { DataSource } from 'typeorm';
 import { LockClient } from './client/lock-client.js';
 import { LockEvents } from './events/lock-events.js';
 import { DbLockConfigurationError } from './lease/errors.js';
-import { StoreClock } from './lease/store-clock.js';
 import { checkDatabase, type LockDatabase } from './module/database-options.js';
-import { featureSetUp, type FeatureSetUp } from './module/feature-set-up.js';
-import {
-  checkOptions,
-  type CheckedOptions,
-  type DbLockOptions,
-  type DbLockStaticOptions,
-} from './module/options.js';
-import {
-  behindGate,
-  checkPeers,
-  clientSettings,
-  recorderOf,
-  remoteClient,
-  serverOf,
-} from './module/parts.js';
-import { openInDatabase } from './module/own-database.js';
+import { featureSetUp } from './module/feature-set-up.js';
+import { checkOptions, type DbLockOptions, type DbLockStaticOptions } from './module/options.js';
+import { openOwnServer } from './module/own-server.js';
+import { checkPeers, clientSettings, remoteClient } from './module/parts.js';
 import { checkRemote } from './module/remote-options.js';
-import { Sweeps } from './module/sweeps.js';
-import type { LockServer } from './server/lock-server.js';
 import { bareOptions } from './store/bare-options.js';
 import { databaseOf } from './store/databases.js';
 
@@ -64,7 +48,7 @@ export async function createLockClient(options: LockClientOptions): Promise<Lock
   const place = dataSource
     ? { ...bareOptions(dataSource.options), entities: dataSource.options.entities }
     : checkDatabase(database);
-  return openClient(place, setUp, checked, events);
+  return new LockClient(clientSettings(checked, events), await openOwnServer(place, setUp, checked, events));
 }
 
 function checkPlace(places: Pick<LockClientOptions, 'database' | 'dataSource' | 'apiServer'>): void {
@@ -83,39 +67,4 @@ function checkPlace(places: Pick<LockClientOptions, 'database' | 'dataSource' | 
   if (dataSource !== undefined && !(dataSource as Partial<DataSource> | null)?.options)
     throw new DbLockConfigurationError('dataSource', 'must be a DataSource of TypeORM.');
   if (dataSource) databaseOf(dataSource);
-}
-
-async function openClient(
-  place: DataSourceOptions,
-  setUp: FeatureSetUp,
-  options: CheckedOptions,
-  events: LockEvents,
-): Promise<LockClient> {
-  const clock = new StoreClock();
-  const store = await behindGate(await openInDatabase(place, setUp, options), setUp, options);
-  const recorder = recorderOf(store, options, clock);
-  const server = serverOf(store, options, events, recorder, clock);
-  const sweeps = new Sweeps(server, options);
-  const end = async () => {
-    server.stopWaiting();
-    sweeps.stop();
-    await server.rest();
-    await recorder?.close();
-    await store.close();
-  };
-  return new LockClient(clientSettings(options, events), new OwnServer(server, end));
-}
-
-/** The way to a lock server that one client has to itself, and that ends with it. */
-class OwnServer extends LocalTransport {
-  constructor(
-    server: LockServer,
-    private readonly end: () => Promise<void>,
-  ) {
-    super(server);
-  }
-
-  override close(): Promise<void> {
-    return this.end();
-  }
 }

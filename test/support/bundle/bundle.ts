@@ -28,8 +28,11 @@ const HELPERS = ['test/support/lock-application', 'test/faults/guarded-resource'
 /** Where those are, with what they import, this file and the list of packages. */
 const HELPER_FOLDERS = ['test/support', 'test/faults'].map((folder) => join(ROOT, folder));
 
-/** It starts when it is loaded. */
-const PROGRAM = 'standalone-server';
+/** They start when they are loaded. */
+const PROGRAMS: Record<string, string> = {
+  'standalone-server': join(SERVER, 'main.ts'),
+  'db-lock': join(LIBRARY, 'bin/db-lock.ts'),
+};
 
 /** The packages of many files, as they are imported. */
 const PACKAGES = JSON.parse(
@@ -43,8 +46,8 @@ const APART = /^(?:@libsql\/.*|ioredis|libsql|mysql2|pg|pg-native|pino|pino-pret
 const NEST =
   /\/node_modules\/(?:@nestjs\/(?:common|core|testing|typeorm)|reflect-metadata|rxjs|typeorm|zod)\//;
 
-/** What has an export of its own, because it needs what not every application has. */
-const OPTIONAL = /\/db-lock\/src\/(?:openapi|sqlite|terminus|testing)\b/;
+/** What has an export of its own, because it needs what not every application has; and the command line. */
+const OPTIONAL = /\/db-lock\/src\/(?:bin|cli|openapi|sqlite|terminus|testing)\b/;
 
 /**
  * Puts together, in a few files, the library, the standalone server and the packages that they stand on, unless that was done
@@ -61,7 +64,7 @@ export async function bundle(): Promise<void> {
       ...Object.fromEntries(modules.map((path) => [withoutEnding(path), join(LIBRARY, path)])),
       ...Object.fromEntries(HELPERS.map((name) => [name, `./${name}.ts`])),
       ...Object.fromEntries(PACKAGES.map((name) => [`packages/${withoutEnding(name)}`, FACADE + name])),
-      [PROGRAM]: join(SERVER, 'main.ts'),
+      ...PROGRAMS,
     },
     platform: 'node',
     tsconfig: join(ROOT, 'tsconfig.json'),
@@ -92,7 +95,7 @@ export async function bundle(): Promise<void> {
   const files = output.filter((file) => file.type === 'chunk' && file.isEntry) as OutputChunk[];
   for (const { name, exports } of files) writeFileSync(join(BUNDLE, `${name}.js`), doorTo(name, exports));
   copyFileSync(SCRIPTS, join(BUNDLE, basename(SCRIPTS)));
-  await compile(files.map(({ name }) => name).filter((name) => name !== PROGRAM));
+  await compile(files.map(({ name }) => name).filter((name) => !(name in PROGRAMS)));
   writeFileSync(COMPLETE, '');
 }
 

@@ -2,6 +2,7 @@ import { Agent, request as send, type Dispatcher } from 'undici';
 import { monotonicNow } from '../lease/clock.js';
 import {
   AccessDeniedError,
+  DbLockError,
   OverloadedError,
   StoreUnavailableError,
   UnexpectedAnswerError,
@@ -12,6 +13,8 @@ export interface HttpExchangeOptions {
   apiServer: string;
   /** Sent as a bearer token. */
   apiToken?: string;
+  /** Sent as it is, instead of a bearer token: `Basic …`. */
+  authorization?: string;
   /** Milliseconds for one attempt, with its time in the queue, until the last byte of the answer. */
   requestTimeout: number;
 }
@@ -50,7 +53,8 @@ export class HttpExchange {
   constructor(private readonly options: HttpExchangeOptions) {
     this.#base = new URL(options.apiServer.endsWith('/') ? options.apiServer : `${options.apiServer}/`);
     this.#headers = { accept: 'application/json' };
-    if (options.apiToken !== undefined) this.#headers['authorization'] = `Bearer ${options.apiToken}`;
+    const { apiToken, authorization = apiToken === undefined ? undefined : `Bearer ${apiToken}` } = options;
+    if (authorization !== undefined) this.#headers['authorization'] = authorization;
   }
 
   /**
@@ -79,9 +83,33 @@ export class HttpExchange {
       answer = { status: response.statusCode, json: asJson(await response.body.text()), sentAt };
     } catch (cause) {
       signal?.throwIfAborted();
-      throw new StoreUnavailableError(`The lock server does not answer: ${reasonOf(cause)}`, { cause });
+      throw silent(cause);
     }
     return this.judge(answer, retryAfterOf(headers));
+  }
+
+  /**
+   * What a server tells for as long as it is heard, as text, piece by piece.
+   * @param silence milliseconds without a word after which it counts as gone
+   * @throws StoreUnavailableError, AccessDeniedError, UnexpectedAnswerError; the pieces end with StoreUnavailableError when the server falls silent
+   */
+  async follow(path: string, silence: number, signal: AbortSignal): Promise<AsyncIterable<string>> {
+    const { requestTimeout } = this.options;
+    try {
+      const { statusCode, body } = await send(new URL(path, this.#base), {
+        dispatcher: this.#agent,
+        headersTimeout: requestTimeout,
+        bodyTimeout: silence,
+        headers: { ...this.#headers, accept: 'text/event-stream' },
+        signal,
+      });
+      if (statusCode === 200) return piecesOf(body.setEncoding('utf8'), signal);
+      const answer = { status: statusCode, json: asJson(await body.text()), sentAt: monotonicNow() };
+      throw this.unexpected(this.judge(answer));
+    } catch (cause) {
+      signal.throwIfAborted();
+      throw cause instanceof DbLockError ? cause : silent(cause);
+    }
   }
 
   /** Milliseconds that an attempt may take, but for what the server was asked to wait. */
@@ -118,6 +146,18 @@ export class HttpExchange {
     await this.#agent.close();
   }
 }
+
+async function* piecesOf(body: AsyncIterable<string>, signal: AbortSignal): AsyncGenerator<string> {
+  try {
+    yield* body;
+  } catch (cause) {
+    signal.throwIfAborted();
+    throw silent(cause);
+  }
+}
+
+const silent = (cause: unknown) =>
+  new StoreUnavailableError(`The lock server does not answer: ${reasonOf(cause)}`, { cause });
 
 function asJson(text: string): unknown {
   try {

@@ -24,7 +24,7 @@ export class LocalTransport implements LockTransport {
   readonly cancels = true;
   readonly tells = true;
 
-  constructor(private readonly server: LockServer) {}
+  constructor(readonly server: LockServer) {}
 
   acquire(request: WaitingAcquireRequest, signal?: AbortSignal): Promise<AcquireOutcome<LeaseConfirmation>> {
     return this.server.acquireChecked(request, signal);

@@ -1,0 +1,79 @@
+import type { Lease } from '../client/lease.js';
+import { durationSchema, MAX_TTL } from '../lease/duration.js';
+import { LockBusyError } from '../lease/errors.js';
+import { parseRequest } from '../lease/requests.js';
+import type { RunOptions } from './commands/run.js';
+import { EXIT } from './exit-codes.js';
+import { durationOf } from './flags.js';
+import { GuardedCommand } from './guarded-command.js';
+import { interruptible, type EndingSignal, type Interruption } from './interruption.js';
+import { acquireOptions } from './lease-options.js';
+import type { Session } from './session.js';
+
+/** What is to run, and under which lock. */
+interface Job {
+  name: string;
+  file: string;
+  args: readonly string[];
+}
+
+/** Runs it while the lock is held. */
+export async function runUnderLock(session: Session, job: Job, options: RunOptions): Promise<void> {
+  const grace = parseRequest(durationSchema(0, MAX_TTL), durationOf(options.grace), 'grace');
+  const lease = {
+    ...acquireOptions(options),
+    minHold: options.minHold === undefined ? undefined : durationOf(options.minHold),
+  };
+  await session.at(options, ({ client }) =>
+    interruptible(session.around, async (interruption) => {
+      try {
+        return await client.withLock(job.name, { ...lease, signal: interruption.signal }, (lease) =>
+          guard(session, lease, job, interruption, grace),
+        );
+      } catch (error) {
+        if (!(error instanceof LockBusyError) || options.conflictExitCode === undefined) throw error;
+        session.fail(error);
+        return options.conflictExitCode;
+      }
+    }),
+  );
+}
+
+/** @returns what to end with */
+async function guard(
+  session: Session,
+  lease: Lease,
+  { file, args }: Job,
+  interruption: Interruption,
+  grace: number,
+): Promise<number> {
+  interruption.signal.throwIfAborted();
+  const { around } = session;
+  const command = await GuardedCommand.start(file, args, {
+    environment: {
+      ...around.environment,
+      DB_LOCK_NAME: lease.lockName,
+      DB_LOCK_TOKEN: String(lease.fencingToken),
+    },
+    hasOwnGroup: !around.isOnTerminal,
+  });
+  interruption.pass = (signal) => {
+    if (!isFromTerminal(signal, around.isOnTerminal)) command.signal(signal);
+  };
+  let stopping: Promise<void> | undefined;
+  const stop = () => {
+    session.warn(`The command is ended: SIGTERM now, SIGKILL in ${grace} ms.`);
+    stopping = command.stop(grace);
+  };
+  if (lease.signal.aborted) stop();
+  else lease.signal.addEventListener('abort', stop, { once: true });
+  const exitCode = await command.ended;
+  lease.signal.removeEventListener('abort', stop);
+  if (!stopping) return exitCode;
+  await stopping;
+  return EXIT.lost;
+}
+
+/** A terminal has sent it to the command, too, which must not hear it twice. */
+const isFromTerminal = (signal: EndingSignal, isOnTerminal: boolean) =>
+  isOnTerminal && (signal === 'SIGINT' || signal === 'SIGQUIT');
