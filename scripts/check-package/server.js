@@ -4,6 +4,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { check } from './check.js';
+import { checkCommandLine } from './command-line.js';
 import { run } from './command.js';
 
 /** @import { Tarball } from './tarball.js' */
@@ -30,7 +31,10 @@ export async function checkServer(library, workshop) {
       await run(directory, 'npm', ...INSTALL, '--ignore-scripts', library.path, tarball);
     },
   );
-  await check('serves locks and the admin page: npx db-lock-server', () => serve(directory));
+  await withServer(directory, async (origin) => {
+    await check('serves locks and the admin page: npx db-lock-server', () => useServer(origin));
+    await checkCommandLine(directory, origin);
+  });
 }
 
 /** @param {string} directory @returns {Promise<string>} */
@@ -41,8 +45,12 @@ async function packServer(directory) {
   return join(directory, filename);
 }
 
-/** @param {string} directory */
-async function serve(directory) {
+/**
+ * Starts the server, has it used, and ends it.
+ * @param {string} directory
+ * @param {(origin: string) => Promise<void>} use
+ */
+async function withServer(directory, use) {
   const { findFreePort } = await import('../../test/support/free-port.ts');
   const port = await findFreePort();
   const child = spawn(join(directory, 'node_modules/.bin/db-lock-server'), {
@@ -53,21 +61,24 @@ async function serve(directory) {
   const exited = once(child, 'exit');
   try {
     await readiness(child);
-    const origin = `http://127.0.0.1:${port}/dblock`;
-    const granted = await fetch(`${origin}/locks/report/lease`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(LEASE),
-    });
-    if (granted.status !== 201)
-      throw new Error(`It grants no lock: ${granted.status} ${await granted.text()}`);
-    const page = await fetch(`${origin}/admin`);
-    if (!(await page.text()).includes('<title>')) throw new Error(`It serves no admin page: ${page.status}`);
+    await use(`http://127.0.0.1:${port}`);
   } finally {
     child.kill('SIGTERM');
   }
   const [code] = await exited;
   if (code !== 0) throw new Error(`It ended with ${code} on SIGTERM.`);
+}
+
+/** @param {string} origin */
+async function useServer(origin) {
+  const granted = await fetch(`${origin}/dblock/locks/report/lease`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(LEASE),
+  });
+  if (granted.status !== 201) throw new Error(`It grants no lock: ${granted.status} ${await granted.text()}`);
+  const page = await fetch(`${origin}/dblock/admin`);
+  if (!(await page.text()).includes('<title>')) throw new Error(`It serves no admin page: ${page.status}`);
 }
 
 /**

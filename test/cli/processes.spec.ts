@@ -14,6 +14,9 @@ read -r word
 echo "end $word" >> "$LOG"
 `;
 
+/** Without what its user has in store for it. */
+const BASH = ['bash', '--norc'];
+
 /** What a shell calls the command line by. */
 const DB_LOCK = COMMAND_LINE.map((word) => `'${word}'`).join(' ');
 
@@ -40,7 +43,7 @@ describe('db-lock as a process', () => {
   });
 
   const start = (way: (typeof WAYS)[number], args: readonly string[], command?: readonly string[]) => {
-    const environment = { ...scene.environment(way), LOG: log };
+    const environment = { ...scene.environment(way), LOG: log, TERM: 'xterm-256color' };
     const process = new CommandLineProcess(args, environment, command);
     processes.push(process);
     return process;
@@ -88,7 +91,7 @@ describe('db-lock as a process', () => {
   it('lets a terminal send Ctrl-C to the command, once', async () => {
     const counter = `trap 'echo heard; exit 9' INT; echo working; while :; do sleep 0.02; done`;
     const command = `${DB_LOCK} run terminal -- sh -c "${counter}"`;
-    const terminal = start('by a server', [], ['script', '-qec', command, '/dev/null']);
+    const terminal = start('by a server', [], ['script', '-qec', `exec ${command}`, '/dev/null']);
     await terminal.prints('working');
     terminal.child.stdin!.write('\x03');
     expect(await terminal.ended).toBe(9);
@@ -97,7 +100,7 @@ describe('db-lock as a process', () => {
 
   it('has colours on a terminal', async () => {
     await scene.hold('colourful');
-    const terminal = start('by a server', [], ['script', '-qec', `${DB_LOCK} list`, '/dev/null']);
+    const terminal = start('by a server', [], ['script', '-qec', `exec ${DB_LOCK} list`, '/dev/null']);
     await terminal.ended;
     expect(terminal.stdout).toContain('\x1b[1mNAME');
     expect(terminal.stdout).toContain('\x1b[32mheld');
@@ -109,7 +112,7 @@ describe('db-lock as a process', () => {
        SELECT repeat('long', 50) || number, number, now(), now() FROM generate_series(1, 3000) AS number`,
     );
     const pipe = `${DB_LOCK} list --prefix long | head -1; echo "\${PIPESTATUS[@]}"`;
-    const shell = start('by a server', ['-c', pipe], ['bash']);
+    const shell = start('by a server', ['-c', pipe], BASH);
     await shell.ended;
     expect(shell.stderr).toBe('');
     expect(shell.stdout).toMatch(/^NAME .*\n0 0\n$/);
@@ -122,7 +125,7 @@ describe('db-lock as a process', () => {
     const complete = (...words: string[]) =>
       `COMP_WORDS=(${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.length - 1}; _db_lock; echo "\${COMPREPLY[*]}"`;
     const lines = [
-      'set -eu',
+      'set -u',
       `. ${file}`,
       'complete -p db-lock',
       complete('db-lock', ''),
@@ -134,7 +137,7 @@ describe('db-lock as a process', () => {
       complete('db-lock', 'run', 'name', '--', 'compge'),
       complete('db-lock', 'run', 'name', '--', 'cat', '--'),
     ];
-    const shell = start('by a server', ['-c', lines.join('\n')], ['bash']);
+    const shell = start('by a server', ['-c', lines.join('\n')], BASH);
     expect(await shell.ended).toBe(0);
     expect(shell.stderr).toBe('');
     const commands =

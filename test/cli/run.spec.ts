@@ -5,10 +5,11 @@ import { join } from 'node:path';
 import { CommandLine, runCommandLine } from '../support/command-line.js';
 import { findFreePort } from '../support/free-port.js';
 import { until } from '../support/patience.js';
+import { areGone } from '../support/process-table.js';
 import { CommandLineScene, PATIENCE, WAYS } from './scene.js';
 
 /** Says that it runs, in a file, and goes on until it is ended. */
-const ENDLESS = 'echo running >> "$FILE"; while :; do sleep 0.02; done';
+const ENDLESS = 'exec 2>/dev/null; echo running >> "$FILE"; while :; do sleep 0.02; done';
 
 describe('db-lock run', () => {
   let scene: CommandLineScene;
@@ -80,24 +81,14 @@ describe('db-lock run', () => {
   });
 
   it('ends all that the command has started when its lease is lost', async () => {
-    const script = `sh -c '${ENDLESS.replaceAll("'", `'\\''`)}' & wait`;
-    const running = start([
-      'run',
-      '--ttl',
-      '300ms',
-      '--grace',
-      '1m',
-      'family',
-      '--',
-      'sh',
-      '-c',
-      `echo $$ >> "$FILE"; ${script}`,
-    ]);
-    await says('running');
-    const [group] = (await said()).split('\n');
+    const script = `(echo child $(exec sh -c 'echo $PPID') >> "$FILE"; ${ENDLESS}) & echo parent $$ >> "$FILE"; wait`;
+    const running = start(['run', '--ttl', '300ms', '--grace', '100ms', 'family', '--', 'sh', '-c', script]);
+    for (const sign of ['child', 'parent', 'running']) await says(sign);
     await scene.locks.desk.forceRelease({ lockName: 'family', actor: 'olga', reason: 'it hangs' });
     expect((await running.ended).code).toBe(79);
-    expect(() => process.kill(-Number(group), 0)).toThrow('ESRCH');
+    const pids = [...(await said()).matchAll(/\d+/g)].map(Number);
+    expect(pids).toHaveLength(2);
+    await until('all have ended', PATIENCE, () => areGone(pids));
   });
 
   it.each([

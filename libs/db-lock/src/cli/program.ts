@@ -25,8 +25,9 @@ Examples:
   db-lock watch nightly
   db-lock force-release nightly --reason 'its host is gone'
 
-Secrets come by the environment: DB_LOCK_API_TOKEN for a server, DB_LOCK_ADMIN_PASSWORD for its admin (watch, history,
-force-release), a database's password in DATABASE_URL.`;
+Secrets come by the environment: DB_LOCK_API_TOKEN for a server, and for its
+admin (watch, history, force-release) DB_LOCK_ADMIN_PASSWORD; the password of a
+database in DATABASE_URL.`;
 
 /** `db-lock`. */
 export function lockProgram(session: Session): Command {

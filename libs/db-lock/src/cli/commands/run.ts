@@ -15,11 +15,13 @@ const EXAMPLES = `
 Examples:
   db-lock run nightly -- ./nightly.sh             unless another copy of it runs
   db-lock run --wait 10m deploy -- make deploy    after the one before it
-  db-lock run --limit 3 encode -- ffmpeg …        at most three at a time
-  db-lock run --min-hold 1m cron -- ./report.sh   once, though clocks differ
+  db-lock run --limit 3 encode -- ./encode.sh     at most three at a time
+  db-lock run --ttl 2m --min-hold 1m cron -- …    once, though clocks differ
 
-The command has DB_LOCK_NAME and DB_LOCK_TOKEN, the fencing token, in its environment. Exit codes, beside those of the command:
-  75 the lock is busy · 79 the lease is lost · 69 the locks can't be reached · 64 wrong use · 126, 127 the command can't be started`;
+The command has DB_LOCK_NAME and DB_LOCK_TOKEN, the fencing token, in its
+environment. Exit codes, beside those of the command: 75 the lock is busy,
+79 the lease is lost, 69 the locks can't be reached, 64 wrong use, 77 no access,
+126 and 127 the command can't be started.`;
 
 /** A command that runs only while a lock is held. */
 export function addRun(program: Command, session: Session): void {
