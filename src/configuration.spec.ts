@@ -30,6 +30,14 @@ describe('the configuration', () => {
     });
   });
 
+  it('leaves the variables of the command line alone, but not one that may be a misspelt token', () => {
+    const run = { DB_LOCK_NAME: 'job', DB_LOCK_TOKEN: '1' };
+    expect(problemsOf({ DB_LOCK_SERVER: 'http://locks', DB_LOCK_GRANT_ID: 'x', ...run })).toEqual([]);
+    expect(problemsOf({ DB_LOCK_TOKEN: 'secret-of-mine' })).toEqual([
+      'DB_LOCK_TOKEN is not a variable of this server.',
+    ]);
+  });
+
   it('leaves the tables of a real database alone unless told', () => {
     const database = { DATABASE_URL: 'postgresql://user@db.example.com/app' };
     expect(readConfiguration(database).createTables).toBe(false);

@@ -136,9 +136,16 @@ export function servesAdmin({ adminPassword, loopback }: Configuration): boolean
   return loopback || adminPassword !== undefined;
 }
 
+/** What the command line goes by, or tells what it runs. */
+const COMMAND_LINE = ['DB_LOCK_SERVER', 'DB_LOCK_GRANT_ID'];
+const RUN = ['DB_LOCK_NAME', 'DB_LOCK_TOKEN'];
+
 /** A misspelt variable must not be ignored: it may be the password. */
 function unknownVariables(given: Record<string, unknown>): string[] {
-  const unknown = Object.keys(given).filter((name) => name.startsWith('DB_LOCK_') && !(name in RULES));
+  const known = RUN.every((name) => name in given) ? [...COMMAND_LINE, ...RUN] : COMMAND_LINE;
+  const unknown = Object.keys(given).filter(
+    (name) => name.startsWith('DB_LOCK_') && !(name in RULES) && !known.includes(name),
+  );
   return unknown.map((name) => `${name} is not a variable of this server.`);
 }
 

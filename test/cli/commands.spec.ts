@@ -288,6 +288,7 @@ describe('db-lock', () => {
     [['list', '--server', 'http://me:secret@locks'], {}, '--server must hold no credentials'],
     [['list', '--database', 'postgres://me:secret@host/name'], {}, '--database must hold no password'],
     [['list', '--database', 'oracle://host/name'], {}, '--database must be an address such as'],
+    [['list', '--database', 'sqlite://host/locks.db'], {}, '--database must be an address such as'],
     [['list', '--server', 'http://locks/here', '--feature', 'there'], {}, 'so does --feature'],
     [['list', '--server', 'http://locks', '--schema', 'there'], {}, 'are about a database'],
     [['list', '--database', 'sqlite:x', '--feature', 'No'], {}, '--feature: "No" must be 1 to 40'],

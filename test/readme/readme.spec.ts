@@ -251,6 +251,7 @@ describe('the README', () => {
       'docs/admin.md',
       'docs/http.md',
       'docs/operations.md',
+      'docs/command-line.md',
       'docs/testing.md',
       'docs/applications.md',
       'samples/README.md',

@@ -117,8 +117,7 @@ function databasePlace(
   { feature, schema, entityPrefix, clockTolerance }: PlaceOptions,
   around: Surroundings,
 ): DatabasePlace {
-  if (!URL.canParse(address) || !DATABASES.test(new URL(address).protocol))
-    throw new UsageError(`${from} must be an address such as ${DATABASE_FORMS}.`);
+  if (!isDatabase(address)) throw new UsageError(`${from} must be an address such as ${DATABASE_FORMS}.`);
   return {
     kind: 'database',
     url: address,
@@ -127,6 +126,16 @@ function databasePlace(
     entityPrefix,
     clockTolerance: clockTolerance ?? variable(around, 'DB_LOCK_CLOCK_TOLERANCE'),
   };
+}
+
+/** A file of SQLite is on this host, and has a path. */
+function isDatabase(address: string): boolean {
+  if (!URL.canParse(address)) return false;
+  const { protocol, host, pathname, search, hash } = new URL(address);
+  const isFile = host === '' && search === '' && hash === '' && /[^/]$/.test(pathname);
+  return (
+    DATABASES.test(protocol) && (protocol !== 'sqlite:' || (isFile && !/%(?![\da-f]{2})/i.test(pathname)))
+  );
 }
 
 /** All users of a machine may see its command lines. @throws UsageError */
