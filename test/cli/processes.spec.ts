@@ -89,11 +89,14 @@ describe('db-lock as a process', () => {
   });
 
   it('lets a terminal send Ctrl-C to the command, once', async () => {
-    const counter = `trap 'echo heard; exit 9' INT; echo working; while :; do sleep 0.02; done`;
+    await writeFile(log, '');
+    const counter = `trap 'echo heard' INT; echo working; while [ -e ${log} ]; do sleep 0.02; done; exit 9`;
     const command = `${DB_LOCK} run terminal -- sh -c "${counter}"`;
     const terminal = start('by a server', [], ['script', '-qec', `exec ${command}`, '/dev/null']);
     await terminal.prints('working');
     terminal.child.stdin!.write('\x03');
+    await terminal.prints('heard');
+    await rm(log);
     expect(await terminal.ended).toBe(9);
     expect(terminal.stdout.match(/heard/g)).toHaveLength(1);
   });
