@@ -26,12 +26,21 @@ const HELD: Array<
 > = [
   ['orders:eu:48213', 'checkout-7f9c:1', '12m', 3, { customer: 'c-1907' }],
   ['orders:eu:48217', 'checkout-7f9c:1', '14m', 1],
-  ['orders:us:90114', 'checkout-b2d4:1', '4m', 9],
   ['invoices:2026-11', 'billing-5c8d:1', '25m', 18],
   ['search:reindex', 'indexer-2:4410', '90m', 31, { documents: 1_204_118 }],
   ['cron:nightly-report', 'reports-1:812', '40m', 22],
-  ['cron:rotate-keys', 'vault-agent:77', '5m', 2],
 ];
+
+/** Three send mail where five may; one more has asked for more than there is left. */
+const SEMAPHORE = 'smtp';
+
+const SENDERS: Array<[workerName: string, ttl: string, permits: number]> = [
+  ['mailer-1:2201', '6m', 1],
+  ['mailer-2:2207', '9m', 1],
+  ['newsletter-1:655', '14m', 2],
+];
+
+const READERS = ['checkout-7f9c:1', 'checkout-b2d4:1', 'feeds-3:4410'];
 
 const HUNG = 'imports:catalogue';
 
@@ -62,6 +71,12 @@ describeWithBrowser('The pictures of the documentation', (browser) => {
     await page.emulateMedia({ colorScheme: 'dark' });
     await take(operator, 'admin-lock-dark');
     await page.emulateMedia({ colorScheme: 'light' });
+
+    await page.setViewportSize({ width: 1280, height: 660 });
+    await operator.goToLock(SEMAPHORE);
+    await operator.sees('newsletter-2:671', operator.region(/^Queue/));
+    await operator.sees('Live');
+    await take(operator, 'admin-shared');
 
     await page.setViewportSize({ width: 1280, height: 840 });
     await operator.goTo('/overview?range=1h');
@@ -108,6 +123,14 @@ async function furnish(scene: AdminScene): Promise<void> {
     await scene.held({ lockName, workerName, ttl, metadata });
     await startedAgo(scene, lockName, minutesAgo);
   }
+  for (const workerName of READERS)
+    await scene.lease('price-list', { workerName, mode: 'shared', ttl: '2m' });
+  for (const [workerName, ttl, permits] of SENDERS)
+    await scene.lease(SEMAPHORE, { workerName, ttl, permits, limit: 5 });
+  void scene
+    .lease(SEMAPHORE, { workerName: 'newsletter-2:671', ttl: '14m', permits: 2, limit: 5, wait: '1h' })
+    .catch(() => {}); // until the application goes
+  await scene.waitedFor(SEMAPHORE);
   await scene.held({ lockName: 'deploy:freeze', ttl: '2h', reason: 'the database is being moved' });
   await startedAgo(scene, 'deploy:freeze', 14);
   await scene.service.leaveExpired('thumbnails:7731', 'media-9a1b:3');

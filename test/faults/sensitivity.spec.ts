@@ -37,15 +37,40 @@ const passes = (session: BlockingSession, time: Date) =>
     return rows.length > 0;
   });
 
+/** A lock whose requests go with those for `NAME`: what is about several locks is another statement. */
+const BESIDE = 'beside';
+
 /** Both find the permit free, and then wait for the row. */
-async function bothAskForTheLastPermit({ ann, bob }: Scene, session: BlockingSession): Promise<void> {
-  await (await ann.acquire(NAME, { ttl: '60s' })).release();
-  await session.lockRow(NAME);
-  const acquiring = [ann, bob].map((client) => client.tryAcquire(NAME, { limit: 1, ttl: '60s' }));
-  await waiters(session, 2);
-  await session.letGo();
-  await Promise.all(acquiring);
-}
+const bothAskForTheLastPermit =
+  (...beside: string[]): Fault['play'] =>
+  async ({ ann, bob }, session) => {
+    for (const lockName of [NAME, ...beside]) await (await ann.acquire(lockName, { ttl: '60s' })).release();
+    await session.lockRow(NAME);
+    const acquiring = [ann, bob].flatMap((client) => [
+      client.tryAcquire(NAME, { limit: 1, ttl: '60s' }),
+      ...beside.map((lockName) => client.tryAcquire(lockName, { mode: 'shared', ttl: '60s' })),
+    ]);
+    await waiters(session, 2);
+    await session.letGo();
+    await Promise.all(acquiring);
+  };
+
+/** One is granted a share while another one's release has seen nobody else. */
+const releasedBesideAGrant =
+  (...beside: string[]): Fault['play'] =>
+  async ({ ann, bob }, session) => {
+    const shared = { mode: 'shared', ttl: '60s' } as const;
+    const leases = [await ann.acquire(NAME, shared)];
+    for (const lockName of beside) leases.push(await ann.acquire(lockName, shared));
+    await session.lockRow(NAME);
+    const second = bob.acquire(NAME, shared);
+    await waiters(session, 1);
+    const released = leases.map((lease) => lease.release().catch(() => undefined));
+    await waiters(session, 2);
+    await session.letGo();
+    await Promise.all([second, ...released]);
+    await ann.tryAcquire(NAME, { ttl: '60s' });
+  };
 
 const FAULTS: Fault[] = [
   {
@@ -186,33 +211,47 @@ const FAULTS: Fault[] = [
   {
     rule: 'permits',
     when: 'permits are written that were counted before somebody else took some',
+    tampering: { pattern: /WHERE lock\.version = \(SELECT before\.version FROM before\)/, replacement: '' },
+    play: bothAskForTheLastPermit(),
+  },
+  {
+    rule: 'permits',
+    when: 'the same is written of several locks at once',
     tampering: { pattern: /WHERE lock\.version = request\.version/, replacement: '' },
-    play: bothAskForTheLastPermit,
+    play: bothAskForTheLastPermit(BESIDE),
   },
   {
     rule: 'permits',
     when: 'permits are written without locking the row that they were counted by',
     tampering: {
+      pattern: /FOR NO KEY UPDATE(\s*\) AS lock\s+WHERE lock\.version = \(SELECT before)/,
+      replacement: '$1',
+    },
+    play: bothAskForTheLastPermit(),
+  },
+  {
+    rule: 'permits',
+    when: 'the same is written of several locks without locking their rows',
+    tampering: {
       pattern: /FOR NO KEY UPDATE(\s*\) AS lock\s+WHERE lock\.version = request\.version)/,
       replacement: '$1',
     },
-    play: bothAskForTheLastPermit,
+    play: bothAskForTheLastPermit(BESIDE),
   },
   {
     rule: 'overlap',
     when: 'a release frees the lock by a stale look at those who share it',
-    tampering: { pattern: /WHERE timed\.lock_version = timed\.known_version\s+AND/, replacement: 'WHERE' },
-    async play({ ann, bob }, session) {
-      const first = await ann.acquire(NAME, { mode: 'shared', ttl: '60s' });
-      await session.lockRow(NAME);
-      const second = bob.acquire(NAME, { mode: 'shared', ttl: '60s' });
-      await waiters(session, 1);
-      const released = first.release().catch(() => undefined);
-      await waiters(session, 2);
-      await session.letGo();
-      await Promise.all([second, released]);
-      await ann.tryAcquire(NAME, { ttl: '60s' });
+    tampering: {
+      pattern: /locked\.version = \(SELECT [^\n]+ AS is_current/,
+      replacement: 'true AS is_current',
     },
+    play: releasedBesideAGrant(),
+  },
+  {
+    rule: 'overlap',
+    when: 'a release of several locks does so',
+    tampering: { pattern: /WHERE timed\.lock_version = timed\.known_version\s+AND/, replacement: 'WHERE' },
+    play: releasedBesideAGrant(BESIDE),
   },
   {
     rule: 'overlap',
@@ -233,8 +272,8 @@ const FAULTS: Fault[] = [
     rule: 'revival',
     when: 'an operator leaves the rows of holders, and the next grant does not take them away',
     tampering: {
-      pattern: /concerned\.is_vacant OR |holder\.grant_id = ended\.grant_id(?=\s+\),)/g,
-      replacement: (match) => (match.startsWith('concerned') ? '' : `${match} AND false`),
+      pattern: /(?:concerned|seen)\.is_vacant OR |holder\.grant_id = ended\.grant_id(?=\s+\),)/g,
+      replacement: (match) => (match.endsWith(' OR ') ? '' : `${match} AND false`),
     },
     async play({ ann, bob, server, recorder }) {
       const lease = await ann.acquire(NAME, { mode: 'shared', ttl: '60s' });
@@ -255,8 +294,8 @@ const FAULTS: Fault[] = [
     rule: 'busy',
     when: 'the permits of a lease that has expired still count',
     tampering: {
-      pattern: /AND [^\n]+ > statement_timestamp\(\)(\s*\) AS (?:taken|permits))/,
-      replacement: '$1',
+      pattern: /AND [^\n]+ > (?:statement_timestamp\(\)(\s*\) AS taken)|timed\.now(\s*\) END AS taken))/,
+      replacement: '$1$2',
     },
     async play({ ann, bob, recorder }, session) {
       const { expireTime } = await ann.acquire(NAME, { limit: 2, ttl: 1_000, keepAlive: false });

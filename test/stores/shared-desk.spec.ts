@@ -371,11 +371,35 @@ describe.each(STORES)('operators of $name and a shared lock', ({ open }) => {
       const all = [];
       for await (const chunk of desk.listAll({ prefix }, 3)) all.push(...chunk);
       expect(all.map(({ lockName, state, sharing: taken }) => [lockName, state, taken])).toEqual(expected);
-      expect(
-        await desk.page({ search: 'ANN', prefix, sort: 'lockName', order: 'asc', page: 1, pageSize: 10 }),
-      ).toMatchObject({
-        items: [],
-      });
+    });
+
+    it('and it is found by each of them, while its lease lasts', async () => {
+      const prefix = fresh('found');
+      const [ann] = await threeOf(`${prefix}:three`);
+      await lease(store, `${prefix}:alone`, { workerName: 'zoe' });
+      const found = async (search: string) => {
+        const filter = { search, prefix: `${prefix}:` };
+        const { items } = await desk.page({
+          ...filter,
+          sort: 'lockName',
+          order: 'asc',
+          page: 1,
+          pageSize: 10,
+        });
+        expect(await desk.count(filter)).toBe(items.length);
+        return items.map(({ lockName }) => lockName.slice(prefix.length));
+      };
+      expect(await Promise.all(['ANN', 'bo', 'Eve', 'zo', 'max'].map(found))).toEqual([
+        [':three'],
+        [':three'],
+        [':three'],
+        [':alone'],
+        [],
+      ]);
+      await shared.release([keyOf(ann)]);
+      expect(await found('ann')).toEqual([]);
+      await opened.letPass(2 * HOUR);
+      expect(await Promise.all(['bob', 'eve'].map(found))).toEqual([[':three'], [':three']]);
     });
 
     it('what they take together, where something has happened to it', async () => {

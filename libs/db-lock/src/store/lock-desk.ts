@@ -64,7 +64,7 @@ export type SortField = 'lockName' | 'workerName' | 'lockTime' | 'expireTime' | 
 
 /** Which locks to tell of. */
 export interface LockFilter {
-  /** Part of the lock's or the worker's name, whatever the case. */
+  /** Part of the lock's name or of the name of one who holds it, whatever the case. */
   search?: string;
   /** `contended`: somebody waits for it. */
   state?: LockState | 'contended';

@@ -110,7 +110,7 @@ const NO_PLACE = Number.MAX_SAFE_INTEGER;
 const placeOf = ({ ticket }: SharedRequest) => (ticket === undefined ? Infinity : (ticket ?? NO_PLACE));
 
 /** The indexes of each lock's requests, in the order in which they are decided. */
-function inOrder(requests: readonly SharedRequest[]): Map<string, number[]> {
+export function inOrder(requests: readonly SharedRequest[]): Map<string, number[]> {
   const byName = new Map<string, number[]>();
   for (const [index, { lockName }] of requests.entries()) {
     const indexes = byName.get(lockName);

@@ -203,8 +203,13 @@ export class MemoryDesk implements LockDesk {
     return [...this.tables.locks.values()]
       .filter(({ lockName }) => lockName.startsWith(prefix))
       .filter(
-        ({ lockName, workerName }) =>
-          !wanted || [lockName, workerName].some((text) => text !== null && anyCase(text).includes(wanted)),
+        (row) =>
+          !wanted ||
+          [
+            row.lockName,
+            row.workerName,
+            ...this.tables.holdingsOf(row).map(({ workerName }) => workerName),
+          ].some((text) => text !== null && anyCase(text).includes(wanted)),
       )
       .map((row) => this.tables.recordOf(row, counts.get(row.lockName) ?? 0))
       .filter((lock) => isIn(state, lock));

@@ -137,7 +137,9 @@ ORDER BY holder.lock_name, holder.token`;
     if (search) {
       const wanted = `LOWER(${quoteText(search)})`;
       conditions.push(
-        `(INSTR(LOWER(lock_row.lock_name), ${wanted}) > 0 OR INSTR(LOWER(worker_name), ${wanted}) > 0)`,
+        `(INSTR(LOWER(lock_row.lock_name), ${wanted}) > 0 OR INSTR(LOWER(worker_name), ${wanted}) > 0
+    OR (lock_row.grant_id = ${SHARED} AND EXISTS (
+      SELECT 1 ${ofLock} AND holder.expire_time > ${NOW} AND INSTR(LOWER(holder.worker_name), ${wanted}) > 0)))`,
       );
     }
     if (state === 'contended') conditions.push('queue.waiting > 0');

@@ -16,6 +16,7 @@ import {
   SHARED,
   shareColumns,
   sharersColumn,
+  sharersOf,
   sharingColumn,
   stateOf,
   tokenAt,
@@ -103,7 +104,9 @@ recorded AS (${record(
   const matching = `
   ($1::text IS NULL
     OR lock.lock_name COLLATE "default" ILIKE $1
-    OR lock.worker_name COLLATE "default" ILIKE $1)
+    OR lock.worker_name COLLATE "default" ILIKE $1
+    OR (lock.grant_id = ${SHARED} AND EXISTS (
+      SELECT ${sharersOf(holders, 'lock')} AND holder.worker_name COLLATE "default" ILIKE $1)))
   AND ($2::text IS NULL
     OR ${stateOf('lock')} = $2
     OR ($2 = 'contended' AND queue.waiting > 0))

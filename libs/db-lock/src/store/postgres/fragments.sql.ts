@@ -54,7 +54,7 @@ export const shareColumns = (row: string) => `
     ${row}.permit_limit::text AS permit_limit`;
 
 /** The leases that share a lock and whose time isn't over. */
-const sharersOf = (holders: string, lock: string) => `
+export const sharersOf = (holders: string, lock: string) => `
       FROM ${holders} AS holder
       WHERE holder.lock_name = ${lock}.lock_name AND holder.expire_time > statement_timestamp()`;
 

@@ -29,13 +29,12 @@ import type { DowngradeAnswer, SharedLocks } from '../shared-locks.js';
 import { decideShared, sharedAnswers, type FirstWaiter, type SharedState } from '../sharing.js';
 import { TURN } from '../wait-queue.js';
 import { roundsOfLeases } from '../rounds-of-leases.js';
-import { Shortcut } from '../shortcut.js';
 import type { Run } from './lane.js';
 import type { Lanes } from './lanes.js';
+import type { OneLock } from './one-lock.js';
 import type { SharedStatements } from './shared.sql.js';
 import {
   downgradeValues,
-  grantAtOnceValues,
   grantValues,
   lookValues,
   nameValues,
@@ -46,40 +45,21 @@ import {
 
 /** Leases in shared mode: decided by what a plain read saw, and written where nothing has changed since. */
 export class PostgresSharedLocks implements SharedLocks {
-  readonly #shortcut = new Shortcut();
-
   constructor(
     private readonly sql: SharedStatements,
+    private readonly oneLock: OneLock,
     private readonly lanes: Record<'acquire' | 'release', Lanes>,
     private readonly batches: BatchOptions,
   ) {}
 
   async acquire(requests: readonly SharedRequest[]): Promise<AcquireAnswer[]> {
-    const granted = await this.#grantAtOnce(requests);
+    const granted = await this.oneLock.acquire(requests, (statement, values) =>
+      this.lanes.acquire.run(statement, values),
+    );
     const open = requests.filter((_, index) => !granted[index]);
     if (open.length === 0) return granted as AcquireAnswer[];
     const decided = (await this.#decide(open)).values();
     return requests.map((_, index) => granted[index] ?? decided.next().value!);
-  }
-
-  /** The shortcut, where it is worth trying: answers those who get a lock that nobody waits for. */
-  async #grantAtOnce(requests: readonly SharedRequest[]): Promise<Array<AcquireAnswer | undefined>> {
-    if (!requests.every(isTry) || hasTwins(requests) || !this.#shortcut.isWorthTrying()) return [];
-    const answers = await answerTogether(requests, this.batches, async (batch) => {
-      const { leases, expired } = await this.#written(
-        batch,
-        this.lanes.acquire.run<WrittenRow>(this.sql.grantAtOnce, grantAtOnceValues(batch)),
-      );
-      return batch.map((request): AcquireAnswer | undefined => {
-        const lease = leases.get(keyOf(request));
-        if (!lease) return undefined;
-        const alsoExpired = expired.get(request.lockName);
-        expired.delete(request.lockName); // told once
-        return { outcome: 'granted', lease, repeated: false, alsoExpired, next: null };
-      });
-    });
-    this.#shortcut.tried(answers.filter(Boolean).length, requests.length);
-    return answers;
   }
 
   #decide(requests: readonly SharedRequest[]): Promise<AcquireAnswer[]> {
@@ -137,28 +117,18 @@ export class PostgresSharedLocks implements SharedLocks {
     );
   }
 
+  /** What the statement has written of those who get a lock, or have it already. */
   async #write(
     granted: readonly GrantedRequest[],
     seen: ReadonlyMap<string, SeenLock>,
     run: Run,
   ): Promise<{ leases: Map<string, LeaseRecord>; expired: Map<string, ExpiredLease[]> }> {
-    if (granted.length === 0) return { leases: new Map(), expired: new Map() };
-    const { now } = seen.get(granted[0]!.request.lockName)!; // of all: one statement saw them
-    return this.#written(
-      granted.map(({ request }) => request),
-      run<WrittenRow>(this.sql.grant, grantValues(granted, now)),
-    );
-  }
-
-  /** What a statement has written of these requests. */
-  async #written(
-    requests: readonly SharedRequest[],
-    rows: Promise<WrittenRow[]>,
-  ): Promise<{ leases: Map<string, LeaseRecord>; expired: Map<string, ExpiredLease[]> }> {
     const leases = new Map<string, LeaseRecord>();
     const expired = new Map<string, ExpiredLease[]>();
-    const asked = new Map(requests.map((request) => [keyOf(request), request]));
-    for (const row of await rows) {
+    if (granted.length === 0) return { leases, expired };
+    const { now } = seen.get(granted[0]!.request.lockName)!; // of all: one statement saw them
+    const asked = new Map(granted.map(({ request }) => [keyOf(request), request]));
+    for (const row of await run<WrittenRow>(this.sql.grant, grantValues(granted, now))) {
       const { written, lock_name: lockName, worker_name, grant_id } = row;
       if (written === 'expired') {
         const lease = { lockName, workerName: worker_name!, fencingToken: Number(row.token) };
@@ -201,6 +171,7 @@ export class PostgresSharedLocks implements SharedLocks {
   }
 
   async #end(batch: readonly ReleaseByGrant[], run: Run): Promise<Array<ReleaseAnswer | undefined>> {
+    if (this.oneLock.canRelease(batch)) return this.oneLock.release(batch, run);
     const [row] = await run<EndedRow>(this.sql.release, sharedReleaseValues(batch));
     const serverTime = toTime(row!.server_time);
     const [ended, stale] = [placesOf(row!.ended), placesOf(row!.stale)];
@@ -290,12 +261,6 @@ export class PostgresSharedLocks implements SharedLocks {
 const REMOVED = 'The row of the lock was removed meanwhile.';
 
 const keyOf = ({ lockName, grantId }: { lockName: string; grantId: string }) => `${grantId} ${lockName}`;
-
-/** Who waits has come before others, or after them: that takes a look at the queue. */
-const isTry = ({ ticket }: SharedRequest) => ticket === undefined;
-
-const hasTwins = (requests: readonly SharedRequest[]) =>
-  requests.length > 1 && new Set(requests.map(keyOf)).size < requests.length;
 
 const rowKey = ({ lock_name, grant_id }: LockRow) => keyOf({ lockName: lock_name, grantId: grant_id! });
 

@@ -25,6 +25,8 @@ import type {
   RenewAnswer,
 } from '../lock-store.js';
 import { Notifications } from './notifications.js';
+import { OneLock } from './one-lock.js';
+import { oneLockStatements } from './one-lock.sql.js';
 import { CONNECTIONS, ownDataSource } from './own-data-source.js';
 import { deskStatements, type DeskStatements } from './desk.sql.js';
 import { lockStatements, type LockStatements } from './locks.sql.js';
@@ -150,7 +152,12 @@ export class PostgresStore implements LockStore {
     };
     this.#reader = new Reader(this.#lanes.desk, this.#sql);
     this.#actor = new Reader(this.#lanes.act, this.#sql);
-    this.shared = new PostgresSharedLocks(this.#sharedSql, this.#lanes, this.#batches);
+    this.shared = new PostgresSharedLocks(
+      this.#sharedSql,
+      new OneLock(oneLockStatements(tables, clockTolerance), this.#batches),
+      this.#lanes,
+      this.#batches,
+    );
     this.desk = new PostgresDesk(
       this.#deskSql,
       this.#sharedSql.lock,

@@ -37,21 +37,56 @@ export function grantValues(granted: readonly GrantedRequest[], clock: Microseco
   ];
 }
 
-/** The parameters of `grantAtOnce`. */
-export function grantAtOnceValues(batch: readonly SharedRequest[]): unknown[] {
+/** The parameters of the grants of one lock, in the order in which they are decided. */
+export function oneGrantValues(requests: readonly SharedRequest[]): unknown[] {
   return [
-    ...keyValues(batch),
-    textArray(batch, ({ workerName }) => workerName),
-    numberArray(batch, ({ ttl }) => ttl),
-    textArray(batch, ({ metadata }) => metadata && JSON.stringify(metadata)),
-    numberArray(batch, ({ share }) => share.permits),
-    numberArray(batch, ({ share }) => share.limit),
+    requests[0]!.lockName,
+    ...idValues(requests),
+    textArray(requests, ({ workerName }) => workerName),
+    numberArray(requests, ({ ttl }) => ttl),
+    textArray(requests, ({ metadata }) => metadata && JSON.stringify(metadata)),
+    numberArray(requests, ({ share }) => share.permits),
+    numberArray(requests, ({ share }) => share.limit),
+    numberArray(roomsOf(requests), (room) => room),
   ];
 }
 
+/** Those of `grantQueued`. */
+export function oneQueuedGrantValues(requests: readonly SharedRequest[]): unknown[] {
+  return [
+    ...oneGrantValues(requests),
+    textArray(requests, ({ ticket }) => String(ticket ?? NO_TICKET)),
+    requests.reduce((sum, { share }) => sum + share.permits, 0),
+  ];
+}
+
+/** After all that there may be: the greatest bigint. */
+const NO_TICKET = '9223372036854775807';
+
+/** How many permits may be taken already, so that each fits, and all before it; null for any number. */
+function roomsOf(requests: readonly SharedRequest[]): Array<number | null> {
+  let room = Infinity;
+  let wanted = 0;
+  return requests.map(({ share: { permits, limit } }) => {
+    wanted += permits;
+    if (limit !== null) room = Math.min(room, limit - wanted);
+    return room === Infinity ? null : room;
+  });
+}
+
+/** The parameters of the release of one lock's leases. */
+export const oneReleaseValues = (requests: readonly ReleaseByGrant[]): unknown[] => [
+  requests[0]!.lockName,
+  ...idValues(requests),
+];
+
+const idValues = (requests: ReadonlyArray<{ grantId: string }>) => [
+  textArray(requests, ({ grantId }) => grantId),
+];
+
 /** Names and grantIds. */
 function keyValues(batch: ReadonlyArray<{ lockName: string; grantId: string }>): unknown[] {
-  return [textArray(batch, ({ lockName }) => lockName), textArray(batch, ({ grantId }) => grantId)];
+  return [textArray(batch, ({ lockName }) => lockName), ...idValues(batch)];
 }
 
 /** The parameters of `renew`. */

@@ -166,125 +166,6 @@ timed AS MATERIALIZED (
   FROM seen
 )`;
 
-  /**
-   * Writes grants, by the locks' rows as they were when it was decided.
-   * @param requests a CTE `request`: with the version of the lock's row that it was decided by
-   * @param earliest the clock by which it was decided: what had expired then must have expired now
-   */
-  const writeGrants = (requests: string, earliest: string) => `
-WITH ${requests},${lockedAndTimed(
-    `
-  SELECT
-    lock.*,
-    request.grant_id AS new_grant_id, request.worker_name AS new_worker_name, request.ttl, request.metadata AS new_metadata,
-    request.permits, request.permit_limit, request.is_new, request.place
-  FROM request
-  CROSS JOIN LATERAL ${lockedRow('request.lock_name')} AS lock
-  WHERE lock.version = request.version`,
-    earliest,
-  )},
-decided AS MATERIALIZED (
-  SELECT
-    timed.*,
-    timed.grant_id IS DISTINCT FROM ${SHARED} OR ${freeTime('timed')} <= timed.now AS is_vacant,
-    greatest(timed.token + 1, ${tokenAt('timed.now')}) - 1
-      + row_number() OVER (PARTITION BY timed.lock_name, timed.is_new ORDER BY timed.place) AS new_token,
-    max(timed.now + timed.ttl) FILTER (WHERE timed.is_new) OVER (PARTITION BY timed.lock_name) AS last_end,
-    row_number() OVER (PARTITION BY timed.lock_name ORDER BY timed.is_new DESC, timed.place DESC) = 1 AS is_newest
-  FROM timed
-),
-turned AS (
-  UPDATE ${locks} AS lock
-  SET worker_name = CASE WHEN newest.is_new THEN newest.new_worker_name ELSE newest.worker_name END,
-      grant_id = ${SHARED},
-      token = CASE WHEN newest.is_new THEN newest.new_token ELSE newest.token END,
-      lock_time = CASE WHEN newest.is_new THEN newest.now ELSE newest.lock_time END,
-      expire_time = CASE
-        WHEN NOT newest.is_new THEN newest.expire_time
-        WHEN newest.is_vacant THEN newest.last_end
-        ELSE greatest(newest.expire_time, newest.last_end)
-      END,
-      metadata = CASE WHEN newest.is_new THEN newest.new_metadata ELSE newest.metadata END
-  FROM decided AS newest
-  WHERE newest.is_newest AND lock.lock_name = newest.lock_name
-),
-concerned AS MATERIALIZED (
-  SELECT
-    decided.lock_name, decided.now, decided.is_vacant, decided.grant_id, decided.worker_name, decided.token,
-    bool_or(decided.is_new) AS is_granted,
-    array_agg(decided.new_grant_id) AS grant_ids,
-    array_agg(decided.new_grant_id) FILTER (WHERE NOT decided.is_new) AS repeated_ids
-  FROM decided
-  GROUP BY
-    decided.lock_name, decided.now, decided.is_vacant, decided.grant_id, decided.worker_name, decided.token
-),
-dead AS MATERIALIZED (
-  SELECT
-    holder.lock_name, holder.grant_id, holder.worker_name, holder.token,
-    concerned.grant_id = ${SHARED} AND holder.release_time IS NULL AS has_expired,
-    array_position(concerned.grant_ids, holder.grant_id) IS NOT NULL AS is_overwritten
-  FROM concerned
-  CROSS JOIN LATERAL (
-    SELECT holder.*
-    FROM ${holders} AS holder
-    WHERE concerned.is_granted AND holder.lock_name = concerned.lock_name
-      AND (concerned.is_vacant OR ${keptUntil('holder')} <= concerned.now)
-      AND array_position(concerned.repeated_ids, holder.grant_id) IS NULL
-    OFFSET 0
-  ) AS holder
-),
-removed AS (
-  DELETE FROM ${holders} AS holder
-  USING dead
-  WHERE holder.lock_name = dead.lock_name AND holder.grant_id = dead.grant_id AND NOT dead.is_overwritten
-),
-granted AS (
-  INSERT INTO ${holders} AS holder (${holderColumns})
-  SELECT
-    decided.lock_name, decided.new_grant_id, decided.new_worker_name, decided.new_token,
-    decided.permits, decided.permit_limit, decided.now, decided.now + decided.ttl, NULL, decided.new_metadata
-  FROM decided
-  WHERE decided.is_new${overwrite}
-),
-repeated AS (
-  UPDATE ${holders} AS holder
-  SET token = holder.token
-  FROM decided
-  WHERE NOT decided.is_new AND holder.lock_name = decided.lock_name AND holder.grant_id = decided.new_grant_id
-  RETURNING holder.*, holder.xmin::text AS version
-),
-gone AS (
-  DELETE FROM ${waiters} AS waiter
-  USING (
-    SELECT place.*
-    FROM concerned
-    CROSS JOIN LATERAL (
-      SELECT waiter.lock_name, waiter.ticket, waiter.grant_id
-      FROM ${waiters} AS waiter
-      WHERE waiter.lock_name = concerned.lock_name
-        AND array_position(concerned.grant_ids, waiter.grant_id) IS NOT NULL
-      OFFSET 0
-    ) AS place
-    OFFSET 0
-  ) AS place
-  WHERE waiter.lock_name = place.lock_name AND waiter.ticket = place.ticket AND waiter.grant_id = place.grant_id
-)
-SELECT 'granted' AS written,${holderRow('granted')}
-FROM granted
-UNION ALL
-SELECT 'repeated',${holderRow('repeated')}
-FROM repeated
-UNION ALL
-SELECT
-  'expired', expired.lock_name, expired.worker_name, NULL, expired.token::text, NULL, NULL, NULL, NULL, NULL, NULL, NULL
-FROM (
-  SELECT dead.lock_name, dead.worker_name, dead.token FROM dead WHERE dead.has_expired
-  UNION ALL
-  SELECT concerned.lock_name, concerned.worker_name, concerned.token
-  FROM concerned
-  WHERE concerned.is_granted AND concerned.grant_id NOT IN (${SHARED}, ${NOBODY})
-) AS expired`;
-
   return {
     /**
      * $1 names, each once, $2 the grantIds that ask for it, as a list. A plain read, without row locks: the locks as `decideShared` wants
@@ -394,8 +275,8 @@ CROSS JOIN LATERAL ${rowOf('request.lock_name', 'lock.grant_id', 'FOR NO KEY UPD
      */
     grant: {
       name: 'db_lock_shared_grant',
-      text: writeGrants(
-        requestsOf(`
+      text: `
+WITH ${requestsOf(`
   SELECT
     item.lock_name COLLATE "C" AS lock_name,
     item.version,
@@ -410,63 +291,118 @@ CROSS JOIN LATERAL ${rowOf('request.lock_name', 'lock.grant_id', 'FOR NO KEY UPD
   FROM unnest(
       $1::text[], $2::text[], $3::uuid[], $4::text[], $5::float8[], $6::text[], $7::bigint[], $8::bigint[], $9::boolean[]
     ) WITH ORDINALITY
-    AS item (lock_name, version, grant_id, worker_name, ttl, metadata, permits, permit_limit, is_new, place)`),
-        `timestamptz 'epoch' + $10::bigint * interval '1 microsecond'`,
-      ),
-    },
-
-    /**
-     * A shortcut of `look` and `grant` for those who only try: it decides by the statement's snapshot, for locks that nobody has
-     * exclusively and nobody waits for. $1 names, $2 grant ids, $3 worker names, $4 TTLs in ms, $5 metadata as JSON, $6 permits, $7 limits
-     * or nulls, each grant of a lock once. Of many who ask for one lock, each counts all before it as granted. What does not come back is to be
-     * asked of these two: nothing was done for it.
-     */
-    grantAtOnce: {
-      name: 'db_lock_shared_grant_at_once',
-      text: writeGrants(
+    AS item (lock_name, version, grant_id, worker_name, ttl, metadata, permits, permit_limit, is_new, place)`)},${lockedAndTimed(
         `
-asked AS MATERIALIZED (
   SELECT
-    item.lock_name COLLATE "C" AS lock_name, item.grant_id, item.worker_name, item.ttl * ${MILLISECOND} AS ttl,
-    item.metadata::jsonb AS metadata, item.permits, item.permit_limit, item.place,
-    sum(item.permits) OVER (PARTITION BY item.lock_name ORDER BY item.place) AS wanted,
-    row_number() OVER (PARTITION BY item.lock_name ORDER BY item.place) = 1 AS is_first
-  FROM unnest($1::text[], $2::uuid[], $3::text[], $4::float8[], $5::text[], $6::bigint[], $7::bigint[]) WITH ORDINALITY
-    AS item (lock_name, grant_id, worker_name, ttl, metadata, permits, permit_limit, place)
+    lock.*,
+    request.grant_id AS new_grant_id, request.worker_name AS new_worker_name, request.ttl, request.metadata AS new_metadata,
+    request.permits, request.permit_limit, request.is_new, request.place
+  FROM request
+  CROSS JOIN LATERAL ${lockedRow('request.lock_name')} AS lock
+  WHERE lock.version = request.version`,
+        `timestamptz 'epoch' + $10::bigint * interval '1 microsecond'`,
+      )},
+decided AS MATERIALIZED (
+  SELECT
+    timed.*,
+    timed.grant_id IS DISTINCT FROM ${SHARED} OR ${freeTime('timed')} <= timed.now AS is_vacant,
+    greatest(timed.token + 1, ${tokenAt('timed.now')}) - 1
+      + row_number() OVER (PARTITION BY timed.lock_name, timed.is_new ORDER BY timed.place) AS new_token,
+    max(timed.now + timed.ttl) FILTER (WHERE timed.is_new) OVER (PARTITION BY timed.lock_name) AS last_end,
+    row_number() OVER (PARTITION BY timed.lock_name ORDER BY timed.is_new DESC, timed.place DESC) = 1 AS is_newest
+  FROM timed
 ),
-looked AS (
+turned AS (
+  UPDATE ${locks} AS lock
+  SET worker_name = CASE WHEN newest.is_new THEN newest.new_worker_name ELSE newest.worker_name END,
+      grant_id = ${SHARED},
+      token = CASE WHEN newest.is_new THEN newest.new_token ELSE newest.token END,
+      lock_time = CASE WHEN newest.is_new THEN newest.now ELSE newest.lock_time END,
+      expire_time = CASE
+        WHEN NOT newest.is_new THEN newest.expire_time
+        WHEN newest.is_vacant THEN newest.last_end
+        ELSE greatest(newest.expire_time, newest.last_end)
+      END,
+      metadata = CASE WHEN newest.is_new THEN newest.new_metadata ELSE newest.metadata END
+  FROM decided AS newest
+  WHERE newest.is_newest AND lock.lock_name = newest.lock_name
+),
+concerned AS MATERIALIZED (
   SELECT
-    asked.*,
-    max(state.version) OVER (PARTITION BY asked.lock_name) AS version,
-    max(state.permits) OVER (PARTITION BY asked.lock_name) AS taken
-  FROM asked
-  LEFT JOIN LATERAL (
-    SELECT lock.xmin::text AS version, (
-      SELECT coalesce(sum(holder.permits), 0)
-      FROM ${holders} AS holder
-      WHERE lock.grant_id = ${SHARED}
-        AND holder.lock_name = lock.lock_name AND ${keptUntil('holder')} > statement_timestamp()
-    ) AS permits
-    FROM ${locks} AS lock
-    WHERE asked.is_first AND lock.lock_name = asked.lock_name
-      AND (lock.grant_id IS NULL OR lock.grant_id = ${SHARED})
-      AND NOT EXISTS (SELECT ${aliveWaitersIn(waiters, 'lock.lock_name')})
+    decided.lock_name, decided.now, decided.is_vacant, decided.grant_id, decided.worker_name, decided.token,
+    bool_or(decided.is_new) AS is_granted,
+    array_agg(decided.new_grant_id) AS grant_ids,
+    array_agg(decided.new_grant_id) FILTER (WHERE NOT decided.is_new) AS repeated_ids
+  FROM decided
+  GROUP BY
+    decided.lock_name, decided.now, decided.is_vacant, decided.grant_id, decided.worker_name, decided.token
+),
+dead AS MATERIALIZED (
+  SELECT
+    holder.lock_name, holder.grant_id, holder.worker_name, holder.token,
+    concerned.grant_id = ${SHARED} AND holder.release_time IS NULL AS has_expired,
+    array_position(concerned.grant_ids, holder.grant_id) IS NOT NULL AS is_overwritten
+  FROM concerned
+  CROSS JOIN LATERAL (
+    SELECT holder.*
+    FROM ${holders} AS holder
+    WHERE concerned.is_granted AND holder.lock_name = concerned.lock_name
+      AND (concerned.is_vacant OR ${keptUntil('holder')} <= concerned.now)
+      AND array_position(concerned.repeated_ids, holder.grant_id) IS NULL
     OFFSET 0
-  ) AS state ON true
+  ) AS holder
 ),
-request AS MATERIALIZED (
-  SELECT looked.*, true AS is_new
-  FROM looked
-  WHERE looked.version IS NOT NULL
-    AND (looked.permit_limit IS NULL OR looked.taken + looked.wanted <= looked.permit_limit)
-    AND NOT EXISTS (
-      SELECT FROM ${holders} AS holder
-      WHERE holder.lock_name = looked.lock_name AND holder.grant_id = looked.grant_id
-    )
-  ORDER BY looked.lock_name COLLATE "C"
-)`,
-        'statement_timestamp()',
-      ),
+removed AS (
+  DELETE FROM ${holders} AS holder
+  USING dead
+  WHERE holder.lock_name = dead.lock_name AND holder.grant_id = dead.grant_id AND NOT dead.is_overwritten
+),
+granted AS (
+  INSERT INTO ${holders} AS holder (${holderColumns})
+  SELECT
+    decided.lock_name, decided.new_grant_id, decided.new_worker_name, decided.new_token,
+    decided.permits, decided.permit_limit, decided.now, decided.now + decided.ttl, NULL, decided.new_metadata
+  FROM decided
+  WHERE decided.is_new${overwrite}
+),
+repeated AS (
+  UPDATE ${holders} AS holder
+  SET token = holder.token
+  FROM decided
+  WHERE NOT decided.is_new AND holder.lock_name = decided.lock_name AND holder.grant_id = decided.new_grant_id
+  RETURNING holder.*, holder.xmin::text AS version
+),
+gone AS (
+  DELETE FROM ${waiters} AS waiter
+  USING (
+    SELECT place.*
+    FROM concerned
+    CROSS JOIN LATERAL (
+      SELECT waiter.lock_name, waiter.ticket, waiter.grant_id
+      FROM ${waiters} AS waiter
+      WHERE waiter.lock_name = concerned.lock_name
+        AND array_position(concerned.grant_ids, waiter.grant_id) IS NOT NULL
+      OFFSET 0
+    ) AS place
+    OFFSET 0
+  ) AS place
+  WHERE waiter.lock_name = place.lock_name AND waiter.ticket = place.ticket AND waiter.grant_id = place.grant_id
+)
+SELECT 'granted' AS written,${holderRow('granted')}
+FROM granted
+UNION ALL
+SELECT 'repeated',${holderRow('repeated')}
+FROM repeated
+UNION ALL
+SELECT
+  'expired', expired.lock_name, expired.worker_name, NULL, expired.token::text, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+FROM (
+  SELECT dead.lock_name, dead.worker_name, dead.token FROM dead WHERE dead.has_expired
+  UNION ALL
+  SELECT concerned.lock_name, concerned.worker_name, concerned.token
+  FROM concerned
+  WHERE concerned.is_granted AND concerned.grant_id NOT IN (${SHARED}, ${NOBODY})
+) AS expired`,
     },
 
     /**

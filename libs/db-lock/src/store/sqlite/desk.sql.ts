@@ -4,10 +4,12 @@ import {
   aliveWaiters,
   isIdle,
   leaseColumns,
+  liveSharersOf,
   lookColumns,
   NOBODY,
   NOW,
   RETURNING_LEASE,
+  SHARED,
   sharingOf,
   stateOf,
   waiterCounts,
@@ -39,7 +41,9 @@ export function deskStatements(tables: TableNames, clockTolerance: number) {
 
   /** `:search` is a GLOB pattern, or null like the others. */
   const matching = `${inSlice}
-  AND (:search IS NULL OR lock.lock_name GLOB :search OR lock.worker_name GLOB :search)
+  AND (:search IS NULL OR lock.lock_name GLOB :search OR lock.worker_name GLOB :search
+    OR (lock.grant_id = ${SHARED} AND EXISTS (
+      SELECT 1 ${liveSharersOf(holders, 'lock')} AND holder.worker_name GLOB :search)))
   AND (:state IS NULL OR ${stateOf('lock')} = :state OR (:state = 'contended' AND queue.waiting > 0))
   AND (:prefix IS NULL OR substr(lock.lock_name, 1, length(:prefix)) = :prefix)`;
 

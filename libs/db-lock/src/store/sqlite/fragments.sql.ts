@@ -51,11 +51,14 @@ export const keepsOut = (holder: string, clockTolerance: number) =>
 export const keptUntil = (holder: string, clockTolerance: number) =>
   `${holder}.expire_time + CASE WHEN ${holder}.release_time IS NULL THEN ${clockTolerance} ELSE 0 END`;
 
-/** JSON of what those take together who share a lock; null where nobody does. Nothing is read of a lock that isn't shared. */
-export const sharingOf = (row: string, holders: string) => {
-  const sharers = `
+/** The leases in shared mode that share a lock and whose time isn't over. */
+export const liveSharersOf = (holders: string, row: string) => `
         FROM ${holders} AS holder
         WHERE holder.lock_name = ${row}.lock_name AND holder.expire_time > ${NOW}`;
+
+/** JSON of what those take together who share a lock; null where nobody does. Nothing is read of a lock that isn't shared. */
+export const sharingOf = (row: string, holders: string) => {
+  const sharers = liveSharersOf(holders, row);
   return `
     CASE WHEN ${row}.grant_id = ${SHARED} THEN (
       SELECT CASE WHEN count(*) > 0 THEN json_object(
