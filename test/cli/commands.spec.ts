@@ -3,8 +3,11 @@ import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { runCommandLine, type CommandLine } from '../support/command-line.js';
+import { sqlProgram } from '../../libs/db-lock/src/cli/program.js';
+import { CommandLine, runCommandLine } from '../support/command-line.js';
+import { createMariadbDatabase } from '../support/mariadb-server.js';
 import { until } from '../support/patience.js';
+import { hasProgram } from '../support/system-program.js';
 import { createTestDatabase } from '../support/test-database.js';
 import { CommandLineScene, PATIENCE, WAYS, type WayName } from './scene.js';
 
@@ -212,6 +215,11 @@ describe('db-lock', () => {
         expect(stdout).not.toMatch(/[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]/);
         expect(stdout).toContain('red\\u001b[31m\\u009b1m\\nline\\u202e\\"quoted\\"');
       }
+      const busy = await scene.run(way, ['acquire', '--ttl', '1m', `${name('hostile')}${HOSTILE}`]);
+      expect(busy).toMatchObject({
+        code: 75,
+        stderr: expect.stringContaining('is held by "red\\u001b[31m\\u009b1m\\nline\\u202e'),
+      });
       const [found] = jsonOf(
         (await scene.run(way, ['list', '--json', '--search', 'hostile', '--limit', '1'])).stdout,
       );
@@ -278,7 +286,34 @@ describe('db-lock', () => {
     expect(await sql('--database', 'mysql')).toContain('utf8mb4_0900_bin');
     expect(await sql('--database', 'mysql://somebody@host/name')).toBe(await sql('--database', 'mysql'));
     expect(await runCommandLine(['sql', '--database', 'oracle'], {})).toMatchObject({ code: 64 });
+    const [json] = jsonOf(await sql('--json', '--feature', 'billing'));
+    expect(json).toEqual({ sql: await sql('--feature', 'billing') });
   });
+
+  it('prints it as db-lock-sql, too, which ends with 2 when it is used wrongly', async () => {
+    const sql = (...args: string[]) => new CommandLine(args, {}, {}, { make: sqlProgram, usage: 2 }).ended;
+    const { stdout } = await runCommandLine(['sql', '--feature', 'billing'], {});
+    expect(await sql('--feature', 'billing')).toEqual({ code: 0, stdout, stderr: '' });
+    expect(await sql('--bogus')).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/^db-lock-sql: unknown/),
+    });
+    expect(await sql('--feature', 'No')).toMatchObject({ code: 2, stdout: '' });
+  });
+
+  (hasProgram('mariadbd', 'the command line on MariaDB', 'mariadb-server') ? it : it.skip)(
+    'works in MariaDB',
+    async () => {
+      const database = await createMariadbDatabase();
+      const environment = { DATABASE_URL: database.url };
+      expect((await runCommandLine(['list'], environment)).code).toBe(78);
+      expect((await runCommandLine(['migrate'], environment)).code).toBe(0);
+      const nested = ['run', 'job', '--', 'true'];
+      expect(await runCommandLine(nested, environment)).toEqual({ code: 0, stdout: '', stderr: '' });
+      expect((await runCommandLine(['get', 'job'], environment)).stdout).toContain('released');
+      await database.drop();
+    },
+  );
 
   it.each([
     [['list'], {}, 'Where are the locks?'],

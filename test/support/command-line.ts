@@ -29,17 +29,26 @@ export class CommandLine {
   readonly stderr = new PassThrough();
   readonly ended: Promise<Ending>;
 
-  constructor(args: readonly string[], environment: Environment, around: Partial<Surroundings> = {}) {
+  constructor(
+    args: readonly string[],
+    environment: Environment,
+    around: Partial<Surroundings> = {},
+    { make = lockProgram, usage }: { make?: typeof lockProgram; usage?: number } = {},
+  ) {
     const printed = Promise.all([text(this.stdout).catch(() => ''), text(this.stderr)]);
-    const code = runProgram(lockProgram, args, {
+    const code = runProgram(make, args, this.#within(environment, around), usage);
+    this.ended = this.#end(code, printed);
+  }
+
+  #within(environment: Environment, around: Partial<Surroundings>): Surroundings {
+    return {
       stdout: this.stdout,
       stderr: this.stderr,
       environment: { PATH: process.env['PATH'], ...environment },
       signals: this.signals,
       isOnTerminal: false,
       ...around,
-    });
-    this.ended = this.#end(code, printed);
+    };
   }
 
   async #end(running: Promise<number>, printed: Promise<string[]>): Promise<Ending> {

@@ -5,7 +5,6 @@ const ARGUMENTS: Record<string, string> = {
   workerName: '--worker',
   dataSource: '--database',
   fencingToken: '--token',
-  pageSize: '--limit',
 };
 
 /** What a field of a request is called on the command line: `minHold` is `--min-hold`. */

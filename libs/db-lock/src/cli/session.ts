@@ -1,7 +1,7 @@
 import { exitCodeOf, jsonOf, messageOf } from './errors.js';
 import { EXIT } from './exit-codes.js';
 import { Output, ReaderGone } from './output/output.js';
-import { spelt } from './output/visible.js';
+import { harmless, spelt } from './output/visible.js';
 import { placeOf, type PlaceOptions } from './place.js';
 import type { Surroundings } from './surroundings.js';
 import type { Way } from './ways/way.js';
@@ -44,7 +44,7 @@ export class Session implements Disposable {
 
   /** Whether anybody reads it or not. */
   #tell(message: string, json: object): void {
-    const line = this.isJson ? spelt(JSON.stringify(json)) : `db-lock: ${message}`;
+    const line = this.isJson ? spelt(JSON.stringify(json)) : harmless(`db-lock: ${message}`);
     this.#err.print(line).catch(() => undefined);
   }
 

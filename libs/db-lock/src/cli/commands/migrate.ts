@@ -20,8 +20,8 @@ export function addMigrate(program: Command, session: Session): void {
       const place = placeOf(options, session.around);
       if (place.kind === 'server')
         throw new UsageError('migrate works on a database: say --database, or set DATABASE_URL.');
-      const { openDatabaseWay } = await import('../ways/database-way.js');
-      await using way = await openDatabaseWay(place, true);
+      const { openWay } = await import('../ways/open-way.js');
+      await using way = await openWay(place, (message) => session.warn(message), true);
       if (session.isJson) await session.out.json({ place: way.to, feature: place.feature });
       else await session.out.print(`${way.to} has the tables of ${place.feature}.`);
     });

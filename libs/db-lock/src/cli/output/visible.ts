@@ -23,6 +23,10 @@ export function visible(text: string): string {
 /** JSON that says the same, and that no terminal takes for a command. */
 export const spelt = (json: string): string => json.replaceAll(INVISIBLE, escaped);
 
+/** A text of whole sentences without what a terminal could take for a command. */
+export const harmless = (text: string): string =>
+  text.replaceAll(INVISIBLE, (character) => (character === '\n' ? character : escaped(character)));
+
 /** As JSON has it, in UTF-16. */
 const escaped = (character: string): string =>
   character

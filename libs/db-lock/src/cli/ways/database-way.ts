@@ -34,10 +34,10 @@ import type {
 const KEPT = { retention: false, history: { retention: '3650d', maxRows: 1_000_000_000 } } as const;
 
 /**
- * @param mayCreate tables that are missing, and a file that is
+ * @param mayCreate - tables that are missing, and a file that is
  * @throws DbLockError, UsageError, SetUpError, UnreachableError
  */
-export async function openDatabaseWay(place: DatabasePlace, mayCreate = false): Promise<Way> {
+export async function openDatabaseWay(place: DatabasePlace, mayCreate: boolean): Promise<Way> {
   const { feature, clockTolerance } = place;
   const setUp = featureSetUp({ feature, autoRegisterAdmin: false, autoRegisterServices: false });
   checkPeers(setUp);
