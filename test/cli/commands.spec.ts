@@ -5,9 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { sqlProgram } from '../../libs/db-lock/src/cli/program.js';
 import { CommandLine, runCommandLine } from '../support/command-line.js';
-import { createMariadbDatabase } from '../support/mariadb-server.js';
 import { until } from '../support/patience.js';
-import { hasProgram } from '../support/system-program.js';
 import { createTestDatabase } from '../support/test-database.js';
 import { CommandLineScene, PATIENCE, WAYS, type WayName } from './scene.js';
 
@@ -301,20 +299,6 @@ describe('db-lock', () => {
     expect(await sql('--feature', 'No')).toMatchObject({ code: 2, stdout: '' });
   });
 
-  (hasProgram('mariadbd', 'the command line on MariaDB', 'mariadb-server') ? it : it.skip)(
-    'works in MariaDB',
-    async () => {
-      const database = await createMariadbDatabase();
-      const environment = { DATABASE_URL: database.url };
-      expect((await runCommandLine(['list'], environment)).code).toBe(78);
-      expect((await runCommandLine(['migrate'], environment)).code).toBe(0);
-      const nested = ['run', 'job', '--', 'true'];
-      expect(await runCommandLine(nested, environment)).toEqual({ code: 0, stdout: '', stderr: '' });
-      expect((await runCommandLine(['get', 'job'], environment)).stdout).toContain('released');
-      await database.drop();
-    },
-  );
-
   it.each([
     [['list'], {}, 'Where are the locks?'],
     [['list', '--server', 'x', '--database', 'y'], {}, 'drop one of them'],
@@ -361,6 +345,20 @@ describe('db-lock', () => {
     const nothing = await runCommandLine([], {});
     expect(nothing).toEqual({ code: 64, stdout: '', stderr: stdout });
     expect((await runCommandLine(['--version'], {})).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+  });
+
+  it.each([
+    ['zsh', (option: string) => `'${option}[`],
+    ['fish', (option: string) => `-l ${option.slice(2)} `],
+  ])('lets %s complete all of its commands and options', async (shell, has) => {
+    const { stdout: completion } = await runCommandLine(['completion', shell], {});
+    for (const command of COMMANDS) {
+      const { stdout: help } = await runCommandLine([command, '--help'], {});
+      expect(completion).toContain(command);
+      for (const [, option] of help.matchAll(/^ +(?:-\w, )?(--[a-z-]+)/gm))
+        expect(completion).toContain(has(option!));
+    }
+    expect(completion).toContain('bash zsh fish');
   });
 });
 

@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { Logger } from '@nestjs/common';
+import { runCommandLine } from '../support/command-line.js';
 import {
   createMariadbDatabase,
   describeWithMariadb,
@@ -40,6 +42,15 @@ describeWithMariadb('the standalone server on a MariaDB', () => {
       status: 409,
       body: { holder: { workerName: 'first' } },
     });
+  });
+
+  it('shares them with a command line that goes straight to the database', async () => {
+    const environment = { DATABASE_URL: database.url };
+    const acquired = await runCommandLine(['acquire', '--ttl', '1h', 'by hand'], environment);
+    expect(acquired).toMatchObject({ code: 0, stderr: '' });
+    const path = `/dblock/locks/${encodeURIComponent('by hand')}/lease`;
+    expect((await server.call(path, json({ ttl: '1h' }))).status).toBe(409);
+    Logger.overrideLogger(['error', 'fatal']); // the command line has set its own
   });
 
   it('does not start without its tables, and says how they are made', async () => {
