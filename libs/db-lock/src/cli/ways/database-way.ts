@@ -153,9 +153,20 @@ const fileOf = (url: string): string => resolve(decodeURIComponent(new URL(url).
 
 /** That of Node.js, else one that is installed. */
 async function sqliteDriver(): Promise<unknown> {
-  if (NodeSqlite.isThere) return NodeSqlite;
+  if (silently(() => NodeSqlite.isThere)) return NodeSqlite;
   // Without either of the two, TypeORM says that it needs better-sqlite3.
   return import('libsql').then((libsql) => libsql.default as unknown).catch(() => undefined);
+}
+
+/** Node.js 22 warns of its SQLite when it is first looked for: cron would send that by mail, each time. */
+function silently<Result>(look: () => Result): Result {
+  const emitWarning = process.emitWarning.bind(process);
+  process.emitWarning = () => undefined;
+  try {
+    return look();
+  } finally {
+    process.emitWarning = emitWarning;
+  }
 }
 
 /** Which database it is, for people. */
