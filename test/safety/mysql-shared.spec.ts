@@ -731,6 +731,27 @@ describeWithMariadb('On MariaDB, leases that share a lock', () => {
       expect(FAULTS.isConflict(new RolledBackError())).toBe(true);
     });
 
+    it('are decided in a session of ours, though the application has its own reset', async () => {
+      const resetting = new DataSource({
+        type: 'mariadb',
+        url: scene.url(),
+        extra: { resetOnRelease: true },
+      });
+      await resetting.initialize();
+      const ours = await Connections.open(resetting, { statement: 1_000, rowLock: 1_000 });
+      const spare = new Lane(ours, { spare: true });
+      const seen = new Set<unknown>();
+      await until('a connection comes back', PATIENCE, async () => {
+        const [rows] = await spare.run(['SELECT CONNECTION_ID() AS id, @@tx_isolation AS level']);
+        const [{ id, level }] = rows as [Record<'id' | 'level', unknown>];
+        expect(level).toBe('READ-COMMITTED');
+        return seen.size === seen.add(id).size;
+      });
+      await spare.close();
+      await ours.close();
+      await resetting.destroy();
+    });
+
     it('are not written by what was to be decided wrongly', async () => {
       await expect(
         lane.transact(begin, () => {
