@@ -221,13 +221,17 @@ describeWithMariadb('On MariaDB, leases that share a lock', () => {
       expect(await status('Innodb_row_lock_waits')).toBe(before);
     });
 
-    it('wait for it together, and end with an error; others of the batch have their answers', async () => {
-      for (const name of ['locked', 'other']) await store().shared!.release([await lease(sharedOf(name))]);
+    it('wait for it together, and end with an error; others of the batch are told of their own leases', async () => {
+      const names = ['locked', 'one', 'other'];
+      for (const name of names) await store().shared!.release([await lease(sharedOf(name))]);
       await scene.session().lockRow('locked');
       const before = await status('Innodb_row_lock_waits');
-      const requests = [...Array.from({ length: 12 }, () => sharedOf('locked')), sharedOf('other')];
-      const answers = await acquire(...requests);
-      expect(outcomes(answers)).toEqual([...requests.slice(1).map(() => 'error'), 'granted']);
+      const requests = Array.from({ length: 12 }, (_, index) => sharedOf(names[index % names.length]!));
+      expect(await acquire(...requests)).toMatchObject(
+        requests.map(({ lockName, grantId }) =>
+          lockName === 'locked' ? { outcome: 'error' } : { outcome: 'granted', lease: { lockName, grantId } },
+        ),
+      );
       expect(await status('Innodb_row_lock_waits')).toBe(before + 2);
       expect(await scene.session().othersOpen()).toBe(0);
       await scene.session().letGo();
@@ -725,6 +729,27 @@ describeWithMariadb('On MariaDB, leases that share a lock', () => {
       );
       expect(await lane.run([...begin, 'SELECT 1 AS one', 'COMMIT'])).toEqual([[{ one: expect.anything() }]]);
       expect(FAULTS.isConflict(new RolledBackError())).toBe(true);
+    });
+
+    it('are decided in a session of ours, though the application has its own reset', async () => {
+      const resetting = new DataSource({
+        type: 'mariadb',
+        url: scene.url(),
+        extra: { resetOnRelease: true },
+      });
+      await resetting.initialize();
+      const ours = await Connections.open(resetting, { statement: 1_000, rowLock: 1_000 });
+      const spare = new Lane(ours, { spare: true });
+      const seen = new Set<unknown>();
+      await until('a connection comes back', PATIENCE, async () => {
+        const [rows] = await spare.run(['SELECT CONNECTION_ID() AS id, @@tx_isolation AS level']);
+        const [{ id, level }] = rows as [Record<'id' | 'level', unknown>];
+        expect(level).toBe('READ-COMMITTED');
+        return seen.size === seen.add(id).size;
+      });
+      await spare.close();
+      await ours.close();
+      await resetting.destroy();
     });
 
     it('are not written by what was to be decided wrongly', async () => {

@@ -222,6 +222,23 @@ describe('while somebody else has locked the row of a lock', () => {
     expect((answers[1] as { error: Error }).error).toBeInstanceOf(StoreUnavailableError);
   });
 
+  it('those who share other locks are told of their own leases, however they stand in the batch', async () => {
+    const names = ['jammed', 'one', 'other'];
+    for (const name of names) await (await apps[1]!.get(LockClient).acquire(name)).release();
+    await session.lockRow('jammed');
+    const requests = Array.from({ length: 9 }, (_, index) => ({
+      ...request(names[index % names.length]!),
+      share: { permits: 1, limit: null },
+    }));
+    const answers = await otherStore.shared!.acquire(requests);
+    await session.letGo();
+    expect(answers).toMatchObject(
+      requests.map(({ lockName, grantId }) =>
+        lockName === 'jammed' ? { outcome: 'error' } : { outcome: 'granted', lease: { lockName, grantId } },
+      ),
+    );
+  });
+
   it('a busy lock is refused by a plain read, which waits for nobody', async () => {
     await locks.acquire('busy', { ttl: '60s' });
     await session.lockRow('busy');

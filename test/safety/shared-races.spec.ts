@@ -73,11 +73,13 @@ describe('leases in shared mode on PostgreSQL', () => {
 
   const tryAlone = async (lockName: string) => (await stores[0].acquire([request(lockName)]))[0]!.outcome;
 
-  /** Waits until so many stand in line for the row that the session has locked. */
+  /** Waits until so many stand in line for the row that the session has locked; the server has other databases, in which others wait. */
   const awaitLine = (count: number) =>
     until(`${count} wait for the row`, PATIENCE, async () => {
       const rows = await session.query(
-        `SELECT FROM pg_locks AS waiting WHERE NOT granted AND locktype IN ('tuple', 'transactionid')`,
+        `SELECT DISTINCT pid FROM pg_locks AS waiting JOIN pg_locks AS used USING (pid)
+         WHERE NOT waiting.granted AND waiting.locktype IN ('tuple', 'transactionid') AND used.locktype = 'relation'
+           AND used.database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
       );
       return rows.length >= count;
     });

@@ -307,6 +307,24 @@ describe.each(STORES)('leases in shared mode on $name', ({ open }) => {
       expect(await workersIn(name)).toEqual([]);
     });
 
+    it('gives who comes first in it the lower token, wherever it stands in the batch', async () => {
+      const name = fresh('queue');
+      const waits = await joined(queue, name);
+      const answers = await shared.acquire([
+        sharing(name, { workerName: 'tries', permits: 2 }),
+        sharing(name, { ...waits, limit: 2 }),
+        sharing(name, { workerName: 'is refused', limit: 2 }),
+      ]);
+      expect(answers).toMatchObject([
+        { outcome: 'granted' },
+        { outcome: 'granted' },
+        { outcome: 'busy', holder: { workerName: 'tries' } },
+      ]);
+      const [tries, first] = leasesOf(answers.slice(0, 2));
+      expect(first!.fencingToken).toBeLessThan(tries!.fencingToken);
+      expect(await look(name)).toMatchObject({ workerName: 'tries', fencingToken: tries!.fencingToken });
+    });
+
     it.each(['alone', 'in shared mode'])('keeps its order where the first wants the lock %s', async (how) => {
       const name = fresh('queue');
       await share(store, name, { workerName: 'ann' });

@@ -44,6 +44,7 @@ import { WaitingRoom } from '../waiting/waiting-room.js';
 import { ClockWatch } from './clock-watch.js';
 import { KnownBusy } from './known-busy.js';
 import { OperatorDesk } from './operator-desk.js';
+import { ownAnswers, ownSet } from './own-answers.js';
 import { settled, type Settled } from './settled.js';
 import { noSharedLocks, SharedRequests } from './shared-requests.js';
 import { Stopwatch } from './stopwatch.js';
@@ -159,20 +160,22 @@ export class LockServer {
     this.#acquires = new Coalescer({
       ...common,
       answer: async (batch) =>
-        this.#watch.heard(this.#watch.asks(batch), await acquireOncePerName(store, batch)),
+        this.#watch.heard(this.#watch.asks(batch), ownAnswers(batch, await acquireOncePerName(store, batch))),
       maxQueued,
       maxUnderWay: MAX_UNDER_WAY.acquires,
       worthIt: WORTH_IT,
     });
     this.#renewals = new Coalescer({
       ...common,
-      answer: async (batch) => this.#watch.heard(this.#watch.asks(batch), await store.renew(batch)),
+      answer: async (batch) =>
+        this.#watch.heard(this.#watch.asks(batch), ownAnswers(batch, await store.renew(batch))),
       maxBatch: MAX_RENEWALS,
       maxUnderWay: MAX_UNDER_WAY.renewals,
     });
     this.#releases = new Coalescer({
       ...common,
-      answer: async (batch) => this.#watch.heard(this.#watch.asks([]), await store.release(batch)),
+      answer: async (batch) =>
+        this.#watch.heard(this.#watch.asks([]), ownAnswers(batch, await store.release(batch))),
       maxUnderWay: MAX_UNDER_WAY.releases,
       worthIt: WORTH_IT,
     });
@@ -180,13 +183,18 @@ export class LockServer {
       ...common,
       maxBatch: MAX_PASSES,
       answer: async (batch) => {
-        const sentAt = this.#watch.asks(batch.map(({ successor }) => successor));
-        return this.#watch.heard(sentAt, await store.queue!.pass(this.#room.server, batch));
+        const successors = batch.map(({ successor }) => successor);
+        const sentAt = this.#watch.asks(successors);
+        return this.#watch.heard(
+          sentAt,
+          ownAnswers(successors, await store.queue!.pass(this.#room.server, batch)),
+        );
       },
     });
     this.#sets = new Coalescer({
       ...common,
-      answer: async ([set]) => this.#watch.heard(this.#watch.asks(set!), [await store.acquireSet(set!)]),
+      answer: async ([set]) =>
+        this.#watch.heard(this.#watch.asks(set!), [ownSet(set!, await store.acquireSet(set!))]),
       maxBatch: 1, // one at a time: it may lock a hundred rows
       maxQueued,
     });

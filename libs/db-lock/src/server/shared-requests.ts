@@ -6,6 +6,7 @@ import type { AcquireAnswer, LockStore, ReleaseAnswer, RenewAnswer } from '../st
 import type { DowngradeAnswer, SharedLocks } from '../store/shared-locks.js';
 import type { NextInLine } from '../store/wait-queue.js';
 import type { ClockWatch } from './clock-watch.js';
+import { ownAnswers } from './own-answers.js';
 
 /** The most requests of one kind that go together: nearly always they are about few locks. */
 const MAX_BATCH = 1_000;
@@ -32,20 +33,26 @@ export class SharedRequests {
       ...common,
       maxQueued,
       answer: async (batch) => {
-        const answers = watch.heard(watch.asks(batch), await acquireOncePerGrant(locks, batch));
+        const answers = watch.heard(
+          watch.asks(batch),
+          ownAnswers(batch, await acquireOncePerGrant(locks, batch)),
+        );
         for (const [lockName, next] of nextOf(answers)) onNext(lockName, next);
         return answers;
       },
     });
     this.renewals = new Coalescer({
       ...common,
-      answer: async (batch) => watch.heard(watch.asks(batch), await locks.renew(batch)),
+      answer: async (batch) => watch.heard(watch.asks(batch), ownAnswers(batch, await locks.renew(batch))),
     });
     this.releases = new Coalescer({
       ...common,
-      answer: async (batch) => watch.heard(watch.asks([]), await locks.release(batch)),
+      answer: async (batch) => watch.heard(watch.asks([]), ownAnswers(batch, await locks.release(batch))),
     });
-    this.downgrades = new Coalescer({ ...common, answer: (batch) => locks.downgrade(batch) });
+    this.downgrades = new Coalescer({
+      ...common,
+      answer: async (batch) => ownAnswers(batch, await locks.downgrade(batch)),
+    });
   }
 
   get isBusy(): boolean {

@@ -66,7 +66,7 @@ function roundsOfUniqueNames(requests: ReadonlyArray<{ lockName: string }>): num
 
 /**
  * All together, also several of one name; when one is to blame for a refusal, in ever smaller parts, so that it costs the others a few
- * statements.
+ * statements. Each has its own answer, at its index, whatever part it was in.
  * @param deadline until when others are tried, on this process's monotonic clock
  */
 export async function answerTogether<Request extends { lockName: string }, Answer>(
@@ -81,38 +81,41 @@ export async function answerTogether<Request extends { lockName: string }, Answe
     const parts = partsToBlame(batch, options.faults.blames(error));
     if (!parts) return batch.map(() => errorAnswer(error));
     deadline ??= monotonicNow() + options.patience;
-    const answers: Array<Answer | ErrorAnswer> = [];
-    for (const part of parts)
-      answers.push(
-        ...(monotonicNow() < deadline
+    const answers = new Array<Answer | ErrorAnswer>(batch.length);
+    for (const indexes of parts) {
+      const part = indexes.map((index) => batch[index]!);
+      const answered =
+        monotonicNow() < deadline
           ? await answerTogether(part, options, answer, deadline)
-          : part.map(() => errorAnswer(error))),
-      );
+          : part.map(() => errorAnswer(error));
+      indexes.forEach((index, position) => (answers[index] = answered[position]!));
+    }
     return answers;
   }
 }
 
-/** The parts of which one may be to blame for an error; undefined when the whole failed. */
-function partsToBlame<Request extends { lockName: string }>(
-  batch: readonly Request[],
+/** The parts of which one may be to blame for an error, as indexes of the batch; undefined when the whole failed. */
+function partsToBlame(
+  batch: ReadonlyArray<{ lockName: string }>,
   blamed: ReturnType<Faults['blames']>,
-): Array<readonly Request[]> | undefined {
+): number[][] | undefined {
   if (batch.length === 1 || blamed === undefined) return undefined;
   if (blamed === 'each') {
     const parts = byLock(batch);
     return parts.length > 1 ? parts : undefined;
   }
+  const indexes = batch.map((_, index) => index);
   const half = Math.ceil(batch.length / 2);
-  return [batch.slice(0, half), batch.slice(half)];
+  return [indexes.slice(0, half), indexes.slice(half)];
 }
 
 /** Those of one lock together: they share its row, and with it what keeps them waiting. */
-function byLock<Request extends { lockName: string }>(requests: readonly Request[]): Request[][] {
-  const byName = new Map<string, Request[]>();
-  for (const request of requests) {
-    const others = byName.get(request.lockName);
-    if (others) others.push(request);
-    else byName.set(request.lockName, [request]);
+function byLock(batch: ReadonlyArray<{ lockName: string }>): number[][] {
+  const byName = new Map<string, number[]>();
+  for (const [index, { lockName }] of batch.entries()) {
+    const others = byName.get(lockName);
+    if (others) others.push(index);
+    else byName.set(lockName, [index]);
   }
   return [...byName.values()];
 }

@@ -41,6 +41,8 @@ export type SharedDecision =
 export interface SharedDecisions {
   /** One for each request, at its index. */
   decisions: SharedDecision[];
+  /** The indexes of the requests, of each lock in the order in which they were decided: tokens grow in that order. */
+  order: number[];
   /** By lock: who waits on another server and may have the lock beside those who were granted it. */
   next: Map<string, NextInLine>;
 }
@@ -55,12 +57,14 @@ export function decideShared(
   states: ReadonlyMap<string, SharedState>,
 ): SharedDecisions {
   const decisions = new Array<SharedDecision>(requests.length);
+  const order: number[] = [];
   const next = new Map<string, NextInLine>();
   for (const [lockName, indexes] of inOrder(requests)) {
+    order.push(...indexes);
     const waiter = decideOne(requests, indexes, states.get(lockName)!, decisions);
     if (waiter) next.set(lockName, waiter);
   }
-  return { decisions, next };
+  return { decisions, order, next };
 }
 
 /** Decides the requests of one lock, and tells who else may have it. */
@@ -135,14 +139,14 @@ export interface SharedWriting {
 /** The answers to what was decided, once it is written. */
 export function sharedAnswers(
   requests: readonly SharedRequest[],
-  { decisions, next }: SharedDecisions,
+  { decisions, order, next }: SharedDecisions,
   { leaseOf, expired }: SharedWriting,
 ): AcquireAnswer[] {
   /** The lease that each lock was granted last. */
   const newest = new Map<string, LeaseRecord>();
   const told = new Set<string>();
-  for (const [index, { outcome }] of decisions.entries())
-    if (outcome === 'granted') newest.set(requests[index]!.lockName, leaseOf(index));
+  for (const index of order)
+    if (decisions[index]!.outcome === 'granted') newest.set(requests[index]!.lockName, leaseOf(index));
   const answers = decisions.map((decision, index): AcquireAnswer => {
     const { lockName } = requests[index]!;
     if (decision.outcome === 'repeated') return { outcome: 'granted', lease: leaseOf(index), repeated: true };

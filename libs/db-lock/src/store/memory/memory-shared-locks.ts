@@ -6,7 +6,14 @@ import {
   type RenewRequest,
   type SharedRequest,
 } from '../../lease/requests.js';
-import type { AcquireAnswer, ExpiredLease, HolderRecord, ReleaseAnswer, RenewAnswer } from '../lock-store.js';
+import type {
+  AcquireAnswer,
+  ExpiredLease,
+  HolderRecord,
+  LeaseRecord,
+  ReleaseAnswer,
+  RenewAnswer,
+} from '../lock-store.js';
 import type { DowngradeAnswer, SharedLocks } from '../shared-locks.js';
 import { decideShared, sharedAnswers, sharerOf, type FirstWaiter, type SharedState } from '../sharing.js';
 import { TURN } from '../wait-queue.js';
@@ -43,13 +50,14 @@ export class MemorySharedLocks implements SharedLocks {
       new Map([...asking].map(([name, grantIds]) => [name, this.#stateOf(name, grantIds)])),
     );
     const expired = new Map<string, ExpiredLease[]>();
-    const leases = requests.map((request, index) => {
-      if (isDryRun) return undefined;
+    const leases = new Map<number, LeaseRecord>();
+    for (const index of isDryRun ? [] : decided.order) {
+      const request = requests[index]!;
       const { outcome } = decided.decisions[index]!;
-      if (outcome === 'granted') return this.#grant(request, expired);
-      return outcome === 'repeated' ? this.#repeat(request) : undefined;
-    });
-    return sharedAnswers(requests, decided, { leaseOf: (index) => leases[index]!, expired });
+      if (outcome === 'granted') leases.set(index, this.#grant(request, expired));
+      if (outcome === 'repeated') leases.set(index, this.#repeat(request));
+    }
+    return sharedAnswers(requests, decided, { leaseOf: (index) => leases.get(index)!, expired });
   }
 
   async renew(requests: readonly RenewRequest[]): Promise<RenewAnswer[]> {

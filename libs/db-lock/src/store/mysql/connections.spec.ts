@@ -5,6 +5,25 @@ import type { Packet } from './fragments.sql.js';
 
 const IN_TRANSACTION = 1;
 
+/** A server, or what stands before it, that answers the first statements only. */
+class TaciturnServer {
+  readonly threadId = 1;
+
+  constructor(private readonly answers: number) {}
+
+  query({ sql }: { sql: string }, done: (error: null, results: unknown) => void): void {
+    const results = sql
+      .split(';\n')
+      .slice(0, this.answers)
+      .map((statement) => (statement.startsWith('SELECT') ? [] : { serverStatus: IN_TRANSACTION }));
+    done(null, results.length === 1 ? results[0] : results);
+  }
+
+  on = () => undefined;
+  release = () => undefined;
+  destroy = () => undefined;
+}
+
 /** A server that gives the transaction up when it has answered one of the statements, and goes on without it. */
 class ForgetfulServer {
   readonly threadId = 1;
@@ -37,10 +56,19 @@ class ForgetfulServer {
   destroy = () => undefined;
 }
 
-const send = (server: ForgetfulServer, packet: Packet) => new Connection(server).send(packet, 1_000);
+const send = (server: ForgetfulServer | TaciturnServer, packet: Packet) =>
+  new Connection(server).send(packet, 1_000);
 
 const BEGIN = ['SET @before', 'START TRANSACTION', 'UPDATE a', 'SELECT a'];
 const END = ['UPDATE b', 'COMMIT', 'SELECT b'];
+
+it.each([1, 2, 4, 5])(
+  'a packet of which %d statements have an answer is not taken for done',
+  async (answers) => {
+    const sending = send(new TaciturnServer(answers), [...BEGIN, ...END]);
+    await expect(sending).rejects.toThrow('a part of what it was sent');
+  },
+);
 
 describe('a transaction that the server gives up without a word', () => {
   it.each([

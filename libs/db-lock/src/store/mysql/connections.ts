@@ -58,7 +58,10 @@ export class Connection {
     return this.client.threadId;
   }
 
-  /** Sends a packet. Rejects with a TookTooLongError when there is no answer in time: then the server may still be at it. */
+  /**
+   * Sends a packet. Rejects with a TookTooLongError when there is no answer in time: then the server may still be at it; and with an error, too,
+   * where not each statement has its answer: what was done is unknown then.
+   */
   async send(packet: Packet, timeout: number): Promise<Answer> {
     const statements = witnessed(packet);
     const sql = statements.join(';\n');
@@ -75,6 +78,8 @@ export class Connection {
       });
     });
     const all = statements.length === 1 ? [results] : (results as unknown[]);
+    if (all.length !== statements.length)
+      throw new Error('The database has answered a part of what it was sent.');
     if (wasRolledBack(statements, all)) throw new RolledBackError();
     return all.filter((rows): rows is readonly unknown[] => Array.isArray(rows));
   }
@@ -187,6 +192,9 @@ export class Connections {
     const other = await this.take();
     try {
       await other.send([kill(id)], this.patience);
+    } catch (error) {
+      other.broken ??= error as Error; // it may be at it still, or have ended itself
+      throw error;
     } finally {
       other.release();
     }
@@ -217,6 +225,7 @@ function ownOptions(options: MysqlOptions, connectTimeout: number): DataSourceOp
       nestTables: false,
       typeCast: true,
       flags: ['-FOUND_ROWS'],
+      resetOnRelease: false, // a session is prepared once
       connectionLimit: ALL_CONNECTIONS,
       maxIdle: ALL_CONNECTIONS,
       waitForConnections: true,

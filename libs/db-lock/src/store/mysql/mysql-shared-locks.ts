@@ -92,18 +92,18 @@ export class MysqlSharedLocks implements SharedLocks {
       const packet = packetNumber();
       const grants = new SharedGrants(packet);
       const expired = new Map<string, readonly ExpiredLease[]>();
-      const leases = decided.decisions.map((decision, index): LeaseRecord | undefined => {
+      const leases = new Map<number, LeaseRecord>();
+      for (const index of decided.order) {
         const request = batch[index]!;
-        if (decision.outcome === 'repeated') return grants.repeat(request, decision.lease);
-        if (decision.outcome !== 'granted') return undefined;
+        const decision = decided.decisions[index]!;
+        if (decision.outcome === 'repeated') leases.set(index, grants.repeat(request, decision.lease));
+        if (decision.outcome !== 'granted') continue;
         const lock = found.get(request.lockName)!;
         if (lock.expired.length > 0) expired.set(request.lockName, lock.expired);
-        return grants.share(request, lock);
-      });
-      answers = sharedAnswers(batch, decided, { leaseOf: (index) => leases[index]!, expired });
-      return leases.some((lease) => lease !== undefined)
-        ? this.sql.write(grants.writes(batch.some(isQueued)), packet)
-        : undefined;
+        leases.set(index, grants.share(request, lock));
+      }
+      answers = sharedAnswers(batch, decided, { leaseOf: (index) => leases.get(index)!, expired });
+      return leases.size > 0 ? this.sql.write(grants.writes(batch.some(isQueued)), packet) : undefined;
     });
     return answers;
   }

@@ -355,13 +355,14 @@ function firstIn(row: SeenRow): FirstWaiter | undefined {
   };
 }
 
-/** Those who get a lock, or have it already. */
+/** Those who get a lock, or have it already, in the order in which that was decided. */
 function grantedOf(
   requests: readonly SharedRequest[],
   seen: ReadonlyMap<string, SeenLock>,
 ): GrantedRequest[] {
-  const { decisions } = decideShared(requests, seen);
-  return requests.flatMap((request, index) => {
+  const { decisions, order } = decideShared(requests, seen);
+  return order.flatMap((index) => {
+    const request = requests[index]!;
     const { outcome } = decisions[index]!;
     if (outcome !== 'granted' && outcome !== 'repeated') return [];
     return { request, version: seen.get(request.lockName)!.version, isNew: outcome === 'granted' };

@@ -76,21 +76,24 @@ export class Sharers {
     const locks = this.#find(requests, isAnybodyWaiting, now);
     const decided = decideShared(requests, statesOf(locks));
     const expired = new Map<string, readonly ExpiredLease[]>();
-    const leases = requests.map((request, index) => {
+    const leases = new Map<number, LeaseRecord>();
+    for (const index of decided.order) {
+      const request = requests[index]!;
       const { lockName, grantId } = request;
       const { outcome } = decided.decisions[index]!;
-      if (outcome !== 'granted' && outcome !== 'repeated') return undefined;
-      this.connection.run(this.sql.leftQueue, { lockName, grantId });
-      if (outcome === 'repeated') return this.#repeat(lockName, grantId, now);
+      if (outcome === 'granted' || outcome === 'repeated')
+        this.connection.run(this.sql.leftQueue, { lockName, grantId });
+      if (outcome === 'repeated') leases.set(index, this.#repeat(lockName, grantId, now));
+      if (outcome !== 'granted') continue;
       const lock = locks.get(lockName)!;
       if (!lock.newest) {
         const forgotten = this.#forget(lockName, lock, now);
         if (forgotten.length > 0) expired.set(lockName, forgotten);
       }
-      return this.#grant(request, lock, now);
-    });
+      leases.set(index, this.#grant(request, lock, now));
+    }
     for (const lock of locks.values()) this.#share(lock, now);
-    return sharedAnswers(requests, decided, { leaseOf: (index) => leases[index]!, expired });
+    return sharedAnswers(requests, decided, { leaseOf: (index) => leases.get(index)!, expired });
   }
 
   /** Who keeps the lock from the one who asks; undefined when nobody does. */
