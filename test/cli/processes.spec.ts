@@ -75,7 +75,7 @@ describe('db-lock as a process', () => {
   });
 
   it('leaves a lock until its TTL when it is killed', async () => {
-    const running = start('by a server', ['run', '--ttl', '500ms', 'killed', '--', script]);
+    const running = start('by a server', ['run', '--ttl', '1s', 'killed', '--', script]);
     await running.prints('working\n');
     const held = (await scene.locks.inspect('killed'))!;
     running.child.kill('SIGKILL');

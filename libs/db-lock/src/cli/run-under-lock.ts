@@ -1,6 +1,7 @@
+import ms from 'ms';
 import type { Lease } from '../client/lease.js';
 import { durationSchema, MAX_TTL } from '../lease/duration.js';
-import { LockBusyError } from '../lease/errors.js';
+import { LeaseLostError, LockBusyError } from '../lease/errors.js';
 import { parseRequest } from '../lease/requests.js';
 import type { RunOptions } from './commands/run.js';
 import { EXIT } from './exit-codes.js';
@@ -20,16 +21,20 @@ interface Job {
 /** Runs it while the lock is held. */
 export async function runUnderLock(session: Session, job: Job, options: RunOptions): Promise<void> {
   const grace = parseRequest(durationSchema(0, MAX_TTL), durationOf(options.grace), 'grace');
-  const lease = {
+  const wanted = {
     ...acquireOptions(options),
     minHold: options.minHold === undefined ? undefined : durationOf(options.minHold),
   };
   await session.at(options, ({ client }) =>
     interruptible(session.around, async (interruption) => {
       try {
-        return await client.withLock(job.name, { ...lease, signal: interruption.signal }, (lease) =>
-          guard(session, lease, job, interruption, grace),
-        );
+        const { signal } = interruption;
+        const lease = await client.acquire(job.name, { ...wanted, keepAlive: true, signal });
+        try {
+          return await guard(session, lease, job, interruption, grace);
+        } finally {
+          if (!isGone(lease)) await lease[Symbol.asyncDispose]();
+        }
       } catch (error) {
         if (!(error instanceof LockBusyError) || options.conflictExitCode === undefined) throw error;
         session.fail(error);
@@ -38,6 +43,10 @@ export async function runUnderLock(session: Session, job: Job, options: RunOptio
     }),
   );
 }
+
+/** The store no longer knows it: there is nothing to release. */
+const isGone = ({ signal }: Lease) =>
+  signal.reason instanceof LeaseLostError && signal.reason.reason === 'refused';
 
 /** @returns what to end with */
 async function guard(
@@ -62,13 +71,14 @@ async function guard(
   };
   let stopping: Promise<void> | undefined;
   const stop = () => {
-    session.warn(`The command is ended: SIGTERM now, SIGKILL in ${grace} ms.`);
+    session.warn(`The command is ended: SIGTERM now, SIGKILL in ${ms(grace)}.`);
     stopping = command.stop(grace);
   };
   if (lease.signal.aborted) stop();
   else lease.signal.addEventListener('abort', stop, { once: true });
   const exitCode = await command.ended;
   lease.signal.removeEventListener('abort', stop);
+  interruption.pass = undefined; // its process group may be somebody else's by now
   if (!stopping) return exitCode;
   await stopping;
   return EXIT.lost;

@@ -1,4 +1,4 @@
-import type { Argument, Command, Option } from 'commander';
+import type { Command, Option } from 'commander';
 
 /** What can be said to a command. */
 export interface CommandWords {
@@ -27,9 +27,7 @@ export function wordsOf(program: Command): CommandWords[] {
     summary: help.subcommandDescription(command),
     options: help.visibleOptions(command).map(optionWords),
     choices: choicesOf(program, command),
-    runsCommand: command.registeredArguments.some(
-      (argument) => argument.name() === 'command' && argument.required,
-    ),
+    runsCommand: command.usage().includes(' -- '),
   }));
 }
 
@@ -42,7 +40,6 @@ const optionWords = ({ short, long, description, required, optional, argChoices 
 
 /** Of `help`, the other commands. */
 function choicesOf(program: Command, command: Command): readonly string[] {
-  const [argument]: Array<Argument | undefined> = [command.registeredArguments[0]];
   if (command.name() === 'help') return program.commands.map((other) => other.name());
-  return argument?.argChoices ?? [];
+  return command.registeredArguments[0]?.argChoices ?? [];
 }
