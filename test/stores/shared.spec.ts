@@ -17,7 +17,7 @@ import {
   shared as share,
   sharing,
 } from './requests.js';
-import { DATABASES, STORES, type OpenStore } from './stores.js';
+import { DATABASES, STORES, WITH_SHORTCUTS, type OpenStore } from './stores.js';
 
 const MINUTE = 60_000;
 
@@ -30,7 +30,7 @@ function leasesOf(answers: readonly AcquireAnswer[]): LeaseRecord[] {
   });
 }
 
-describe.each(STORES)('leases in shared mode on $name', ({ open }) => {
+describe.each([...STORES, WITH_SHORTCUTS])('leases in shared mode on $name', ({ open }) => {
   let opened: OpenStore;
   let store: OpenStore['store'];
   let queue: OpenStore['queue'];
@@ -95,7 +95,7 @@ describe.each(STORES)('leases in shared mode on $name', ({ open }) => {
         fencingToken: tokens[2],
         sharing: { holders: 3, permits: 3, limits: [] },
       });
-      await shared.release(leases);
+      await shared.release(leases.map(keyOf));
       expect((await lease(store, name)).fencingToken).toBeGreaterThan(tokens[2]!);
     });
 
@@ -110,10 +110,20 @@ describe.each(STORES)('leases in shared mode on $name', ({ open }) => {
       expect(await tryAlone(name)).toMatchObject(busy);
       expect(await store.acquireSet([acquisition(name)])).toMatchObject(busy);
       expect(await store.acquire([acquisition(name, { grantId: long.grantId })])).toMatchObject([busy]);
-      await shared.release([newest]);
+      await shared.release([keyOf(newest)]);
       expect(await tryAlone(name)).toMatchObject({ ...busy, holder: { workerName: 'ann' } });
-      await shared.release([long]);
-      expect(await tryAlone(name)).toMatchObject({ outcome: 'granted', expired: undefined });
+      await shared.release([keyOf(long)]);
+      const alone = await tryAlone(name);
+      expect(alone).toMatchObject({ outcome: 'granted' });
+      expect(alone).not.toHaveProperty('expired.fencingToken');
+    });
+
+    it('keeps them out until the longest of a batch ends', async () => {
+      const name = fresh('shared');
+      await shared.release([keyOf(await share(store, name))]);
+      const [longest] = leasesOf(await shared.acquire([sharing(name, { ttl: 2 * HOUR }), sharing(name)]));
+      const { expireTime } = longest!;
+      expect(await tryAlone(name)).toMatchObject({ outcome: 'busy', holder: { expireTime } });
     });
 
     it('is refused while somebody has the lock alone, also to that one', async () => {
@@ -240,7 +250,7 @@ describe.each(STORES)('leases in shared mode on $name', ({ open }) => {
       const tokens = [0, 2, 4].map((index) => leasesOf([answers[index]!])[0]!.fencingToken);
       expect(new Set(tokens).size).toBe(1);
       expect(await permitsOf(name)).toBe(2);
-      await shared.release([twin]);
+      await shared.release([keyOf(twin)]);
       expect(await permitsOf(name)).toBe(1);
     });
 
@@ -402,7 +412,7 @@ describe.each(STORES)('leases in shared mode on $name', ({ open }) => {
 
     it.each(['alone', 'shared'])('has a turn when the lock comes free that was %s', async (how) => {
       const name = fresh('turn');
-      if (how === 'shared') await shared.release([await share(store, name)]);
+      if (how === 'shared') await shared.release([keyOf(await share(store, name))]);
       else await store.release([await lease(store, name)]);
       const first = await joined(queue, name);
       const freeTime = (await look(name)).expireTime;
@@ -411,7 +421,7 @@ describe.each(STORES)('leases in shared mode on $name', ({ open }) => {
 
     it('has its turn no longer than that', async () => {
       const name = fresh('turn');
-      await shared.release([await share(store, name)]);
+      await shared.release([keyOf(await share(store, name))]);
       await joined(queue, name);
       await opened.letPass(TURN);
       expect(await tryToShare(name)).toMatchObject({ outcome: 'granted' });
@@ -419,7 +429,7 @@ describe.each(STORES)('leases in shared mode on $name', ({ open }) => {
 
     it('lets its first in at its turn', async () => {
       const first = await joined(queue, fresh('turn'));
-      await shared.release([await share(store, first.lockName, { ticket: first.ticket - 1 })]);
+      await shared.release([keyOf(await share(store, first.lockName, { ticket: first.ticket - 1 }))]);
       expect(await tryToShare(first.lockName, first)).toMatchObject({ outcome: 'granted' });
     });
   });
@@ -456,8 +466,8 @@ describe.each(STORES)('leases in shared mode on $name', ({ open }) => {
       const leases = leasesOf(await shared.acquire([1, 2, 3].map(() => sharing(name))));
       const alone = await waits(name);
       const next = { server: OTHER_SERVER, grantId: alone.grantId };
-      expect(await shared.release([leases[0]!])).toMatchObject([{ outcome: 'released', next: null }]);
-      const last = await shared.release(leases.slice(1));
+      expect(await shared.release([keyOf(leases[0]!)])).toMatchObject([{ outcome: 'released', next: null }]);
+      const last = await shared.release(leases.slice(1).map(keyOf));
       expect(last.map(({ outcome }) => outcome)).toEqual(['released', 'released']);
       expect(last.at(-1)).toMatchObject({ next });
     });
@@ -469,8 +479,8 @@ describe.each(STORES)('leases in shared mode on $name', ({ open }) => {
       const first = await waits(name, { permits: 1, limit: 2 });
       await waits(name);
       const next = { server: OTHER_SERVER, grantId: first.grantId };
-      expect(await shared.release([one!])).toMatchObject([{ next }]);
-      expect(await shared.release([other!])).toMatchObject([
+      expect(await shared.release([keyOf(one!)])).toMatchObject([{ next }]);
+      expect(await shared.release([keyOf(other!)])).toMatchObject([
         { next: expect.objectContaining({ server: SERVER }) },
       ]);
     });
@@ -525,7 +535,7 @@ describe.each(STORES)('leases in shared mode on $name', ({ open }) => {
       await share(store, name, { ttl: 2 * HOUR });
       const expired = await share(store, name);
       const ended = await share(store, name, { ttl: 2 * HOUR });
-      await shared.release([ended]);
+      await shared.release([keyOf(ended)]);
       await opened.letPass(HOUR);
       const gone = [expired, ended, sharing(name), sharing(fresh('never'))];
       expect(await shared.renew(gone.map((each) => renewal(each)))).toEqual(
@@ -566,7 +576,7 @@ describe.each(STORES)('leases in shared mode on $name', ({ open }) => {
           sharing(name, { permits: 3, limit: 5, workerName: 'bob' }),
         ]),
       );
-      expect(await shared.release([other!])).toEqual([
+      expect(await shared.release([keyOf(other!)])).toEqual([
         { outcome: 'released', grantId: other!.grantId, next: null, serverTime: expect.any(Date) },
       ]);
       expect(await look(name)).toMatchObject({
@@ -579,7 +589,7 @@ describe.each(STORES)('leases in shared mode on $name', ({ open }) => {
       });
       expect(await tryToShare(name, { permits: 4, limit: 5 })).toMatchObject({ outcome: 'busy' });
       const third = await share(store, name, { permits: 3, limit: 5 });
-      await shared.release([third, one!]);
+      await shared.release([keyOf(third), keyOf(one!)]);
       const free = await look(name);
       expect(free).toMatchObject({ state: 'released', workerName: null, metadata: null, holders: [] });
       expect(free.sharing).toBeUndefined();
@@ -587,16 +597,18 @@ describe.each(STORES)('leases in shared mode on $name', ({ open }) => {
 
     it('twice in a batch ends it once, and again it is lost', async () => {
       const held = await share(store, fresh('release'));
-      const answers = await shared.release([held, held]);
+      const answers = await shared.release([keyOf(held), keyOf(held)]);
       expect(answers.map(({ outcome }) => outcome)).toEqual(['released', 'lost']);
-      expect(await shared.release([held])).toEqual([{ outcome: 'lost', serverTime: expect.any(Date) }]);
+      expect(await shared.release([keyOf(held)])).toEqual([
+        { outcome: 'lost', serverTime: expect.any(Date) },
+      ]);
     });
 
     it('shortens how long the lock is kept, to the longest of those who are left', async () => {
       const name = fresh('release');
       const long = await share(store, name, { ttl: 5 * HOUR });
       const { expireTime } = await share(store, name);
-      await shared.release([long]);
+      await shared.release([keyOf(long)]);
       expect(await look(name)).toMatchObject({ expireTime });
       await opened.letPass(HOUR);
       expect(await tryAlone(name)).toMatchObject({ outcome: 'granted' });
@@ -652,7 +664,7 @@ describe.each(STORES)('leases in shared mode on $name', ({ open }) => {
       expect(await tryAlone(name)).toMatchObject({ outcome: 'busy', holder: { expireTime } });
       expect(await tryToShare(name, { permits: 2, limit: 3 })).toMatchObject({ outcome: 'busy' });
       const beside = await share(store, name, { limit: 3, ttl: MINUTE });
-      await shared.release([beside]);
+      await shared.release([keyOf(beside)]);
       expect(await shared.release([keyOf(held)])).toMatchObject([{ outcome: 'lost' }]);
       expect(await shared.renew([renewal(held)])).toMatchObject([{ outcome: 'lost' }]);
       await opened.letPass(HOUR);
@@ -699,7 +711,7 @@ describe.each(STORES)('leases in shared mode on $name', ({ open }) => {
         await shared.acquire(['ann', 'bob'].map((workerName) => sharing(name, { workerName, permits: 2 }))),
       );
       const ended = await share(store, name, { workerName: 'released' });
-      await shared.release([ended]);
+      await shared.release([keyOf(ended)]);
       await opened.letPass(HOUR);
       expect((await look(name)).holders).toMatchObject([{ workerName: 'long' }]);
       const answers = await shared.acquire([sharing(name, { limit: 3 }), sharing(name, { limit: 3 })]);
@@ -911,7 +923,7 @@ describe.each(STORES)('leases in shared mode on $name', ({ open }) => {
         first.leases.map(({ fencingToken }) => fencingToken),
       );
       expect(await permitsOf(set[0]!.lockName)).toBe(1);
-      await shared.release([set[0]!]);
+      await shared.release([keyOf(set[0]!)]);
       const half = await store.acquireSet(set);
       if (half.outcome !== 'granted') throw new Error('refused');
       expect(half.repeated).toBe(false);
@@ -975,7 +987,7 @@ describe.each(STORES)('leases in shared mode on $name', ({ open }) => {
   });
 });
 
-describe.each(STORES)('a clock tolerance of shared leases on $name', ({ open }) => {
+describe.each([...STORES, WITH_SHORTCUTS])('a clock tolerance of shared leases on $name', ({ open }) => {
   const TOLERANCE = MINUTE;
   let opened: OpenStore;
   let store: OpenStore['store'];
@@ -1041,7 +1053,7 @@ describe.each(STORES)('a clock tolerance of shared leases on $name', ({ open }) 
     await share(store, name, { permits: 2 });
     await opened.letPass(HOUR);
     const other = await share(store, name);
-    await shared.release([other]);
+    await shared.release([keyOf(other)]);
     expect(await shared.acquire([sharing(name, { limit: 2 })])).toMatchObject([{ outcome: 'busy' }]);
     expect(await store.acquire([acquisition(name)])).toMatchObject([{ outcome: 'busy' }]);
   });

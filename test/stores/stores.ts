@@ -2,6 +2,7 @@ import { DataSource, type DataSourceOptions } from 'typeorm';
 import { MemoryLockStore } from 'nestjs-db-lock/testing';
 import { databaseOf } from '../../libs/db-lock/src/store/databases.js';
 import type { LockDesk } from '../../libs/db-lock/src/store/lock-desk.js';
+import { Shortcut } from '../../libs/db-lock/src/store/shortcut.js';
 import type { HistoryStore } from '../../libs/db-lock/src/store/history-store.js';
 import type { LockStore } from '../../libs/db-lock/src/store/lock-store.js';
 import type { WaitQueue } from '../../libs/db-lock/src/store/wait-queue.js';
@@ -118,16 +119,31 @@ const inDatabase =
 
 const earlierMicroseconds = (column: string, milliseconds: number) => `${column} - ${milliseconds * 1000}`;
 
+const openPostgres = inDatabase(
+  postgresStorage,
+  (column, milliseconds) => `${column} - ${milliseconds} * interval '1 millisecond'`,
+);
+
+/** PostgreSQL that tries each shortcut, however seldom it was worth it: else a test's place among others decides whether it does. */
+async function openWithShortcuts(options?: OpenOptions): Promise<OpenStore> {
+  const { isWorthTrying } = Shortcut.prototype;
+  Shortcut.prototype.isWorthTrying = () => true;
+  const opened = await openPostgres(options);
+  return {
+    ...opened,
+    async drop() {
+      Shortcut.prototype.isWorthTrying = isWorthTrying;
+      await opened.drop();
+    },
+  };
+}
+
+export const WITH_SHORTCUTS: StoreKind = { name: 'PostgreSQL, by its shortcuts', open: openWithShortcuts };
+
 /** What must do the same, whatever it is. */
 export const STORES: readonly StoreKind[] = [
   { name: 'memory', open: openMemory },
-  {
-    name: 'PostgreSQL',
-    open: inDatabase(
-      postgresStorage,
-      (column, milliseconds) => `${column} - ${milliseconds} * interval '1 millisecond'`,
-    ),
-  },
+  { name: 'PostgreSQL', open: openPostgres },
   { name: 'SQLite', open: inDatabase(sqliteStorage, earlierMicroseconds) },
   ...(hasProgram('mariadbd', 'the stores on MariaDB', 'mariadb-server')
     ? [{ name: 'MariaDB', caseless: 'ẞ', open: inDatabase(mariadbStorage, earlierMicroseconds) }]
