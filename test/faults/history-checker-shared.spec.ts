@@ -438,6 +438,16 @@ describe('it sees that something was forgotten', () => {
     expect(rulesBrokenBy(rows, { grants, ...looks })).toEqual([]);
   });
 
+  it('when a lease is gone that was renewed after a downgrade which nobody confirmed, and only then', () => {
+    const writer = row('w', 10, 1000, 2000);
+    const turned = [holder('w', 11, 1000, 3000), shared(11, 1000, 3000)];
+    const renewals = [{ ...told(holder('w', 11, 1000, 3000)), answeredAt: 1010 }];
+    const found = (holders: HolderVersion[]) =>
+      rulesBrokenBy([writer, ...turned], { renewals, ...look(1500, [shared(11, 1000, 3000)], holders) });
+    expect(found([holder('w', 11, 1000, 3000)])).toEqual([]);
+    expect(found([])).toEqual(['forgotten']);
+  });
+
   it('but not when the holder may have released it', () => {
     const found = look(1500, [shared(11, 1100, 2000)], []);
     const released = [...rows, ...granted('b', 11, 1100, 2000), gone(ann, 1450)];

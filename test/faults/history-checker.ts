@@ -151,7 +151,7 @@ function forgottenAt(look: Look, { grants, downgrades, renewals, releases }: His
   const mayBeReleased = new Set(
     releases.filter(({ sentAt }) => sentAt < look.answeredAt).map(({ grantId }) => grantId),
   );
-  const shared = new Set([...grants, ...downgrades].filter(({ share }) => share).map(holderKey));
+  const shared = new Set([...grants, ...downgrades, ...renewals].filter(({ share }) => share).map(holderKey));
   const isThere = (confirmed: Confirmed) => {
     const row = rows.get(confirmed.lockName);
     if (!row || row.token < confirmed.token) return false;

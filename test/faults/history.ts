@@ -63,6 +63,8 @@ export interface Renewal {
   token: number;
   expireTime: DatabaseTime;
   answeredAt: LocalTime;
+  /** In shared mode, perhaps by a downgrade that the client did not get confirmed. */
+  share?: Share;
 }
 
 /** A release that a client asked for, whatever became of it. */

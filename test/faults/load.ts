@@ -23,6 +23,11 @@ const WORKERS = 6;
 /** Milliseconds that the load gets to come on: a slow machine may need long to recover. */
 const PATIENCE = 60_000;
 
+/** Of which locks a crowd wants shares, how many of each, and for how many milliseconds. */
+export const CROWDED = ['crowded:0', 'crowded:1', 'crowded:2'] as const;
+const CROWD = 3;
+const CROWD_TTL = 10_000;
+
 /** How long the leases last that are taken to be kept, in milliseconds. */
 const LONG = 3_600_000;
 
@@ -87,6 +92,23 @@ export class Load {
         const mode = ++this.#kept % 2 ? 'exclusive' : 'shared';
         return client.tryAcquire(`kept:${this.#kept}`, { ...options, mode }).catch(passing);
       }),
+    );
+  }
+
+  /**
+   * Each client asks at once for shares of locks that nobody else wants, of one after the other and then again: they go to the store together.
+   * Resolves when all have their answers, and what was granted is released.
+   */
+  async crowd(): Promise<void> {
+    const options = { ttl: CROWD_TTL, workerName: 'crowd', keepAlive: false, mode: 'shared' } as const;
+    const names = Array.from({ length: CROWD }, () => CROWDED).flat();
+    await Promise.all(
+      this.clients.flatMap((client) =>
+        names.map(async (lockName) => {
+          const lease = await client.tryAcquire(lockName, options).catch(passing);
+          await lease?.release().catch(passing);
+        }),
+      ),
     );
   }
 

@@ -18,7 +18,8 @@ export function mariadbLoad(ways: readonly [string, ...string[]]): LoadDatabase 
   return {
     applications: ways.map((url): LockApplicationOptions => ({
       database: { type: 'mariadb', url, poolSize: 2, retryAttempts: 1 },
-      features: [{ statementTimeout: '1s' }],
+      // Longer than a row is waited for that somebody keeps locked: then it is that lock only that is given up.
+      features: [{ statementTimeout: '1.5s' }],
     })),
     witness,
     resource: new GuardedMemory(witness),

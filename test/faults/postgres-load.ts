@@ -12,7 +12,8 @@ import { PostgresWitness } from './postgres-witness.js';
 export function postgresLoad(url: string, way: string, redis: string): LoadDatabase {
   const application = (url: string, gate?: string): LockApplicationOptions => ({
     database: { type: 'postgres', url, poolSize: 2 },
-    features: [{ statementTimeout: '1s', redis: gate === undefined ? undefined : { url: gate } }],
+    // Longer than a row is waited for that somebody keeps locked: then it is that lock only that is given up.
+    features: [{ statementTimeout: '1.5s', redis: gate === undefined ? undefined : { url: gate } }],
   });
   return {
     applications: [application(url, redis), application(url), application(way, redis)],

@@ -71,8 +71,8 @@ export class Recorder {
   }
 
   renewed({ lockName, grantId }: LeaseName, lease: LeaseConfirmation): void {
-    const { token, expireTime, answeredAt } = toldOf(lease);
-    this.history.renewals.push({ lockName, grantId, token, expireTime, answeredAt });
+    const { lockTime: _, ...told } = toldOf(lease);
+    this.history.renewals.push({ lockName, grantId, ...told });
   }
 
   downgraded({ lockName, grantId }: LeaseName, lease: LeaseConfirmation): void {

@@ -1,6 +1,6 @@
 import type { INestApplication } from '@nestjs/common';
 import type { TypeOrmModuleOptions } from '@nestjs/typeorm';
-import { LockServer, type LockClient } from 'nestjs-db-lock';
+import { LockServer, type DbLockModuleOptions, type LockClient } from 'nestjs-db-lock';
 import { LocalTransport } from '../../libs/db-lock/src/client/local-transport.js';
 import { createLockApplication } from '../support/lock-application.js';
 import { GuardedResource } from './guarded-resource.js';
@@ -19,6 +19,8 @@ export interface Stage {
   database: TypeOrmModuleOptions;
   witness: Witness;
   resource: Resource;
+  /** Of both applications. */
+  feature?: DbLockModuleOptions;
 }
 
 /** Two recorded clients of two applications over one database, whose statements may have been tampered with. */
@@ -42,8 +44,8 @@ export class Scene {
     });
   }
 
-  static async on({ database, witness, resource }: Stage): Promise<Scene> {
-    const open = () => createLockApplication({ database });
+  static async on({ database, witness, resource, feature = {} }: Stage): Promise<Scene> {
+    const open = () => createLockApplication({ database, features: [feature] });
     const apps = [await open(), await open()];
     const recorder = await Recorder.open(witness, resource);
     const servers = apps.map((app) => app.get(LockServer));

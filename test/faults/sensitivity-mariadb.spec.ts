@@ -1,4 +1,5 @@
 import { expect, it } from '@jest/globals';
+import type { LockClient } from 'nestjs-db-lock';
 import { randomUUID } from 'node:crypto';
 import { createMariadbDatabase, describeWithMariadb } from '../support/mariadb-server.js';
 import { MariadbSession } from '../support/mariadb-session.js';
@@ -7,7 +8,7 @@ import { GuardedMemory } from './guarded-memory.js';
 import { violationsOf, type Rule } from './history-checker.js';
 import { MariadbWitness } from './mariadb-witness.js';
 import { Scene } from './scene.js';
-import { tamperedMariadb } from './tampered-mariadb.js';
+import { PATIENT, tamperedMariadb } from './tampered-mariadb.js';
 import type { Tampering } from './tampering.js';
 
 const NAME = 'tampered';
@@ -23,6 +24,20 @@ interface Fault {
   play: (scene: Scene, session: MariadbSession) => Promise<void>;
 }
 
+/**
+ * Refused until it looks at a lock first, instead of trying the shortcut to released ones: that waits for the row itself, and only then looks,
+ * at what the other one has made of it.
+ */
+async function looksFirst(...clients: LockClient[]): Promise<void> {
+  const lease = await clients[0]!.acquire('held', { ttl: '60s' });
+  for (const client of clients)
+    for (let tries = 0; tries < TRIES; tries++) await client.tryAcquire('held', { ttl: '60s' });
+  await lease.release();
+}
+
+/** After so many that it did not answer, the shortcut is left alone for a while. */
+const TRIES = 5;
+
 const isOver = ({ expireTime }: { expireTime: Date }) =>
   until('the lease runs out', PATIENCE, () => Date.now() > expireTime.getTime());
 
@@ -33,6 +48,7 @@ const FAULTS: Fault[] = [
     tampering: { pattern: /WHEN grant_id IS NULL OR .+? THEN/, replacement: 'WHEN TRUE THEN' },
     async play({ ann, bob }, session) {
       await isOver(await ann.acquire(NAME, { ttl: 1_000, keepAlive: false }));
+      await looksFirst(ann, bob);
       await session.lockRow(NAME);
       const acquiring = [ann, bob].map((client) => client.tryAcquire(NAME, { ttl: '60s' }));
       await session.awaitWaiters(2);
@@ -159,9 +175,10 @@ describeWithMariadb('On MariaDB, the history checker calls it', () => {
     const { url, drop } = await createMariadbDatabase();
     const witness = new MariadbWitness(url);
     const scene = await Scene.on({
-      database: { type: 'mariadb', url, driver: tamperedMariadb(tamperings) },
+      database: { type: 'mariadb', url, driver: tamperedMariadb([PATIENT, ...tamperings]) },
       witness,
       resource: new GuardedMemory(witness),
+      feature: { statementTimeout: PATIENCE },
     });
     const session = await MariadbSession.open(url);
     try {

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describeWithMariadb, startMariadb, type MariadbServer } from '../support/mariadb-server.js';
 import { MariadbSession } from '../support/mariadb-session.js';
 import { CuttingProxy } from './cutting-proxy.js';
-import { Load } from './load.js';
+import { CROWDED, Load } from './load.js';
 import { mariadbLoad } from './mariadb-load.js';
 import { PATIENCE, PAUSE, blow, pauseClients } from './storm.js';
 
@@ -72,13 +72,16 @@ describeWithMariadb('On MariaDB, the load', () => {
 
   /** Statements that want one of these locks wait until they are given up; those that don't must not. */
   async function lockRows(): Promise<void> {
+    await load.crowd();
     const session = await MariadbSession.open(url);
     await session.query(
-      `BEGIN; SELECT 1 FROM dblock_lock WHERE lock_name IN ('fault:0', 'fault:1') FOR UPDATE`,
+      `BEGIN; SELECT 1 FROM dblock_lock WHERE lock_name IN ('fault:0', 'fault:1', '${CROWDED[0]}') FOR UPDATE`,
     );
+    const crowd = load.crowd();
     await sleep(PAUSE);
     await session.query('COMMIT');
     await session.close();
+    await crowd;
   }
 
   const FAULTS = [

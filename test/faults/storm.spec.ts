@@ -4,8 +4,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { startPostgres, type PostgresServer } from '../support/postgres-server.js';
 import { startRedis, type RedisServer } from '../support/redis-server.js';
+import { BlockingSession } from '../support/blocking-session.js';
 import { CuttingProxy } from './cutting-proxy.js';
-import { LOCK_NAMES, Load } from './load.js';
+import { CROWDED, LOCK_NAMES, Load } from './load.js';
 import { postgresLoad } from './postgres-load.js';
 import { GRANTS, PATIENCE, PAUSE, blow, pauseClients } from './storm.js';
 
@@ -82,9 +83,16 @@ async function killBackends(): Promise<void> {
 
 /** Statements that want one of these locks wait until they are given up; those that don't must not. */
 async function lockRows(): Promise<void> {
-  await askDatabase(
-    `BEGIN; SELECT FROM dblock_lock WHERE lock_name IN ('fault:0', 'fault:1') FOR UPDATE; SELECT pg_sleep(1.5); COMMIT`,
+  await load.crowd();
+  const session = await BlockingSession.open(server.url);
+  await session.query(
+    `BEGIN; SELECT FROM dblock_lock WHERE lock_name IN ('fault:0', 'fault:1', '${CROWDED[0]}') FOR UPDATE`,
   );
+  const crowd = load.crowd();
+  await sleep(PAUSE);
+  await session.letGo();
+  await session.close();
+  await crowd;
 }
 
 async function crashRedis(): Promise<void> {

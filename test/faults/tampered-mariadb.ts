@@ -3,6 +3,12 @@ import { tamper, type Tampering } from './tampering.js';
 
 type Query = (query: string | { sql: string }, ...rest: unknown[]) => unknown;
 
+/** Rows may be locked for as long as a test likes. */
+export const PATIENT: Tampering = {
+  pattern: /innodb_lock_wait_timeout = \d+/,
+  replacement: 'innodb_lock_wait_timeout = 60',
+};
+
 /** A `driver` for TypeORM: mysql2, which changes packets on their way to the database. */
 export function tamperedMariadb(tamperings: readonly Tampering[]): unknown {
   const changed: (query: Parameters<Query>[0]) => Parameters<Query>[0] = (query) =>

@@ -21,6 +21,9 @@ export interface Outcome {
   violations: Violation[];
   /** Leases that clients were told of. */
   grants: number;
+  /** Those of them that share their locks, and those that came to share them by a downgrade. */
+  shared: number;
+  downgrades: number;
   /** Leases of an hour, each of which was still there after each fault. */
   kept: number;
   /** Transactions that lost against one of another node, and were repeated or given up. */
@@ -92,10 +95,13 @@ async function storm(cluster: GaleraCluster, say: (text: string) => void): Promi
     await load.look();
     const conflicts = await cluster.conflicts();
     const history = await load.finish();
-    const leases = new Set(history.grants.map(({ lockName, token }) => `${token} ${lockName}`));
+    const { grants, downgrades } = history;
+    const leases = leasesOf(grants);
     return {
       violations: violationsOf(history),
       grants: leases.size,
+      shared: leasesOf(grants.filter(({ share }) => share)).size,
+      downgrades: leasesOf(downgrades).size,
       kept: [...leases].filter((lease) => lease.includes(' kept:')).length,
       conflicts,
       unknown: load.recorder.unknown,
@@ -104,3 +110,7 @@ async function storm(cluster: GaleraCluster, say: (text: string) => void): Promi
     await load.close();
   }
 }
+
+/** Each lease once, however often it was told of. */
+const leasesOf = (told: ReadonlyArray<{ lockName: string; token: number }>) =>
+  new Set(told.map(({ lockName, token }) => `${token} ${lockName}`));
