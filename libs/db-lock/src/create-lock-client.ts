@@ -93,7 +93,7 @@ async function openClient(
 ): Promise<LockClient> {
   const clock = new StoreClock();
   const store = await behindGate(await openInDatabase(place, setUp, options), setUp, options);
-  const recorder = recorderOf(store, options, clock);
+  const recorder = recorderOf(store, options, events, clock);
   const server = serverOf(store, options, events, recorder, clock);
   const sweeps = new Sweeps(server, options);
   const end = async () => {

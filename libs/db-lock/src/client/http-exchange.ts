@@ -14,6 +14,8 @@ export interface HttpExchangeOptions {
   apiToken?: string;
   /** Milliseconds for one attempt, with its time in the queue, until the last byte of the answer. */
   requestTimeout: number;
+  /** Further headers, of each request. */
+  headers?: (() => Record<string, string>) | undefined;
 }
 
 export interface HttpRequest {
@@ -28,6 +30,8 @@ export interface HttpRequest {
   timeout?: number;
   /** Milliseconds that the server may take on top of it, because it was asked to wait. */
   wait?: number;
+  /** Whether it carries requests of many callers, and so is part of no one's trace. */
+  isBulk?: boolean;
 }
 
 export interface HttpAnswer {
@@ -70,8 +74,7 @@ export class HttpExchange {
         headersTimeout: 0, // ours is the signal: a server that was asked to wait stays silent for long
         method,
         query,
-        headers:
-          body === undefined ? this.#headers : { ...this.#headers, 'content-type': 'application/json' },
+        headers: this.#headersOf(request),
         body: typeof body === 'object' ? JSON.stringify(body) : body,
         signal: signal ? AbortSignal.any([signal, timeLimit]) : timeLimit,
       });
@@ -82,6 +85,12 @@ export class HttpExchange {
       throw new StoreUnavailableError(`The lock server does not answer: ${reasonOf(cause)}`, { cause });
     }
     return this.judge(answer, retryAfterOf(headers));
+  }
+
+  #headersOf({ body, isBulk }: HttpRequest): Record<string, string> {
+    const further = isBulk ? undefined : this.options.headers?.();
+    if (body === undefined) return further ? { ...this.#headers, ...further } : this.#headers;
+    return { ...this.#headers, 'content-type': 'application/json', ...further };
   }
 
   /** Milliseconds that an attempt may take, but for what the server was asked to wait. */
