@@ -14,7 +14,7 @@ export interface HttpExchangeOptions {
   apiToken?: string;
   /** Milliseconds for one attempt, with its time in the queue, until the last byte of the answer. */
   requestTimeout: number;
-  /** Further headers, of each request. */
+  /** Makes further headers, for who asks just now. */
   headers?: (() => Record<string, string>) | undefined;
 }
 
@@ -61,8 +61,9 @@ export class HttpExchange {
    * @throws StoreUnavailableError when there is no answer, or one that says "not now": the outcome is unknown.
    * @throws OverloadedError when the server says that it has refused the request for having too many.
    * @throws AccessDeniedError for 401 and 403.
+   * @param callersHeaders of who has asked, where that was not here and now
    */
-  async exchange(request: HttpRequest): Promise<HttpAnswer> {
+  async exchange(request: HttpRequest, callersHeaders = this.callersHeaders): Promise<HttpAnswer> {
     const { method, path, body, query, signal, wait = 0 } = request;
     const timeLimit = AbortSignal.timeout(this.timeLimit(request) + wait);
     const sentAt = monotonicNow();
@@ -74,7 +75,7 @@ export class HttpExchange {
         headersTimeout: 0, // ours is the signal: a server that was asked to wait stays silent for long
         method,
         query,
-        headers: this.#headersOf(request),
+        headers: this.#headersOf(request, callersHeaders),
         body: typeof body === 'object' ? JSON.stringify(body) : body,
         signal: signal ? AbortSignal.any([signal, timeLimit]) : timeLimit,
       });
@@ -87,8 +88,16 @@ export class HttpExchange {
     return this.judge(answer, retryAfterOf(headers));
   }
 
-  #headersOf({ body, isBulk }: HttpRequest): Record<string, string> {
-    const further = isBulk ? undefined : this.options.headers?.();
+  /** What tells of the caller's trace, where somebody traces. */
+  get callersHeaders(): Record<string, string> | undefined {
+    return this.options.headers?.();
+  }
+
+  #headersOf(
+    { body, isBulk }: HttpRequest,
+    callersHeaders: Record<string, string> | undefined,
+  ): Record<string, string> {
+    const further = isBulk ? undefined : callersHeaders;
     if (body === undefined) return further ? { ...this.#headers, ...further } : this.#headers;
     return { ...this.#headers, 'content-type': 'application/json', ...further };
   }
