@@ -177,6 +177,16 @@ describe('What OpenTelemetry is told of locks in spans', () => {
     });
   });
 
+  it('is told by default where an SDK is registered, and not where none is', async () => {
+    const spansOf = (feature: string) => openTelemetry().client(feature).traces;
+    await start();
+    expect(spansOf('before')).toBeUndefined();
+    trace.setGlobalTracerProvider(tracing.tracerProvider);
+    expect(spansOf('after')).toBeDefined();
+    expect(openTelemetry({ traces: false }).client('off').traces).toBeUndefined();
+    trace.disable();
+  });
+
   describe('over HTTP', () => {
     const ofKind = (name: string, kind: SpanKind) => tracing.spans(name).filter((span) => span.kind === kind);
 

@@ -4,6 +4,7 @@ import {
   trace,
   type Meter,
   type MeterProvider,
+  type Tracer,
   type TracerProvider,
 } from '@opentelemetry/api';
 import { z } from 'zod';
@@ -23,7 +24,7 @@ export type { Telemetry } from './telemetry/telemetry.js';
 export interface OpenTelemetryOptions {
   /** Default true. */
   metrics?: boolean;
-  /** Default true. */
+  /** Default true, where somebody traces when the first feature starts. */
   traces?: boolean;
   /** Default: the global one, when the first feature starts. */
   meterProvider?: MeterProvider;
@@ -44,6 +45,11 @@ export interface OpenTelemetryOptions {
 }
 
 const SCOPE = 'nestjs-db-lock';
+
+/** A provider that may have nobody to hand on to. */
+interface Delegating {
+  getDelegateTracer(this: TracerProvider, name: string): Tracer | undefined;
+}
 
 const isFlag = z.boolean({ error: 'must be true or false' });
 
@@ -95,8 +101,8 @@ class OpenTelemetry implements Telemetry {
   client(feature: string): ClientTelemetry {
     const known = this.#clients.get(feature);
     if (known) return known;
-    const { lockLabel, traces } = this.options;
-    const spans = traces ? new ClientSpans(this.#tracer, feature) : undefined;
+    const { lockLabel } = this.options;
+    const spans = this.#isTraced ? new ClientSpans(this.#tracer, feature) : undefined;
     const client = new ClientMetrics(this.#made, feature, lockLabel, spans);
     this.#clients.set(feature, client);
     return client;
@@ -105,8 +111,8 @@ class OpenTelemetry implements Telemetry {
   server(feature: string): ServerTelemetry {
     const known = this.#servers.get(feature);
     if (known) return known;
-    const { lockLabel: labelOf, traces, countLocks } = this.options;
-    const spans = traces ? new ServerSpans(this.#tracer, feature) : undefined;
+    const { lockLabel: labelOf, countLocks } = this.options;
+    const spans = this.#isTraced ? new ServerSpans(this.#tracer, feature) : undefined;
     const server = new ServerMetrics(this.#made, { feature, labelOf, countLocks, traces: spans });
     this.#servers.set(feature, server);
     return server;
@@ -119,6 +125,13 @@ class OpenTelemetry implements Telemetry {
   get #meter(): Meter {
     const { metrics: isTold, meterProvider = metrics } = this.options;
     return isTold ? meterProvider.getMeter(SCOPE, ownVersion()) : createNoopMeter();
+  }
+
+  /** The global provider is there in any case: it hands on to that of an SDK, where there is one. */
+  get #isTraced(): boolean {
+    const { traces, tracerProvider = trace.getTracerProvider() } = this.options;
+    const { getDelegateTracer } = tracerProvider as Partial<Delegating>;
+    return traces && (!getDelegateTracer || getDelegateTracer.call(tracerProvider, SCOPE) !== undefined);
   }
 
   get #tracer() {

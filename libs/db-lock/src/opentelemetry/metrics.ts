@@ -128,15 +128,15 @@ export const METRICS = {
     description: 'Locks that are held now, by whatever server: the same number on all servers of a database',
     attributes: [],
   },
-  waitersCount: {
-    name: 'db_lock.server.waiters.count',
+  waiters: {
+    name: 'db_lock.server.waiters',
     kind: 'gauge',
     unit: '{waiter}',
     description: 'Acquires that wait on this server now',
     attributes: [],
   },
-  waitersOldest: {
-    name: 'db_lock.server.waiters.oldest',
+  waitOldest: {
+    name: 'db_lock.server.wait.oldest',
     kind: 'gauge',
     unit: 's',
     description:

@@ -138,10 +138,8 @@ export class ServerMetrics implements ServerTelemetry {
   #look(countLocks: boolean): void {
     const waiters = () => [...this.#states].map((state) => state.waiters());
     const number = (value: number) => [[value, this.#own] as const];
-    this.#instruments.gauge('waitersCount', () =>
-      number(waiters().reduce((sum, { count }) => sum + count, 0)),
-    );
-    this.#instruments.gauge('waitersOldest', () =>
+    this.#instruments.gauge('waiters', () => number(waiters().reduce((sum, { count }) => sum + count, 0)));
+    this.#instruments.gauge('waitOldest', () =>
       number(Math.max(0, ...waiters().map(({ oldest }) => oldest)) / 1000),
     );
     this.#instruments.gauge('queueLength', () => {
