@@ -1,8 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parse } from 'yaml';
 import { until } from '../support/patience.js';
+import { readPromql } from '../support/promql.js';
+import { describeWithRedis } from '../support/redis-server.js';
 import { StandaloneServer } from '../support/standalone-server.js';
 import { json } from './contract.js';
 
@@ -52,10 +55,10 @@ describe('the metrics of the standalone server', () => {
     const waiting = call(path, json({ ttl: '1h', wait: '60s' }));
     const feature = 'db_lock_feature="dblock"';
     await until('somebody waits', 30_000, async () => {
-      return (await scrape()).get(`db_lock_server_waiters_count{${feature}}`) === 1;
+      return (await scrape()).get(`db_lock_server_waiters{${feature}}`) === 1;
     });
     const during = await scrape();
-    expect(during.get(`db_lock_server_waiters_oldest_seconds{${feature}}`)).toBeGreaterThan(0);
+    expect(during.get(`db_lock_server_wait_oldest_seconds{${feature}}`)).toBeGreaterThan(0);
     expect(during.get(`db_lock_server_locks_held{${feature}}`)).toBe(1);
     await call(`${path}/${lease.body['grantId']}`, { method: 'DELETE' });
     const next = await waiting;
@@ -68,7 +71,7 @@ describe('the metrics of the standalone server', () => {
       );
     expect(acquires('granted')).toBe(2);
     expect(acquires('busy')).toBe(1);
-    expect(after.get(`db_lock_server_waiters_count{${feature}}`)).toBe(0);
+    expect(after.get(`db_lock_server_waiters{${feature}}`)).toBe(0);
     expect(after.get(`db_lock_server_leases_lost_total{${feature},db_lock_reason="late"}`)).toBe(0);
     expect(after.get(`db_lock_server_hold_duration_seconds_count{${feature}}`)).toBe(2);
     expect(after.get(`db_lock_server_hold_duration_seconds_bucket{${feature},le="+Inf"}`)).toBe(2);
@@ -83,6 +86,82 @@ describe('the metrics of the standalone server', () => {
     expect((await silent.call('/metrics')).status).toBe(404);
     expect((await silent.call('/')).body['metrics']).toBeNull();
     expect(silent.stderr).not.toContain('/metrics');
+  });
+});
+
+describeWithRedis('the dashboard and the alerts for Prometheus', (redis) => {
+  let directory: string;
+  /** The labels of each metric that is told. */
+  const told = new Map<string, Set<string>>();
+
+  beforeAll(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'db-lock-dashboard-'));
+    await using server = await StandaloneServer.start({ DB_LOCK_DATA_DIR: directory, REDIS_URL: redis.url });
+    const path = '/dblock/locks/seen/lease';
+    const lease = await server.call(path, json({ ttl: '1h' }));
+    const waiting = server.call(path, json({ ttl: '1h', wait: '60s' }));
+    await until('somebody waits', 30_000, async () => {
+      return (await server.call('/dblock/locks/seen')).body['waiting'] === 1;
+    });
+    await server.call(`${path}/${lease.body['grantId']}`, { method: 'DELETE' });
+    await waiting;
+    for (const series of samplesIn(await (await fetch(`${server.origin}/metrics`)).text()).keys()) {
+      const [metric, labels = ''] = series.split(/[{}]/);
+      const names = [...labels.matchAll(/(\w+)="/g)].map(([, name]) => name!);
+      told.set(metric!, new Set(['job', 'instance', ...names]));
+    }
+  });
+  afterAll(() => rm(directory, { recursive: true, force: true }));
+
+  const read = (path: string) => readFile(new URL(`../../deploy/${path}`, import.meta.url), 'utf8');
+
+  /** Whether all is told that the expressions ask for, by the labels that they ask by. */
+  function expectTold(expressions: string[]): void {
+    expect(told.size).toBeGreaterThan(20);
+    expect(expressions.length).toBeGreaterThan(5);
+    for (const expression of expressions) {
+      const { asked, groups } = readPromql(expression);
+      const labels = new Set<string>();
+      for (const { metric, labels: matched } of asked) {
+        expect([...told.keys()]).toContain(metric);
+        const known = [...told.get(metric)!];
+        expect(known).toEqual(expect.arrayContaining(matched));
+        for (const label of known) labels.add(label);
+      }
+      expect(asked).not.toEqual([]);
+      expect([...labels]).toEqual(expect.arrayContaining(groups));
+    }
+  }
+
+  it('alerts ask for what there is', async () => {
+    const { groups } = parse(await read('prometheus/db-lock.rules.yml')) as {
+      groups: Array<{ rules: Array<{ alert: string; expr: string; annotations: object }> }>;
+    };
+    const rules = groups.flatMap((group) => group.rules);
+    expectTold(rules.map(({ expr }) => expr));
+    for (const { annotations } of rules) expect(Object.keys(annotations)).toEqual(['summary', 'description']);
+  });
+
+  it('the dashboard asks for what there is, and shows waiters and lost leases', async () => {
+    const { panels, templating } = JSON.parse(await read('grafana/db-lock.json')) as {
+      panels: Array<{ title: string; id: number; targets?: Array<{ expr: string }> }>;
+      templating: { list: Array<{ name: string; query: string | { query: string } }> };
+    };
+    const variables = templating.list.flatMap(({ query }) =>
+      typeof query === 'string' ? [] : [query.query],
+    );
+    const selectors = variables.map((query) => /^label_values\((.*), \w+\)$/.exec(query)![1]!);
+    const filledIn = [
+      ...panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr)),
+      ...selectors,
+    ].map((expr) => expr.replaceAll('$__rate_interval', '5m'));
+    const names = templating.list.map(({ name }) => name);
+    for (const [, name] of filledIn.join().matchAll(/\$(\w+)/g)) expect(names).toContain(name);
+    expectTold(filledIn);
+    expect(new Set(panels.map(({ id }) => id)).size).toBe(panels.length);
+    const shown = filledIn.join();
+    for (const metric of ['db_lock_server_waiters{', 'db_lock_server_leases_lost_total{'])
+      expect(shown).toContain(metric);
   });
 });
 
