@@ -227,8 +227,50 @@ describe('What OpenTelemetry is told of locks in spans', () => {
       expect(set!.parentSpanContext?.spanId).toBe(idOf(theirSet!));
     });
 
+    /** Called with what comes in over HTTP, before it is heard. */
+    const onRequest = (
+      hear: (request: { url: string; headers: Record<string, unknown> }) => void | Promise<void>,
+    ) => {
+      const fastify = app.getHttpAdapter().getInstance() as {
+        addHook(name: 'onRequest', hook: (request: Parameters<typeof hear>[0]) => Promise<void>): void;
+      };
+      fastify.addHook('onRequest', async (request) => hear(request));
+    };
+
+    it('and so does what has queued in the client behind others', async () => {
+      await start();
+      let held = 0;
+      let letIn!: () => void;
+      const opening = new Promise<void>((resolve) => (letIn = resolve));
+      onRequest(({ url }) => {
+        if (!url.includes('/held-')) return undefined;
+        held++;
+        return opening;
+      });
+      const apiServer = `${await listen(app)}/dblock`;
+      await using remote = await createLockClient({ apiServer, telemetry: telemetry() });
+      const acquire = (name: string) => tracing.inTrace(name, () => remote.acquire(name));
+      const asked: Array<Promise<unknown>> = [];
+      // As many as the client has under way at once: the next one is sent when one of them has been answered.
+      for (let number = 1; number <= 4; number++) {
+        asked.push(acquire(`held-${number}`));
+        await eventually(() => held === number);
+      }
+      asked.push(acquire('queued'));
+      letIn();
+      await Promise.all(asked);
+      const [queued] = ofKind('lock.acquire', SpanKind.SERVER).filter(
+        ({ attributes }) => attributes['db_lock.lock_name'] === 'queued',
+      );
+      expect(queued!.spanContext().traceId).toBe(only('queued').spanContext().traceId);
+    });
+
     it('also of who asks while others do: nobody gets into a trace of somebody else', async () => {
       await start();
+      const bulks: unknown[] = [];
+      onRequest(({ url, headers }) => {
+        if (url.endsWith('/leases')) bulks.push(headers['traceparent']);
+      });
       const apiServer = `${await listen(app)}/dblock`;
       await using remote = await createLockClient({ apiServer, telemetry: telemetry() });
       const names = Array.from({ length: 30 }, (_, index) => `job:${index}`);
@@ -244,6 +286,7 @@ describe('What OpenTelemetry is told of locks in spans', () => {
       const tracesOf = new Map(names.map((name) => [name, only(name).spanContext().traceId]));
       const told = tracing.spans('lock.acquire').concat(tracing.spans('lock.release'));
       expect(told.length).toBeGreaterThanOrEqual(60);
+      expect(new Set(bulks)).toEqual(new Set([undefined]));
       for (const { attributes, spanContext } of told.map((span) => ({
         ...span,
         spanContext: span.spanContext(),

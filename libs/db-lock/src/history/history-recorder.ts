@@ -137,14 +137,17 @@ export class HistoryRecorder {
     if (!this.#isFull) this.#note('released', at, lockName, holderOf(grantId, lease), null);
   }
 
-  /** A holder came to renew or to release a lease that is over. @returns whether it has not released that itself */
+  /**
+   * A holder came to renew or to release a lease that is over.
+   * @returns whether there was such a lease, as far as is known, and its holder has not released it itself
+   */
   lost(lockName: string, grantId: string): boolean {
     if (this.#leases.isReleased(grantId)) return false;
     const at = monotonicNow();
     this.#count('lost');
     const lease = this.#lasted(lockName, this.#leases.lose(grantId), at);
     this.#note('lost', at, lockName, holderOf(grantId, lease), null);
-    return true;
+    return lease !== undefined;
   }
 
   /** A lease was never released, and somebody else got the lock. */

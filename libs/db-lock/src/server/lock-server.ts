@@ -352,6 +352,7 @@ export class LockServer {
       throw error;
     }
     tell(result.outcome);
+    if (began !== undefined) for (const lockName of checked.lockNames) this.traces?.awaited(lockName, began);
     if (result.outcome === 'granted') {
       if (signal?.aborted) {
         this.#giveSetBack(result);
@@ -601,8 +602,8 @@ export class LockServer {
 
   /** A holder came too late. */
   #lost(lockName: string, grantId: string): void {
-    const isNews = this.#recorder?.lost(lockName, grantId) ?? true;
-    if (isNews) this.telemetry?.lost(lockName, 'late');
+    const isLoss = this.#recorder?.lost(lockName, grantId) ?? true;
+    if (isLoss) this.telemetry?.lost(lockName, 'late');
   }
 
   /** Ends the lease and hands the lock to the first who waits here, in one step. */
