@@ -259,7 +259,7 @@ describe('What OpenTelemetry is told of locks in spans', () => {
       asked.push(acquire('queued'));
       letIn();
       await Promise.all(asked);
-      const [queued] = ofKind('lock.acquire', SpanKind.SERVER).filter(
+      const queued = ofKind('lock.acquire', SpanKind.SERVER).find(
         ({ attributes }) => attributes['db_lock.lock_name'] === 'queued',
       );
       expect(queued!.spanContext().traceId).toBe(only('queued').spanContext().traceId);
