@@ -9,6 +9,8 @@ export class Sampler {
   /** Every how many-th one is picked. */
   #stride = 1;
   #seen = 0;
+  /** Where more are seen within a window, more come than was expected. */
+  #most = 0;
   #since = -Infinity;
 
   /** @param perSecond Infinity picks all */
@@ -16,19 +18,26 @@ export class Sampler {
 
   /** @param now on the monotonic clock */
   picks(now: number): boolean {
-    if (this.#seen >= this.perSecond || now - this.#since >= WINDOW) this.#look(now);
+    if (this.#seen >= this.#most || now - this.#since >= WINDOW) this.#look(now);
     return this.#seen++ % this.#stride === 0;
   }
 
-  /** As many come in the next second as in the last, it is assumed, unless there was a pause; in a burst, more and more are left out. */
+  /** As many come in the next second as in the last, unless there was a pause; in a burst, more and more. */
   #look(now: number): void {
     const age = now - this.#since;
-    if (age < WINDOW) this.#stride = Math.max(this.#stride, Math.ceil(this.#seen / this.perSecond));
-    else {
-      const expected = age < 2 * WINDOW ? (this.#seen * WINDOW) / age : 0;
-      this.#stride = Math.max(1, Math.ceil(expected / this.perSecond));
-      this.#seen = 0;
-      this.#since = now;
+    if (age < WINDOW) {
+      this.#expect(2 * this.#seen);
+      return;
     }
+    this.#stride = 1;
+    this.#expect(age < 2 * WINDOW ? (this.#seen * WINDOW) / age : 0);
+    this.#seen = 0;
+    this.#since = now;
+  }
+
+  /** @param coming in a second */
+  #expect(coming: number): void {
+    this.#stride = Math.max(this.#stride, Math.ceil(coming / this.perSecond));
+    this.#most = Math.max(this.perSecond, 2 * coming);
   }
 }
