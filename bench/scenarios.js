@@ -11,6 +11,7 @@ export const SCENARIOS = [
   'processes',
   'http',
   'decorator',
+  'telemetry',
   'growth',
   'churn',
   'watched',

@@ -6,6 +6,8 @@ export interface Addresses {
   api: string;
   docs: string;
   health: string;
+  /** For Prometheus. Absent where metrics are off. */
+  metrics?: string;
   /** The admin's page. Absent where the admin is not served. */
   admin?: string;
 }
@@ -17,6 +19,7 @@ export function pathsOf(configuration: Configuration): Addresses {
     api: feature,
     docs: 'docs',
     health: 'health/ready',
+    ...(configuration.metrics && { metrics: 'metrics' }),
     ...(servesAdmin(configuration) && { admin: `${feature}/admin` }),
   };
 }
@@ -33,7 +36,10 @@ export function originOf({ host }: Configuration, port: number): string {
 }
 
 /** The addresses for a person who has just started the server. */
-export function banner({ api, docs, health, admin }: Addresses, configuration: Configuration): string {
+export function banner(
+  { api, docs, health, metrics, admin }: Addresses,
+  configuration: Configuration,
+): string {
   const { redisUrl } = configuration;
   return [
     '',
@@ -43,6 +49,7 @@ export function banner({ api, docs, health, admin }: Addresses, configuration: C
     `  Admin      ${admin ?? 'not served: set DB_LOCK_ADMIN_PASSWORD'}`,
     `  API docs   ${docs}`,
     `  Health     ${health}`,
+    ...(metrics === undefined ? [] : [`  Metrics    ${metrics}`]),
     `  Database   ${nameOfDatabase(configuration)}`,
     ...(redisUrl === undefined ? [] : [`  Redis gate ${new URL(redisUrl).host}`]),
     '',

@@ -9,6 +9,8 @@ import { BearerTokenGuard } from './bearer-token.guard.js';
 import { servesAdmin, type Configuration } from './configuration.js';
 import { CONFIGURATION } from './configuration.token.js';
 import { HealthController } from './health.controller.js';
+import { Metrics } from './metrics.js';
+import { guardedMetricsController } from './metrics.controller.js';
 import { RootController } from './root.controller.js';
 import { SameSiteGuard } from './same-site.guard.js';
 
@@ -19,6 +21,11 @@ export class AppModule {
   static forRoot(configuration: Configuration, database: TypeOrmModuleOptions): DynamicModule {
     const { feature, createTables, clockTolerance, redisUrl, apiToken, adminPassword, loopback } =
       configuration;
+    const guards = [
+      new SameSiteGuard({ loopbackOnly: apiToken === undefined, links: false }),
+      ...(apiToken ? [new BearerTokenGuard(apiToken)] : []),
+    ];
+    const metrics = configuration.metrics ? new Metrics() : undefined;
     return {
       module: AppModule,
       imports: [
@@ -28,10 +35,8 @@ export class AppModule {
           createTables,
           clockTolerance,
           redis: redisUrl === undefined ? undefined : { url: redisUrl },
-          guards: [
-            new SameSiteGuard({ loopbackOnly: apiToken === undefined, links: false }),
-            ...(apiToken ? [new BearerTokenGuard(apiToken)] : []),
-          ],
+          telemetry: metrics?.telemetry,
+          guards,
           autoRegisterAdmin: servesAdmin(configuration),
           adminGuards: [
             new SameSiteGuard({ loopbackOnly: adminPassword === undefined && loopback, links: true }),
@@ -41,8 +46,9 @@ export class AppModule {
         }),
         TerminusModule.forRoot({ logger: false }),
       ],
-      controllers: [RootController, HealthController],
+      controllers: [RootController, HealthController, ...(metrics ? [guardedMetricsController(guards)] : [])],
       providers: [
+        { provide: Metrics, useValue: metrics },
         LockHealthIndicator,
         { provide: CONFIGURATION, useValue: configuration },
         { provide: APP_FILTER, useClass: ProblemFilter },

@@ -25,6 +25,7 @@ describe('the configuration', () => {
       dataDir: '.data',
       apiToken: undefined,
       adminPassword: undefined,
+      metrics: true,
       logLevel: 'info',
       shutdownGrace: 10_000,
     });
@@ -74,6 +75,7 @@ describe('the configuration', () => {
     ['DB_LOCK_API_TOKEN', 'short'],
     ['DB_LOCK_ADMIN_PASSWORD', 'short'],
     ['DB_LOCK_CREATE_TABLES', 'yes'],
+    ['DB_LOCK_METRICS', 'off'],
     ['DB_LOCK_SHUTDOWN_GRACE', '10s'],
     ['LOG_LEVEL', 'loud'],
     ['DB_LOCK_API_TOKN', 'a-long-enough-token'],

@@ -18,6 +18,8 @@ export interface Configuration {
   dataDir: string;
   apiToken?: string;
   adminPassword?: string;
+  /** Serve metrics for Prometheus. */
+  metrics: boolean;
   logLevel: string;
   /** Milliseconds that requests in flight get to finish at the shutdown. */
   shutdownGrace: number;
@@ -71,6 +73,7 @@ const environmentSchema = z.object({
   DB_LOCK_API_TOKEN: secret.optional(),
   DB_LOCK_ADMIN_PASSWORD: secret.optional(),
   DB_LOCK_CREATE_TABLES: z.enum(['true', 'false']).default('false'),
+  DB_LOCK_METRICS: z.enum(['true', 'false']).default('true'),
   DB_LOCK_SHUTDOWN_GRACE: wholeNumber(0, 600).default(10),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
 });
@@ -87,6 +90,7 @@ const RULES: Record<keyof z.input<typeof environmentSchema>, string> = {
   DB_LOCK_API_TOKEN: 'must be at least 8 characters',
   DB_LOCK_ADMIN_PASSWORD: 'must be at least 8 characters',
   DB_LOCK_CREATE_TABLES: 'must be true or false',
+  DB_LOCK_METRICS: 'must be true or false',
   DB_LOCK_SHUTDOWN_GRACE: 'must be whole seconds from 0 to 600',
   LOG_LEVEL: 'must be one of fatal, error, warn, info, debug, trace, silent',
 };
@@ -120,6 +124,7 @@ export function readConfiguration(environment: NodeJS.ProcessEnv): Configuration
     dataDir: environmentValues.DB_LOCK_DATA_DIR,
     apiToken: environmentValues.DB_LOCK_API_TOKEN,
     adminPassword: environmentValues.DB_LOCK_ADMIN_PASSWORD,
+    metrics: environmentValues.DB_LOCK_METRICS === 'true',
     logLevel: environmentValues.LOG_LEVEL,
     shutdownGrace: environmentValues.DB_LOCK_SHUTDOWN_GRACE * 1000,
   };

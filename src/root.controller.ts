@@ -14,10 +14,10 @@ export class RootController {
   /** Sends browsers to the admin, or to the API docs where it is not served; tells programs what is served where. */
   @Get()
   root(@Req() { headers }: FastifyRequest, @Res() reply: FastifyReply): void {
-    const { api, admin, docs, health } = pathsOf(this.configuration);
+    const { api, admin, docs, health, metrics } = pathsOf(this.configuration);
     reply.header('Vary', 'Accept');
     // Relative, so that it is right behind a proxy that serves us below a path, too.
     if (headers.accept?.includes('text/html')) reply.redirect(admin ?? docs, 302);
-    else reply.send({ api, admin: admin ?? null, docs, health });
+    else reply.send({ api, admin: admin ?? null, docs, health, metrics: metrics ?? null });
   }
 }

@@ -25,7 +25,7 @@ describe('the standalone server on its embedded database', () => {
   const start = () => StandaloneServer.start({ DB_LOCK_DATA_DIR: join(directory, 'data') });
 
   it('says where everything is', () => {
-    for (const address of ['/dblock', '/dblock/admin', '/docs', '/health/ready'])
+    for (const address of ['/dblock', '/dblock/admin', '/docs', '/health/ready', '/metrics'])
       expect(server.stderr).toContain(`${server.origin}${address}\n`);
     expect(existsSync(join(directory, 'data'))).toBe(true);
   });
@@ -44,8 +44,17 @@ describe('the standalone server on its embedded database', () => {
       const program = await ask('GET', accept);
       expect(program.status).toBe(200);
       const places = (await program.json()) as Record<string, string>;
-      expect(places).toEqual({ api: 'dblock', admin: 'dblock/admin', docs: 'docs', health: 'health/ready' });
-      for (const place of [`${places['api']}/locks`, places['admin'], places['docs'], places['health']])
+      expect(places).toEqual({
+        api: 'dblock',
+        admin: 'dblock/admin',
+        docs: 'docs',
+        health: 'health/ready',
+        metrics: 'metrics',
+      });
+      for (const place of [
+        `${places['api']}/locks`,
+        ...['admin', 'docs', 'health', 'metrics'].map((name) => places[name]),
+      ])
         expect((await fetch(`${server.origin}/${place}`)).status).toBe(200);
     }
     expect((await ask('HEAD')).status).toBe(200);

@@ -33,6 +33,25 @@ export function own(ours, condition, figure) {
   return (measurements) => figuresOf(roundsOf(measurements, ours, condition), figure);
 }
 
+/**
+ * By how much ours is more than that of another in the same round.
+ *
+ * @param {object} of
+ * @param {import('../../contest/rounds.js').Condition} of.condition
+ * @param {string} of.ours
+ * @param {string} of.theirs
+ * @param {string} of.figure
+ * @returns {Goal['measure']}
+ */
+export const difference =
+  ({ condition, ours, theirs, figure }) =>
+  (measurements) => {
+    const [mine, other] = [ours, theirs].map((system) =>
+      figuresOf(roundsOf(measurements, system, condition), figure),
+    );
+    return mine.map((number, round) => number - (other[round] ?? NaN));
+  };
+
 /** What must not happen in any round. @param {Goal['measure']} measure @returns {Goal['measure']} */
 export function worst(measure) {
   return (measurements) => {

@@ -2,10 +2,11 @@ import { COMMIT } from '../../scenarios/hot-lock.js';
 import { plainKey } from '../../scenarios/decorator.js';
 import { LEASES } from '../../scenarios/held.js';
 import { httpKey } from '../../scenarios/http.js';
+import { METRICS, untoldKey } from '../../scenarios/telemetry.js';
 import { watchedKey } from '../../scenarios/watched.js';
 import { REDIS_LIBRARIES } from '../../systems.js';
 import { BEST_LIBRARY, cycles, DURABLE_REDIS, GROWTH, THE_BEST_LIBRARY } from './everywhere.js';
-import { own, ratio, worst } from './measures.js';
+import { difference, own, ratio, worst } from './measures.js';
 import { SHARING_GOALS } from './sharing.js';
 
 /** @typedef {import('../goals.js').Goal} Goal */
@@ -138,6 +139,19 @@ export const POSTGRES_GOALS = [
     bound: 0.95,
     aim: 1,
   })),
+  {
+    what: 'metrics by OpenTelemetry, 256 callers, µs CPU that they cost a cycle',
+    against: 'LockClient without telemetry',
+    scenario: 'telemetry',
+    measure: difference({
+      condition: { callers: 256 },
+      ours: METRICS,
+      theirs: untoldKey(METRICS),
+      figure: 'nodeCpu',
+    }),
+    bound: 1,
+    atMost: true,
+  },
   GROWTH,
   {
     what: "ten open admin pages, % of the database's CPU",

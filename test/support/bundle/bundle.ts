@@ -47,7 +47,7 @@ const NEST =
   /\/node_modules\/(?:@nestjs\/(?:common|core|testing|typeorm)|reflect-metadata|rxjs|typeorm|zod)\//;
 
 /** What has an export of its own, because it needs what not every application has; and the command line. */
-const OPTIONAL = /\/db-lock\/src\/(?:bin|cli|openapi|sqlite|terminus|testing)\b/;
+const OPTIONAL = /\/db-lock\/src\/(?:bin|cli|openapi|opentelemetry|sqlite|terminus|testing)\b/;
 
 /**
  * Puts together, in a few files, the library, the standalone server and the packages that they stand on, unless that was done

@@ -11,8 +11,11 @@ import {
   StoreUnavailableError,
 } from '../lease/errors.js';
 import type { LockEventSink } from '../events/lock-events.js';
+import { modeOf } from '../lease/modes.js';
 import type { WaitingAcquireRequest } from '../lease/requests.js';
 import { NOWHERE, Roster } from '../lease/roster.js';
+import type { ClientTelemetry } from '../telemetry/telemetry.js';
+import type { AcquireTraced } from '../telemetry/traces.js';
 import { splitReentrant, type BasicAcquireOptions, type Reentrancy } from './acquire-options.js';
 import type { BasicLease, LeaseObserver } from './basic-lease.js';
 import { Hold, holdHere } from './lease-context.js';
@@ -45,6 +48,8 @@ export interface ClientSettings {
   retries: number;
   /** Where to tell what happens, as far as the server doesn't tell it in this process. */
   events?: LockEventSink;
+  /** Who is told, in numbers and spans, what goes on. */
+  telemetry?: ClientTelemetry | undefined;
 }
 
 /** One acquisition: what is asked for, and how. */
@@ -107,12 +112,16 @@ export abstract class BasicLockClient<
   readonly #closing = new AbortController();
   /** Set from the first call of `close` on. */
   #closed?: Promise<void>;
+  readonly #telemetry?: ClientTelemetry;
+  readonly #stopWatching?: () => void;
 
   constructor(
     protected readonly settings: ClientSettings,
     private readonly basicTransport: BasicTransport<Confirmation>,
   ) {
     setMaxListeners(0, this.#closing.signal); // it may end thousands of waits
+    this.#telemetry = settings.telemetry;
+    this.#stopWatching = this.#telemetry?.watch({ leases: () => this.#live.size });
   }
 
   /**
@@ -178,6 +187,7 @@ export abstract class BasicLockClient<
     const leases = [...this.#live];
     for (const lease of leases) lease.lose('shutdown');
     await Promise.all(leases.map((lease) => lease[Symbol.asyncDispose]()));
+    this.#stopWatching?.();
     await this.basicTransport.close();
   }
 
@@ -197,9 +207,15 @@ export abstract class BasicLockClient<
 
   protected readonly observer: LeaseObserver = {
     release: (key, minHold) => this.#release(key, minHold),
-    ended: (lease) => this.#live.delete(lease),
+    ended: (lease) => {
+      this.#live.delete(lease);
+      this.#telemetry?.ended(lease);
+      this.#telemetry?.traces?.end(lease);
+    },
     lost: (lease, error) => {
       if (error.reason !== 'shutdown') this.logger.warn(error.message);
+      this.#telemetry?.lost(lease.lockName, error.reason);
+      this.#telemetry?.traces?.end(lease, error.reason);
       this.settings.events?.emit({ type: 'lost', ...shown(lease), reason: error.reason });
     },
     releaseFailed: (lease, error) => {
@@ -252,6 +268,8 @@ export abstract class BasicLockClient<
   /** Tells of the lease; releases it at the shutdown, should it still be held then. */
   protected keep<Held extends BasicLease>(lease: Held, waited: number): Held {
     this.#live.add(lease);
+    this.#telemetry?.began(lease);
+    this.#telemetry?.traces?.hold(lease);
     this.teller?.emit({ type: 'acquired', ...shown(lease), wait: waited });
     return lease;
   }
@@ -270,7 +288,19 @@ export abstract class BasicLockClient<
   ): Promise<Result> {
     if (this.#closed) return Promise.reject(new ClientClosedError());
     if (ask.signal?.aborted) return Promise.reject(ask.signal.reason as Error);
+    const traces = this.#telemetry?.traces;
+    if (!traces) return this.#confirmUntraced(ask);
+    return traces.acquire(traced(ask), this.#isRemote, () => this.#confirmUntraced(ask));
+  }
+
+  #confirmUntraced<Granted extends BasicConfirmation, Result>(
+    ask: Acquiring<Granted, Result>,
+  ): Promise<Result> {
     return ask.wait > 0 ? this.#confirmPatiently(ask) : this.#confirm(ask, ask.signal);
+  }
+
+  get #isRemote(): boolean {
+    return !this.basicTransport.tells;
   }
 
   /** Who waits gives up with the caller's signal, and when the client closes: it must not hold up the shutdown. */
@@ -319,6 +349,7 @@ export abstract class BasicLockClient<
       }
     } catch (error) {
       if (trail.isUnknown || (signal?.aborted && !this.basicTransport.cancels)) this.#releaseUnwanted(ask);
+      this.#tellAcquire(ask, signal?.aborted ? 'abandoned' : 'error', began);
       throw error;
     }
     // A refusal is thrown here, if at all: after it, there is nothing to release.
@@ -367,9 +398,19 @@ export abstract class BasicLockClient<
     began: number,
     sentAt: number,
   ): Result {
-    return answer.outcome === 'busy'
-      ? ask.refuse(this.#refused(ask, answer.holder))
-      : this.#confirmed(ask, answer, began, sentAt);
+    if (answer.outcome === 'busy') {
+      this.#tellAcquire(ask, 'busy', began);
+      return ask.refuse(this.#refused(ask, answer.holder));
+    }
+    return this.#confirmed(ask, answer, began, sentAt);
+  }
+
+  #tellAcquire(
+    { keys }: Pick<Ask<never>, 'keys'>,
+    outcome: 'busy' | 'abandoned' | 'error',
+    began: number,
+  ): void {
+    this.#telemetry?.acquired(keys[0]!, outcome, began, monotonicNow());
   }
 
   #refused(ask: Ask<BasicConfirmation>, busy: BusyHolder): Refusal {
@@ -394,12 +435,22 @@ export abstract class BasicLockClient<
     const now = monotonicNow();
     const { lease, sentAt = asked } = granted;
     const isOver = trustedUntil(sentAt, lease.timeLeft) <= now;
-    if (!this.#closed && !isOver) return ask.hold(lease, sentAt, ask.wait > 0 ? now - began : 0);
+    const isHeld = !this.#closed && !isOver;
+    this.#telemetry?.acquired(ask.keys[0]!, isHeld ? 'granted' : 'error', began, now);
+    if (isHeld) return ask.hold(lease, sentAt, ask.wait > 0 ? now - began : 0);
     this.#releaseUnwanted(ask);
     throw this.#closed ? new ClientClosedError() : new LeaseLostError(ask.keys[0]!.lockName, 'deadline');
   }
 
   #release(key: LeaseKey, minHold?: number): Promise<ReleaseOutcome> {
+    const traces = this.#telemetry?.traces;
+    if (!traces) return this.#releaseUntraced(key, minHold);
+    const { lockName, workerName } = key;
+    const lease = { lockName, workerName, mode: modeOf(key) };
+    return traces.release(lease, this.#isRemote, () => this.#releaseUntraced(key, minHold));
+  }
+
+  #releaseUntraced(key: LeaseKey, minHold?: number): Promise<ReleaseOutcome> {
     return this.basicTransport.release(key, minHold).then(
       (answer) => this.#told(key, answer),
       (error: unknown) => this.#releaseAgain(key, minHold, error),
@@ -477,6 +528,18 @@ export abstract class BasicLockClient<
       }
     }
   }
+}
+
+/** What a trace tells of an acquire. */
+function traced({ keys, wait, signal }: Pick<Ask<never>, 'keys' | 'wait' | 'signal'>): AcquireTraced {
+  const [{ workerName, share }] = keys as [LeaseKey];
+  return {
+    lockNames: keys.map(({ lockName }) => lockName),
+    workerName,
+    mode: modeOf({ share }),
+    wait,
+    signal,
+  };
 }
 
 /** Whether a grant that was waited for was asked for so long ago that little of its lease could be trusted. */

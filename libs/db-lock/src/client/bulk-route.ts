@@ -40,7 +40,7 @@ export class BulkRoute {
    */
   async send(items: readonly string[], signal?: AbortSignal): Promise<HttpAnswer[] | null> {
     const body = `{"requests":[${items.join(',')}]}`;
-    const answer = await this.http.exchange({ method: 'POST', path: PATH, body, signal });
+    const answer = await this.http.exchange({ method: 'POST', path: PATH, body, signal, isBulk: true });
     if (REFUSALS.has(answer.status)) {
       if (this.#known)
         this.#logger.debug(

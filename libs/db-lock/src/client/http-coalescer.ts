@@ -50,7 +50,7 @@ export class HttpCoalescer {
     const { alone } = request;
     if (alone.signal?.aborted) return Promise.reject(alone.signal.reason as Error);
     if (!this.bulks.known) return this.http.exchange(alone);
-    const attempt = new Attempt(request, this.http.timeLimit(alone));
+    const attempt = new Attempt(request, this.http.timeLimit(alone), this.http.callersHeaders);
     this.#coalescer.submit(attempt).catch((error: Error) => attempt.reject(error));
     return attempt.answer;
   }
@@ -63,7 +63,9 @@ export class HttpCoalescer {
 
   async #sendAlone(attempts: readonly Attempt[]): Promise<void> {
     await Promise.all(
-      attempts.map((attempt) => attempt.settle(() => this.http.exchange(attempt.request.alone))),
+      attempts.map((attempt) =>
+        attempt.settle(() => this.http.exchange(attempt.request.alone, attempt.callersHeaders)),
+      ),
     );
   }
 
@@ -106,6 +108,7 @@ class Attempt implements Abortable {
   constructor(
     readonly request: CoalescedRequest,
     timeLimit: number,
+    readonly callersHeaders: Record<string, string> | undefined,
   ) {
     this.answer = new Promise((resolve, reject) => {
       this.#resolve = resolve;

@@ -17,6 +17,8 @@ export interface HttpExchangeOptions {
   authorization?: string;
   /** Milliseconds for one attempt, with its time in the queue, until the last byte of the answer. */
   requestTimeout: number;
+  /** Makes further headers, for who asks just now. */
+  headers?: (() => Record<string, string>) | undefined;
 }
 
 export interface HttpRequest {
@@ -31,6 +33,8 @@ export interface HttpRequest {
   timeout?: number;
   /** Milliseconds that the server may take on top of it, because it was asked to wait. */
   wait?: number;
+  /** Whether it carries requests of many callers, and so is part of no one's trace. */
+  isBulk?: boolean;
 }
 
 export interface HttpAnswer {
@@ -61,8 +65,9 @@ export class HttpExchange {
    * @throws StoreUnavailableError when there is no answer, or one that says "not now": the outcome is unknown.
    * @throws OverloadedError when the server says that it has refused the request for having too many.
    * @throws AccessDeniedError for 401 and 403.
+   * @param callersHeaders of who has asked, where that was not here and now
    */
-  async exchange(request: HttpRequest): Promise<HttpAnswer> {
+  async exchange(request: HttpRequest, callersHeaders = this.callersHeaders): Promise<HttpAnswer> {
     const { method, path, body, query, signal, wait = 0 } = request;
     const timeLimit = AbortSignal.timeout(this.timeLimit(request) + wait);
     const sentAt = monotonicNow();
@@ -74,8 +79,7 @@ export class HttpExchange {
         headersTimeout: 0, // ours is the signal: a server that was asked to wait stays silent for long
         method,
         query,
-        headers:
-          body === undefined ? this.#headers : { ...this.#headers, 'content-type': 'application/json' },
+        headers: this.#headersOf(request, callersHeaders),
         body: typeof body === 'object' ? JSON.stringify(body) : body,
         signal: signal ? AbortSignal.any([signal, timeLimit]) : timeLimit,
       });
@@ -110,6 +114,20 @@ export class HttpExchange {
       signal.throwIfAborted();
       throw cause instanceof DbLockError ? cause : silent(cause);
     }
+  }
+
+  /** What tells of the caller's trace, where somebody traces. */
+  get callersHeaders(): Record<string, string> | undefined {
+    return this.options.headers?.();
+  }
+
+  #headersOf(
+    { body, isBulk }: HttpRequest,
+    callersHeaders: Record<string, string> | undefined,
+  ): Record<string, string> {
+    const further = isBulk ? undefined : callersHeaders;
+    if (body === undefined) return further ? { ...this.#headers, ...further } : this.#headers;
+    return { ...this.#headers, 'content-type': 'application/json', ...further };
   }
 
   /** Milliseconds that an attempt may take, but for what the server was asked to wait. */

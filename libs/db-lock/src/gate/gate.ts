@@ -2,6 +2,7 @@ import { DbLockConfigurationError } from '../lease/errors.js';
 import { checkVersions, MANIFEST } from '../lease/versions.js';
 import { inTime } from '../lease/in-time.js';
 import type { LockStore } from '../store/lock-store.js';
+import type { ServerTelemetry } from '../telemetry/telemetry.js';
 import { GatedLockStore } from './gated-lock-store.js';
 import type { RedisSettings } from './options.js';
 import type { RedisClient } from './redis-client.js';
@@ -34,11 +35,12 @@ export async function openGate(
   { client, url, prefix, timeout }: RedisSettings,
   feature: string,
   isInnerKept = false,
+  telemetry?: ServerTelemetry,
 ): Promise<LockStore> {
   checkVersions(MANIFEST, 'ioredis');
   const { hangUp, ...line }: Line = client ? { client } : await connect(url!, timeout);
   const connection = new RedisConnection({ ...line, prefix: prefix ?? `db-lock:${feature}:`, timeout });
-  const gate = new RedisGate(connection);
+  const gate = new RedisGate(connection, telemetry);
   await gate.check();
   return new GatedLockStore(inner, gate, hangUp, isInnerKept);
 }

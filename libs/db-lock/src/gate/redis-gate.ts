@@ -4,6 +4,7 @@ import { trustedUntil } from '../lease/deadline.js';
 import { MAX_TTL } from '../lease/duration.js';
 import type { AcquireRequest } from '../lease/requests.js';
 import type { HolderRecord, LeaseRecord } from '../store/lock-store.js';
+import type { ServerTelemetry } from '../telemetry/telemetry.js';
 import { Circuit } from './circuit.js';
 import { readEntry, writeEntry, type Entry } from './entry.js';
 import { RedisClock } from './redis-clock.js';
@@ -32,7 +33,13 @@ export class RedisGate {
   readonly #clock = new RedisClock();
   readonly #circuit: Circuit;
 
-  constructor(private readonly connection: RedisConnection) {
+  readonly #stopWatching?: () => void;
+
+  constructor(
+    private readonly connection: RedisConnection,
+    private readonly telemetry?: ServerTelemetry,
+  ) {
+    this.#stopWatching = telemetry?.watchGate(() => this.isAnswering);
     this.#circuit = new Circuit({
       get isReady() {
         return connection.isReady;
@@ -59,7 +66,9 @@ export class RedisGate {
         return this.#claim(lockName, writeEntry(claim), now, Math.min(ttl, CLAIM_LIFE));
       }),
     );
-    return requests.map(({ grantId }, index) => toRival(replies?.[index], grantId));
+    const rivals = requests.map(({ grantId }, index) => toRival(replies?.[index], grantId));
+    if (this.telemetry) this.#tell(this.telemetry, rivals, replies !== undefined);
+    return rivals;
   }
 
   /** Sends the news, in one go, before it returns. Resolves when they have arrived, or can't. */
@@ -101,7 +110,14 @@ export class RedisGate {
   }
 
   close(): void {
+    this.#stopWatching?.();
     this.#circuit.end();
+  }
+
+  #tell(telemetry: ServerTelemetry, rivals: ReadonlyArray<Rival | undefined>, isAnswered: boolean): void {
+    const busy = rivals.filter((rival) => rival !== undefined).length;
+    telemetry.gated('busy', busy);
+    telemetry.gated(isAnswered ? 'passed' : 'unanswered', rivals.length - busy);
   }
 
   #claim(lockName: string, value: string, now: number, life: number): Call {

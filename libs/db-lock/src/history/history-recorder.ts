@@ -9,6 +9,7 @@ import type { ExpiredLease, HolderRecord, LeaseRecord } from '../store/lock-stor
 import { GrantBook, type KnownGrant } from './grant-book.js';
 import type { HistorySettings } from './options.js';
 import type { StoreClock } from '../lease/store-clock.js';
+import type { ServerTelemetry } from '../telemetry/telemetry.js';
 import { TallySheet } from './tally-sheet.js';
 
 /** How often what happened is written, in milliseconds, where that takes no longer. */
@@ -63,6 +64,7 @@ export class HistoryRecorder {
     private readonly history: HistoryStore,
     private readonly settings: HistorySettings,
     private readonly clock: StoreClock,
+    private readonly telemetry?: ServerTelemetry,
   ) {}
 
   /** @param wait how long the lease was waited for, in milliseconds; 0 when it wasn't */
@@ -131,16 +133,21 @@ export class HistoryRecorder {
       return;
     }
     const { lockName, grantId } = request;
-    const lease = this.#lasted(this.#leases.release(grantId), at);
+    const lease = this.#lasted(lockName, this.#leases.release(grantId), at);
     if (!this.#isFull) this.#note('released', at, lockName, holderOf(grantId, lease), null);
   }
 
-  /** A holder came to renew or to release a lease that is over. */
-  lost(lockName: string, grantId: string): void {
-    if (this.#leases.isReleased(grantId)) return;
+  /**
+   * A holder came to renew or to release a lease that is over.
+   * @returns whether there was such a lease, as far as is known, and its holder has not released it itself
+   */
+  lost(lockName: string, grantId: string): boolean {
+    if (this.#leases.isReleased(grantId)) return false;
     const at = monotonicNow();
     this.#count('lost');
-    this.#note('lost', at, lockName, holderOf(grantId, this.#lasted(this.#leases.lose(grantId), at)), null);
+    const lease = this.#lasted(lockName, this.#leases.lose(grantId), at);
+    this.#note('lost', at, lockName, holderOf(grantId, lease), null);
+    return lease !== undefined;
   }
 
   /** A lease was never released, and somebody else got the lock. */
@@ -155,9 +162,9 @@ export class HistoryRecorder {
   }
 
   /** An operator has ended a lease. */
-  forced({ grantId }: LeaseRecord): void {
+  forced({ lockName, grantId }: LeaseRecord): void {
     this.#count('forced');
-    this.#lasted(this.#leases.lose(grantId), monotonicNow());
+    this.#lasted(lockName, this.#leases.lose(grantId), monotonicNow());
   }
 
   /** Writes what is left, as far as that goes soon. Nothing is recorded afterwards. */
@@ -171,8 +178,10 @@ export class HistoryRecorder {
   }
 
   /** Counts for how long a lease was held that is over now, where that is known. */
-  #lasted(lease: KnownGrant | undefined, at: number): KnownGrant | undefined {
-    if (lease && !Number.isNaN(lease.began)) this.#sheet.held(at - lease.began);
+  #lasted(lockName: string, lease: KnownGrant | undefined, at: number): KnownGrant | undefined {
+    if (!lease || Number.isNaN(lease.began)) return lease;
+    this.#sheet.held(at - lease.began);
+    this.telemetry?.held(lockName, lease.began, at);
     return lease;
   }
 
@@ -246,6 +255,7 @@ export class HistoryRecorder {
     try {
       await write();
     } catch (error) {
+      this.telemetry?.historyGap();
       if (!isOver(this.#warned, WARNING_INTERVAL)) return;
       this.#warned = monotonicNow();
       this.#logger.warn(

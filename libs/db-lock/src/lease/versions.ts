@@ -44,4 +44,11 @@ export function versionOf(name: string, file: string): string | undefined {
   return manifest && read(manifest).version;
 }
 
+/** The version of this package; undefined where a bundler has put it into a file of its own. */
+export function ownVersion(): string | undefined {
+  if (!existsSync(MANIFEST)) return undefined;
+  const { name, version } = read(MANIFEST);
+  return name === 'nestjs-db-lock' ? version : undefined;
+}
+
 const read = (path: string) => JSON.parse(readFileSync(path, 'utf8')) as Manifest;

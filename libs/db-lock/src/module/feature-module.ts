@@ -35,6 +35,7 @@ import {
   behindGate,
   checkPeers,
   clientSettings,
+  headersOf,
   localClient,
   openStore,
   recorderOf,
@@ -118,7 +119,7 @@ function localProviders(setUp: FeatureSetUp): Provider[] {
     },
     {
       provide: HISTORY_RECORDER,
-      inject: [LOCK_STORE, CHECKED_OPTIONS, StoreClock],
+      inject: [LOCK_STORE, CHECKED_OPTIONS, LOCK_EVENTS, StoreClock],
       useFactory: recorderOf,
     },
     {
@@ -171,7 +172,11 @@ function remoteProvider({ feature, protocol }: FeatureSetUp): Provider {
     useFactory: (options: CheckedOptions, events: LockEvents) =>
       new DjangoDbLockClient(
         clientSettings(options, events),
-        new DjangoDbLockTransport({ ...options, apiServer: options.apiServer! }),
+        new DjangoDbLockTransport({
+          ...options,
+          apiServer: options.apiServer!,
+          headers: headersOf(options, events),
+        }),
       ),
   };
 }

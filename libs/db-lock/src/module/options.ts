@@ -12,6 +12,7 @@ import type { LockBase } from '../model/lock-base.js';
 import { MIN_IDLE, type LockStore } from '../store/lock-store.js';
 import { text, type LockDatabase, type LockDatabaseFactory } from './database-options.js';
 import type { Pooler } from '../store/database.js';
+import { telemetrySchema, type Telemetry } from '../telemetry/telemetry.js';
 
 /** A guard class, or an instance of one. */
 export type Guard = Type<CanActivate> | CanActivate;
@@ -120,6 +121,11 @@ export interface DbLockOptions {
    * waiters look instead of being notified.
    */
   pooler?: Pooler;
+  /**
+   * Who is told, in metrics and spans, what goes on: `openTelemetry()` of `nestjs-db-lock/opentelemetry`. The same one may be handed to several
+   * features. Default: nobody, and nothing is measured.
+   */
+  telemetry?: Telemetry;
   /** The address of a remote lock server, with its path: `https://locks.example.com/dblock`. */
   apiServer?: string;
   /** The bearer token for `apiServer`. */
@@ -162,6 +168,7 @@ export const optionsSchema = z.strictObject({
     .min(1, { error: MAX_QUEUED })
     .max(1_000_000, { error: MAX_QUEUED })
     .default(10_000),
+  telemetry: telemetrySchema.optional(),
   apiServer: z
     .url({
       protocol: /^https?$/,

@@ -35,7 +35,7 @@ export async function openOwnServer(
 ): Promise<OwnServer> {
   const clock = new StoreClock();
   const store = await behindGate(await openInDatabase(place, setUp, options), setUp, options);
-  const recorder = recorderOf(store, options, clock);
+  const recorder = recorderOf(store, options, events, clock);
   const server = serverOf(store, options, events, recorder, clock);
   const sweeps = new Sweeps(server, options);
   return new OwnServer(server, async () => {

@@ -42,11 +42,12 @@ export async function openStore(
 export async function behindGate(
   store: LockStore,
   setUp: FeatureSetUp,
-  { redis }: CheckedOptions,
+  { redis, telemetry }: CheckedOptions,
 ): Promise<LockStore> {
   if (!redis) return store;
   const isKept = store === setUp.store;
-  return openGate(store, redis, setUp.feature, isKept).catch(async (error: unknown) => {
+  const { feature } = setUp;
+  return openGate(store, redis, feature, isKept, telemetry?.server(feature)).catch(async (error: unknown) => {
     if (!isKept) await store.close();
     throw error;
   });
@@ -54,15 +55,17 @@ export async function behindGate(
 
 export function recorderOf(
   store: LockStore,
-  { history }: CheckedOptions,
+  { history, telemetry }: CheckedOptions,
+  events: LockEvents,
   clock: StoreClock,
 ): HistoryRecorder | undefined {
-  return history ? new HistoryRecorder(store.history, history, clock) : undefined;
+  if (!history) return undefined;
+  return new HistoryRecorder(store.history, history, clock, telemetry?.server(events.feature));
 }
 
 export function serverOf(
   store: LockStore,
-  { statementTimeout, knownBusy, maxQueued }: CheckedOptions,
+  { statementTimeout, knownBusy, maxQueued, telemetry }: CheckedOptions,
   events: LockEvents,
   recorder: HistoryRecorder | undefined,
   clock: StoreClock,
@@ -74,6 +77,7 @@ export function serverOf(
     events,
     recorder,
     clock,
+    telemetry: telemetry?.server(events.feature),
   });
 }
 
@@ -85,12 +89,24 @@ export const localClient = (options: CheckedOptions, events: LockEvents, server:
 export const remoteClient = (options: CheckedOptions, events: LockEvents) =>
   new LockClient(
     clientSettings(options, events),
-    new HttpTransport({ ...options, apiServer: options.apiServer! }),
+    new HttpTransport({ ...options, apiServer: options.apiServer!, headers: headersOf(options, events) }),
   );
 
+/** What each request to a remote server takes along of the caller's trace. */
+export const headersOf = ({ telemetry }: CheckedOptions, { feature }: LockEvents) => {
+  const traces = telemetry?.client(feature).traces;
+  return traces && (() => traces.headers());
+};
+
 export function clientSettings(
-  { ttl, workerName, retries }: CheckedOptions,
+  { ttl, workerName, retries, telemetry }: CheckedOptions,
   events: LockEvents,
 ): ClientSettings {
-  return { ttl, workerName: workerName ?? defaultWorkerName(), retries, events };
+  return {
+    ttl,
+    workerName: workerName ?? defaultWorkerName(),
+    retries,
+    events,
+    telemetry: telemetry?.client(events.feature),
+  };
 }

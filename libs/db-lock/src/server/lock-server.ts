@@ -50,6 +50,9 @@ import { noSharedLocks, SharedRequests } from './shared-requests.js';
 import { Stopwatch } from './stopwatch.js';
 import { asDecision, asFailure, WaitingAcquire, type WaitingActs } from './waiting-acquire.js';
 import { StoreClock } from '../lease/store-clock.js';
+import { statementTellers } from '../telemetry/statements.js';
+import type { AcquireOutcome, LockAsked, ServerTelemetry, StatementKind } from '../telemetry/telemetry.js';
+import type { ServerTraces } from '../telemetry/traces.js';
 import { sharedClasses } from '../lease/copies.js';
 
 export interface LockServerOptions {
@@ -68,6 +71,8 @@ export interface LockServerOptions {
   recorder?: HistoryRecorder;
   /** The store's clock, as this learns it; others may go by it. */
   clock?: StoreClock;
+  /** Who is told, in numbers and spans, what goes on. */
+  telemetry?: ServerTelemetry;
 }
 
 /** A grant, and when the store was asked for it, on this process's monotonic clock. */
@@ -129,6 +134,7 @@ export class LockServer {
   readonly #watch: ClockWatch;
   readonly #events?: LockEventSink;
   readonly #recorder?: HistoryRecorder;
+  readonly #stopWatching?: () => void;
 
   /** What those who wait need. */
   readonly #waitingActs: WaitingActs = {
@@ -141,6 +147,8 @@ export class LockServer {
   readonly desk: OperatorDesk;
   /** Milliseconds that a request may queue before the store takes it. */
   readonly queueTimeout: number;
+  /** @internal */
+  readonly telemetry?: ServerTelemetry;
 
   constructor(
     /** @internal */
@@ -152,15 +160,18 @@ export class LockServer {
       events,
       recorder,
       clock = new StoreClock(),
+      telemetry,
     }: LockServerOptions = {},
   ) {
     this.queueTimeout = queueTimeout;
     this.#watch = new ClockWatch(clock, events);
     const common = { maxBatch: MAX_BATCH, maxAge: queueTimeout };
+    const tellerOf = statementTellers(telemetry);
     this.#acquires = new Coalescer({
       ...common,
       answer: async (batch) =>
         this.#watch.heard(this.#watch.asks(batch), ownAnswers(batch, await acquireOncePerName(store, batch))),
+      onAnswered: tellerOf('acquire'),
       maxQueued,
       maxUnderWay: MAX_UNDER_WAY.acquires,
       worthIt: WORTH_IT,
@@ -169,6 +180,7 @@ export class LockServer {
       ...common,
       answer: async (batch) =>
         this.#watch.heard(this.#watch.asks(batch), ownAnswers(batch, await store.renew(batch))),
+      onAnswered: tellerOf('renew'),
       maxBatch: MAX_RENEWALS,
       maxUnderWay: MAX_UNDER_WAY.renewals,
     });
@@ -176,11 +188,13 @@ export class LockServer {
       ...common,
       answer: async (batch) =>
         this.#watch.heard(this.#watch.asks([]), ownAnswers(batch, await store.release(batch))),
+      onAnswered: tellerOf('release'),
       maxUnderWay: MAX_UNDER_WAY.releases,
       worthIt: WORTH_IT,
     });
     this.#passes = new Coalescer({
       ...common,
+      onAnswered: tellerOf('pass'),
       maxBatch: MAX_PASSES,
       answer: async (batch) => {
         const successors = batch.map(({ successor }) => successor);
@@ -195,6 +209,7 @@ export class LockServer {
       ...common,
       answer: async ([set]) =>
         this.#watch.heard(this.#watch.asks(set!), [ownSet(set!, await store.acquireSet(set!))]),
+      onAnswered: tellerOf('acquire_set'),
       maxBatch: 1, // one at a time: it may lock a hundred rows
       maxQueued,
     });
@@ -204,23 +219,33 @@ export class LockServer {
         this.#watch,
         { maxAge: queueTimeout, maxQueued },
         (lockName, next) => this.#wake(lockName, next),
+        tellerOf,
       );
-    this.#room = new WaitingRoom(store.queue, queueTimeout);
+    this.#room = new WaitingRoom(store.queue, queueTimeout, tellerOf);
     this.#knownBusy = new KnownBusy(knownBusy);
     this.#events = events;
     this.#recorder = recorder;
+    this.telemetry = telemetry;
+    this.#stopWatching = telemetry?.watch({
+      waiters: () => this.#room.waiters,
+      queued: () => this.#queued(),
+      locksHeld: async () => (await this.desk.countByState()).held,
+    });
     this.desk = new OperatorDesk(store, {
       onExpired: (lease) => {
         recorder?.overtaken();
+        telemetry?.lost(lease.lockName, 'expired');
         this.#tell({ type: 'expired', ...lease });
       },
       onForced: (holder, by) => {
         const { lockName, workerName, fencingToken, share } = holder;
         recorder?.forced(holder);
+        telemetry?.forced(lockName);
         this.#tell({ type: 'forced', lockName, workerName, fencingToken, share, ...by });
       },
       onChanged: (lockName, next) => {
         this.#knownBusy.forget(lockName);
+        telemetry?.traces?.freed(lockName);
         this.#wake(lockName, next);
       },
     });
@@ -244,14 +269,19 @@ export class LockServer {
   tryChecked(checked: AcquireRequest, absence?: Absence): Promise<AcquireResult> {
     if (absence?.aborted) return Promise.reject(absence.reason as Error);
     const known = this.#knownBusy.holderOf(checked);
-    if (known) return Promise.resolve(this.#settle(checked, { outcome: 'busy', holder: known }, 0, absence));
+    if (known)
+      return Promise.resolve(
+        this.#settle(checked, { outcome: 'busy', holder: known }, undefined, 0, absence),
+      );
     const sentAt = monotonicNow();
+    const failing = this.#failing(checked, sentAt, absence);
     return this.#submit(checked, absence, sentAt).then((answer) => {
+      if (answer.outcome === 'error') failing?.(answer.error);
       const result = askedAt(sentAt, settled(answer));
       if (result.outcome === 'granted') this.#knownBusy.learn(result.lease, sentAt);
       else this.#knownBusy.learn(result.holder);
-      return this.#settle(checked, result, 0, absence);
-    });
+      return this.#settle(checked, result, sentAt, 0, absence);
+    }, failing);
   }
 
   /** Sends an acquire on the way of its mode. */
@@ -269,12 +299,36 @@ export class LockServer {
 
   #acquireWaiting(checked: WaitingAcquireRequest, signal?: AbortSignal): Promise<AcquireResult> {
     const acquire = new WaitingAcquire(checked, signal, this.#waitingActs);
-    return this.#room.wait(checked.lockName, acquire).then((outcome) => {
-      const result = outcome.outcome === 'granted' ? askedAt(outcome.sentAt, outcome.granted) : outcome;
-      if (result.outcome === 'granted') this.#knownBusy.learn(result.lease, result.sentAt);
-      else this.#knownBusy.learn(result.holder);
-      return this.#settle(checked, result, acquire.waited, signal);
-    });
+    const began = this.telemetry && monotonicNow();
+    return this.#room.wait(checked.lockName, acquire).then(
+      (outcome) => {
+        const result = outcome.outcome === 'granted' ? askedAt(outcome.sentAt, outcome.granted) : outcome;
+        if (result.outcome === 'granted') this.#knownBusy.learn(result.lease, result.sentAt);
+        else this.#knownBusy.learn(result.holder);
+        if (began !== undefined) this.traces?.awaited(checked.lockName, began);
+        return this.#settle(checked, result, began, acquire.waited, signal);
+      },
+      this.#failing(checked, began, signal, acquire),
+    );
+  }
+
+  /** Tells of an acquire that comes to nothing, where somebody is told. */
+  #failing(
+    lock: LockAsked,
+    began: number | undefined,
+    absence: Absence | undefined,
+    acquire?: WaitingAcquire,
+  ): ((error: unknown) => never) | undefined {
+    if (!this.telemetry) return undefined;
+    return (error) => {
+      this.#tellAcquire(lock, absence?.aborted ? 'abandoned' : 'error', began, acquire?.waited ?? 0);
+      throw error;
+    };
+  }
+
+  /** @param began absent where nobody but this process was asked */
+  #tellAcquire(lock: LockAsked, outcome: AcquireOutcome, began: number | undefined, waited: number): void {
+    this.telemetry?.acquired(lock, outcome, began ?? monotonicNow(), waited);
   }
 
   /** Takes several locks, all or none: `granted` with the leases in the order of their names, or `busy` with the holder of one. */
@@ -290,7 +344,23 @@ export class LockServer {
     signal?.throwIfAborted();
     if (checked.shares.size > 0 && !this.#sharedRequests) throw noSharedLocks(this.store);
     const waiting = new Stopwatch();
-    const result = await this.#acquireSet(checked, waiting, signal);
+    const began = this.telemetry && monotonicNow();
+    const tell = (outcome: AcquireOutcome) =>
+      this.#tellAcquire(
+        { lockName: checked.lockNames[0]! },
+        signal?.aborted ? 'abandoned' : outcome,
+        began,
+        waiting.elapsed,
+      );
+    let result: AcquireSetResult;
+    try {
+      result = await this.#acquireSet(checked, waiting, signal);
+    } catch (error) {
+      tell('error');
+      throw error;
+    }
+    tell(result.outcome);
+    if (began !== undefined) for (const lockName of checked.lockNames) this.traces?.awaited(lockName, began);
     if (result.outcome === 'granted') {
       if (signal?.aborted) {
         this.#giveSetBack(result);
@@ -330,10 +400,12 @@ export class LockServer {
 
   /** Tells of it. */
   #renewed(checked: RenewRequest, answer: Settled<RenewAnswer>): Settled<RenewAnswer> {
+    const { lockName, grantId } = checked;
     if (answer.outcome === 'renewed') {
       this.#recorder?.renewed(answer.lease);
       if (this.#events?.observed) this.#events.emit({ type: 'renewed', ...answer.lease });
-    } else this.#recorder?.lost(checked.lockName, checked.grantId);
+    } else this.#lost(lockName, grantId);
+    this.telemetry?.renewed(lockName, answer.outcome);
     return answer;
   }
 
@@ -350,10 +422,11 @@ export class LockServer {
     const { lockName, grantId } = checked;
     const answer = settled(await this.#shared.downgrades.submit(checked));
     this.#knownBusy.forget(lockName);
-    if (answer.outcome === 'lost') this.#recorder?.lost(lockName, grantId);
+    if (answer.outcome === 'lost') this.#lost(lockName, grantId);
     else if (!answer.repeated) {
       this.#recorder?.downgraded(answer.lease);
       this.#tell({ type: 'downgraded', ...answer.lease });
+      this.traces?.freed(lockName);
       this.#wake(lockName, answer.next);
     }
     return answer;
@@ -396,8 +469,10 @@ export class LockServer {
   async #releaseShared(request: ReleaseByGrant): Promise<{ outcome: 'released' | 'lost' }> {
     const ended = settled(await this.#shared.releases.submit(request));
     // Of many who release together, one is told who is next: to look for each of them would find nothing.
-    if (ended.outcome === 'released' && (ended.next || !this.store.queue))
+    if (ended.outcome === 'released' && (ended.next || !this.store.queue)) {
+      this.traces?.freed(request.lockName);
       this.#wake(request.lockName, ended.next);
+    }
     return this.#ended(request, ended.outcome);
   }
 
@@ -421,6 +496,11 @@ export class LockServer {
     return this.store.ping();
   }
 
+  /** @internal Who tells, in spans, of those who call by HTTP. */
+  get traces(): ServerTraces | undefined {
+    return this.telemetry?.traces;
+  }
+
   /** What runs worse than it should while locks still work, such as the gate without its Redis; empty when all is well. */
   get degraded(): readonly string[] {
     return [...(this.store.degraded ?? []), ...this.#watch.degraded];
@@ -429,6 +509,7 @@ export class LockServer {
   /** Lets nobody wait any longer: each waiting acquire rejects with `ClientClosedError`. The application's shutdown calls it. */
   stopWaiting(): void {
     this.#room.close(new ClientClosedError());
+    this.#stopWatching?.();
   }
 
   /**
@@ -446,16 +527,19 @@ export class LockServer {
   #settle(
     request: AcquireRequest,
     result: AcquireResult,
+    began: number | undefined,
     waited: number,
     absence: Absence | undefined,
   ): AcquireResult {
     if (result.outcome === 'granted') {
       if (absence?.aborted) {
         this.giveBack(result);
+        this.#tellAcquire(request, 'abandoned', began, waited);
         throw absence.reason;
       }
       this.#tellGrant(result, waited);
     } else this.#tellBusy(request, result.holder);
+    this.#tellAcquire(request, result.outcome, began, waited);
     return result;
   }
 
@@ -506,7 +590,10 @@ export class LockServer {
   /** Wakes who waits for the lock. */
   #released(lockName: string, answer: ReleaseAnswer): 'released' | 'lost' {
     const ended = settled(answer);
-    if (ended.outcome === 'released') this.#wake(lockName, ended.next);
+    if (ended.outcome === 'released') {
+      this.traces?.freed(lockName);
+      this.#wake(lockName, ended.next);
+    }
     return ended.outcome;
   }
 
@@ -517,8 +604,14 @@ export class LockServer {
     if (outcome === 'released') {
       this.#recorder?.released(request);
       if (this.#events?.observed) this.#events.emit({ type: 'released', ...request });
-    } else if ('grantId' in request) this.#recorder?.lost(lockName, request.grantId);
+    } else if ('grantId' in request) this.#lost(lockName, request.grantId);
     return { outcome };
+  }
+
+  /** A holder came too late. */
+  #lost(lockName: string, grantId: string): void {
+    const isLoss = this.#recorder?.lost(lockName, grantId) ?? true;
+    if (isLoss) this.telemetry?.lost(lockName, 'late');
   }
 
   /** Ends the lease and hands the lock to the first who waits here, in one step. */
@@ -536,11 +629,13 @@ export class LockServer {
       .catch(asFailure);
     switch (answer.outcome) {
       case 'passed':
+        this.traces?.freed(lockName);
         line.granted(successor, ticket);
         successor.grant(succession.accept(answer.lease), sentAt);
         line.passed({ holder: answer.lease });
         return 'released';
       case 'released':
+        this.traces?.freed(lockName);
         line.passed('others');
         this.#wake(lockName, answer.next);
         return 'released';
@@ -562,6 +657,7 @@ export class LockServer {
 
   #tellExpired(lease: ExpiredLease): void {
     this.#recorder?.expired(lease);
+    this.telemetry?.lost(lease.lockName, 'expired');
     this.#tell({ type: 'expired', ...lease });
   }
 
@@ -583,6 +679,16 @@ export class LockServer {
 
   #tell(fact: LockFact): void {
     if (this.#events?.observed) this.#events.emit(fact);
+  }
+
+  *#queued(): Iterable<[StatementKind, number]> {
+    yield ['acquire', this.#acquires.queued];
+    yield ['acquire_set', this.#sets.queued];
+    yield ['renew', this.#renewals.queued];
+    yield ['release', this.#releases.queued];
+    yield ['pass', this.#passes.queued];
+    if (this.#sharedRequests) yield* this.#sharedRequests.queued();
+    yield* this.#room.queued();
   }
 
   #wake(lockName: string, next: NextInLine | null): void {

@@ -3,6 +3,7 @@ import {
   Delete,
   Get,
   Header,
+  Headers,
   HttpCode,
   HttpStatus,
   Ip,
@@ -14,6 +15,8 @@ import {
 import { randomUUID } from 'node:crypto';
 import type { z } from 'zod';
 import { LockNotFoundError } from '../lease/errors.js';
+import { modeOf } from '../lease/modes.js';
+import type { Headers as RequestHeaders } from '../telemetry/traces.js';
 import { answerBulk } from './bulk.js';
 import { bulkBody, type bulkJson } from './bulk.schemas.js';
 import { absence, whenGone, type Response } from './disconnect.js';
@@ -51,15 +54,19 @@ export class LocksController {
     @PathOf(lockParams) { lockName }: z.output<typeof lockParams>,
     @BodyOf(acquireBody) body: z.output<typeof acquireBody>,
     @Ip() ip: string,
+    @Headers() headers: RequestHeaders,
     @Res({ passthrough: true }) response: Response,
   ): Promise<z.input<typeof leaseJson>> {
     const { workerName = `http:${ip}`, grantId = randomUUID(), wait, ...rest } = body;
     const request = { lockName, workerName, grantId, ...rest };
-    const { lease, repeated } = orBusy(
-      await (wait > 0
-        ? this.server.acquireChecked({ ...request, wait }, whenGone(response))
-        : this.server.tryChecked(request, absence(response))),
-    );
+    const signal = wait > 0 ? whenGone(response) : undefined;
+    const ask = () =>
+      signal
+        ? this.server.acquireChecked({ ...request, wait }, signal)
+        : this.server.tryChecked(request, absence(response));
+    const { traces } = this.server;
+    const asked = traces && { lockNames: [lockName], workerName, mode: modeOf(request), wait, signal };
+    const { lease, repeated } = orBusy(await (asked ? traces.acquire(headers, asked, ask) : ask()));
     response.status(repeated ? HttpStatus.OK : HttpStatus.CREATED);
     return toLeaseJson(lease);
   }
@@ -69,11 +76,23 @@ export class LocksController {
   async acquireSet(
     @BodyOf(acquireSetBody) body: z.output<typeof acquireSetBody>,
     @Ip() ip: string,
+    @Headers() headers: RequestHeaders,
     @Res({ passthrough: true }) response: Response,
   ): Promise<z.input<typeof leaseSetJson>> {
     const { workerName = `http:${ip}`, grantId = randomUUID(), ...rest } = body;
     const request = { workerName, grantId, ...rest };
-    const { leases, repeated } = orBusy(await this.server.acquireSetChecked(request, whenGone(response)));
+    const signal = whenGone(response);
+    const ask = () => this.server.acquireSetChecked(request, signal);
+    const { traces } = this.server;
+    const { lockNames, shares, wait } = request;
+    const asked = traces && {
+      lockNames,
+      workerName,
+      mode: modeOf({ share: shares.get(lockNames[0]!) }),
+      wait,
+      signal,
+    };
+    const { leases, repeated } = orBusy(await (asked ? traces.acquire(headers, asked, ask) : ask()));
     response.status(repeated ? HttpStatus.OK : HttpStatus.CREATED);
     return { leases: leases.map(toLeaseJson) };
   }
@@ -117,8 +136,11 @@ export class LocksController {
   async release(
     @PathOf(leaseParams) { lockName, grantId }: z.output<typeof leaseParams>,
     @QueryOf(releaseQuery) { minHold }: z.output<typeof releaseQuery>,
+    @Headers() headers: RequestHeaders,
   ): Promise<void> {
-    orLost(lockName, await this.server.releaseChecked({ lockName, grantId, minHold }));
+    const release = () => this.server.releaseChecked({ lockName, grantId, minHold });
+    const { traces } = this.server;
+    orLost(lockName, await (traces ? traces.release(headers, { lockName }, release) : release()));
   }
 
   @Get('locks/:lockName')

@@ -3,6 +3,8 @@ import type { DowngradeRequest, ReleaseByGrant, RenewRequest, SharedRequest } fr
 import { Coalescer, type CoalescerOptions } from '../store/coalescer.js';
 import { acquireOncePerGrant } from '../store/contention.js';
 import type { AcquireAnswer, LockStore, ReleaseAnswer, RenewAnswer } from '../store/lock-store.js';
+import type { StatementTellers } from '../telemetry/statements.js';
+import type { StatementKind } from '../telemetry/telemetry.js';
 import type { DowngradeAnswer, SharedLocks } from '../store/shared-locks.js';
 import type { NextInLine } from '../store/wait-queue.js';
 import type { ClockWatch } from './clock-watch.js';
@@ -27,11 +29,13 @@ export class SharedRequests {
     watch: ClockWatch,
     { maxAge, maxQueued }: Pick<CoalescerOptions<never, never>, 'maxAge' | 'maxQueued'>,
     onNext: (lockName: string, next: NextInLine) => void,
+    tellerOf: StatementTellers,
   ) {
     const common = { maxBatch: MAX_BATCH, maxAge, maxUnderWay: MAX_UNDER_WAY };
     this.acquires = new Coalescer({
       ...common,
       maxQueued,
+      onAnswered: tellerOf('acquire_shared'),
       answer: async (batch) => {
         const answers = watch.heard(
           watch.asks(batch),
@@ -43,16 +47,27 @@ export class SharedRequests {
     });
     this.renewals = new Coalescer({
       ...common,
+      onAnswered: tellerOf('renew_shared'),
       answer: async (batch) => watch.heard(watch.asks(batch), ownAnswers(batch, await locks.renew(batch))),
     });
     this.releases = new Coalescer({
       ...common,
+      onAnswered: tellerOf('release_shared'),
       answer: async (batch) => watch.heard(watch.asks([]), ownAnswers(batch, await locks.release(batch))),
     });
     this.downgrades = new Coalescer({
       ...common,
+      onAnswered: tellerOf('downgrade'),
       answer: async (batch) => ownAnswers(batch, await locks.downgrade(batch)),
     });
+  }
+
+  /** How many requests of each kind queue. */
+  *queued(): Iterable<[StatementKind, number]> {
+    yield ['acquire_shared', this.acquires.queued];
+    yield ['renew_shared', this.renewals.queued];
+    yield ['release_shared', this.releases.queued];
+    yield ['downgrade', this.downgrades.queued];
   }
 
   get isBusy(): boolean {

@@ -15,6 +15,16 @@ export interface CoalescerOptions<Request, Answer> {
   maxUnderWay?: number;
   /** So many requests are worth a batch beside one that is under way. Default: none are. */
   worthIt?: number;
+  /** Called when a batch has its answers; without any where it failed. Never throws. */
+  onAnswered?: ((batch: AnsweredBatch<Answer>) => void) | undefined;
+}
+
+/** A batch, with when it was sent and answered, on this process's monotonic clock. */
+export interface AnsweredBatch<Answer> {
+  size: number;
+  sentAt: number;
+  answeredAt: number;
+  answers: readonly Answer[];
 }
 
 /** Whether the one who asked has given up; an AbortSignal will do. */
@@ -86,6 +96,11 @@ export class Coalescer<Request, Answer> {
     });
   }
 
+  /** How many requests queue. */
+  get queued(): number {
+    return this.#queue.length;
+  }
+
   /** Whether any request is queued or under way. */
   get isBusy(): boolean {
     return this.#queue.length > 0 || this.#underWay.length > 0;
@@ -134,26 +149,30 @@ export class Coalescer<Request, Answer> {
     this.#underWay.push(sent);
     this.#next();
     let tell: () => void;
+    let answers: readonly Answer[] = [];
     try {
-      const answers = await this.options.answer(batch.map(({ request }) => request));
+      answers = await this.options.answer(batch.map(({ request }) => request));
       tell = () => batch.forEach(({ resolve }, index) => resolve(answers[index]!));
     } catch (error) {
       tell = () => batch.forEach(({ reject }) => reject(error as Error));
     }
-    this.#ended(sent);
+    const answeredAt = this.#ended(sent);
     tell();
     this.#next();
+    this.options.onAnswered?.({ size: batch.length, sentAt: sent, answeredAt, answers });
   }
 
-  /** A batch has been answered; nobody has been told yet. */
-  #ended(sent: number): void {
+  /** A batch has been answered; nobody has been told yet. Returns when that was. */
+  #ended(sent: number): number {
+    const answeredAt = monotonicNow();
     this.#underWay.splice(this.#underWay.indexOf(sent), 1);
-    this.#learn(monotonicNow() - sent);
+    this.#learn(answeredAt - sent);
     clearTimeout(this.#timer);
     this.#timer = undefined;
     const hurries =
       this.#queue.length >= WORTH_HURRYING && !this.#scheduled && this.#withoutTurn++ < MOST_WITHOUT_TURN;
     if (hurries && this.#patience() === 0) void this.#send();
+    return answeredAt;
   }
 
   #takeBatch(): Array<Queued<Request, Answer>> {

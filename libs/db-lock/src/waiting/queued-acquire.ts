@@ -83,6 +83,11 @@ export class QueuedAcquire<Granted = unknown> implements Abortable {
     return this.#waiting;
   }
 
+  /** Since when it waits, on this process's monotonic clock. */
+  get since(): number {
+    return this.deadline - this.options.wait;
+  }
+
   /** Hands the grant over; gives it back when nobody waits for it any more. */
   grant(granted: Granted, sentAt: number): void {
     if (this.#end()) this.#resolve({ outcome: 'granted', granted, sentAt });

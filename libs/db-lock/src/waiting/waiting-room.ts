@@ -5,6 +5,8 @@ import { Timer } from '../lease/timer.js';
 import { randomUUID } from 'node:crypto';
 import { Coalescer } from '../store/coalescer.js';
 import type { QueuePlace, Waiter, WaitQueue, WakeUp, WakeUpMode } from '../store/wait-queue.js';
+import type { StatementTellers } from '../telemetry/statements.js';
+import type { StatementKind, Waiters } from '../telemetry/telemetry.js';
 import { LookOut, type LookOutKeeper } from './look-out.js';
 import { FirstTry, type TryKeeper } from './first-try.js';
 import { QueuedAcquire, type QueuedAcquireOptions, type WaitOutcome } from './queued-acquire.js';
@@ -55,15 +57,18 @@ export class WaitingRoom implements LineKeeper, TryKeeper {
   constructor(
     private readonly queue: WaitQueue | undefined,
     queueTimeout: number,
+    tellerOf: StatementTellers = () => undefined,
   ) {
-    const coalesce = <Request, Answer>(answer: (batch: readonly Request[]) => Promise<readonly Answer[]>) =>
-      new Coalescer({ answer, maxBatch: MAX_BATCH, maxAge: queueTimeout });
-    this.#joins = coalesce((batch) => queue!.join(this.server, batch));
-    this.#leaves = coalesce(async (batch) => {
+    const coalesce = <Request, Answer>(
+      onAnswered: ReturnType<StatementTellers>,
+      answer: (batch: readonly Request[]) => Promise<readonly Answer[]>,
+    ) => new Coalescer({ answer, maxBatch: MAX_BATCH, maxAge: queueTimeout, onAnswered });
+    this.#joins = coalesce(tellerOf('join_queue'), (batch) => queue!.join(this.server, batch));
+    this.#leaves = coalesce(tellerOf('leave_queue'), async (batch) => {
       await queue!.leave(batch);
       return batch.map(() => undefined);
     });
-    this.#wakeUps = coalesce(async (batch) => {
+    this.#wakeUps = coalesce(tellerOf('wake'), async (batch) => {
       await queue!.wake(batch);
       return batch.map(() => undefined);
     });
@@ -106,6 +111,26 @@ export class WaitingRoom implements LineKeeper, TryKeeper {
     return wait > 0
       ? undefined
       : new StoreUnavailableError('The time was over before the lock store could be asked.');
+  }
+
+  /** Those who stand in line, for whatever lock. */
+  get waiters(): Waiters {
+    const now = monotonicNow();
+    let count = 0;
+    let oldest = 0;
+    for (const { waiters } of this.#lines.values())
+      for (const { since } of waiters) {
+        count++;
+        oldest = Math.max(oldest, now - since);
+      }
+    return { count, oldest };
+  }
+
+  /** How many requests of each kind queue for the store. */
+  *queued(): Iterable<[StatementKind, number]> {
+    yield ['join_queue', this.#joins.queued];
+    yield ['leave_queue', this.#leaves.queued];
+    yield ['wake', this.#wakeUps.queued];
   }
 
   line(lockName: string): WaitingLine | undefined {
