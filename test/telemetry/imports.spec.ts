@@ -11,12 +11,17 @@ const COMPILER: Options = {
   swcrc: false,
 };
 
+const known = new Map<string, string[]>();
+
 /** What a file imports as it runs: types are gone then. */
 function importsOf(file: string): string[] {
-  const { code } = transformSync(readFileSync(file, 'utf8'), {
-    ...COMPILER,
-    filename: file,
-  });
+  const imports = known.get(file) ?? readImports(file);
+  known.set(file, imports);
+  return imports;
+}
+
+function readImports(file: string): string[] {
+  const { code } = transformSync(readFileSync(file, 'utf8'), { ...COMPILER, filename: file });
   return [...code.matchAll(/(?:\bfrom|\bimport)\s*\(?\s*['"]([^'"]+)['"]/g)].map(
     ([, specifier]) => specifier!,
   );

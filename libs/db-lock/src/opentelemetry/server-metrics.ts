@@ -16,6 +16,7 @@ import { acquiresByOutcome, type AcquiresByOutcome } from './acquires.js';
 import type { Count, Instruments, Series } from './instruments.js';
 import { Labelled, type LockLabel } from './labelled.js';
 import { FEATURE, KIND, MODE, OUTCOME, REASON } from './metrics.js';
+import { Rationed } from './rationed.js';
 
 export interface ServerMetricsOptions {
   feature: string;
@@ -152,9 +153,10 @@ export class ServerMetrics implements ServerTelemetry {
       this.#gates.size > 0 ? number([...this.#gates].every((isAnswering) => isAnswering()) ? 1 : 0) : [],
     );
     if (!countLocks) return;
+    const held = new Rationed();
     this.#instruments.gauge('locksHeld', async () => {
       const [state] = this.#states; // all servers of a feature have the same locks
-      return state ? number(await state.locksHeld()) : [];
+      return state ? number(await held.number(() => state.locksHeld())) : [];
     });
   }
 }
