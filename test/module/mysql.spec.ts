@@ -92,7 +92,7 @@ describeWithMariadb('The tables of MySQL and MariaDB', () => {
 
   it.each([
     ['createTables', {}, { createTables: true }],
-    ['synchronize', { synchronize: true }, {}],
+    ['synchronize', { synchronize: true, autoLoadEntities: false, entities: dbLockEntities() }, {}],
   ])('are made by %s, as the entities say, for each prefix', async (_, dataSource, options) => {
     for (const entityPrefix of PREFIXES) await start(options, { ...dataSource, entityPrefix });
     for (const entityPrefix of PREFIXES) {
