@@ -263,9 +263,10 @@ describe('What OpenTelemetry is told of locks in numbers', () => {
   it('has nothing but what its catalogue says, and no name of a lock', async () => {
     await start({ countLocks: true });
     const lease = await client.acquire('secret:42');
-    const waiting = client.tryAcquire('secret:42', { wait: 10 });
-    await waiting;
+    const waiting = client.acquire('secret:42', { wait: '60s' });
+    await eventually(async () => (await metering.number('db_lock.server.waiters', FEATURE)) === 1);
     await lease.release();
+    await (await waiting).release();
     const known = Object.values(METRICS);
     for (const { name, attributes } of known) {
       const points = await metering.points(name);
