@@ -55,6 +55,8 @@ export class Scene {
 
   async close(): Promise<void> {
     for (const app of this.apps) await app.close();
+    // Else their leases would run out, and be warned of, in the midst of another suite.
+    await Promise.all([this.ann, this.bob].map((client) => client.close()));
     await this.recorder.close();
   }
 }
