@@ -1,7 +1,7 @@
 import type { Attributes } from '@opentelemetry/api';
 import { monotonicNow } from '../lease/clock.js';
 import type { LostReason } from '../lease/errors.js';
-import type { LockMode } from '../lease/modes.js';
+import { modeOf, type LockMode } from '../lease/modes.js';
 import type {
   AcquireOutcome,
   ClientState,
@@ -43,8 +43,8 @@ export class ClientMetrics implements ClientTelemetry {
     });
   }
 
-  acquired({ lockName, share }: LockAsked, outcome: AcquireOutcome, began: number, at: number): void {
-    this.#locks.of(lockName).acquires[share ? 'shared' : 'exclusive'][outcome].add(began, at);
+  acquired(lock: LockAsked, outcome: AcquireOutcome, began: number, at: number): void {
+    this.#locks.of(lock.lockName).acquires[modeOf(lock)][outcome].add(began, at);
   }
 
   began(lease: LeaseHeld): void {

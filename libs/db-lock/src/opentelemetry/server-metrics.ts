@@ -1,6 +1,6 @@
 import type { Attributes } from '@opentelemetry/api';
 import { monotonicNow } from '../lease/clock.js';
-import type { LockMode } from '../lease/modes.js';
+import { modeOf, type LockMode } from '../lease/modes.js';
 import type {
   AcquireOutcome,
   GateAnswer,
@@ -63,10 +63,10 @@ export class ServerMetrics implements ServerTelemetry {
     this.#look(countLocks);
   }
 
-  acquired({ lockName, share }: LockAsked, outcome: AcquireOutcome, began: number, waited: number): void {
+  acquired(lock: LockAsked, outcome: AcquireOutcome, began: number, waited: number): void {
     const now = monotonicNow();
-    const mode = share ? 'shared' : 'exclusive';
-    const { acquires, waits } = this.#locks.of(lockName);
+    const mode = modeOf(lock);
+    const { acquires, waits } = this.#locks.of(lock.lockName);
     acquires[mode][outcome].add(began, now);
     if (waited === 0) return;
     const durations = waits[mode][outcome];

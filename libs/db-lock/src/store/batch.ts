@@ -40,11 +40,24 @@ export async function answerEach<Request extends { lockName: string }, Answer>(
 ): Promise<Array<Answer | ErrorAnswer>> {
   if (requests.length === 0) return [];
   if (haveUniqueNames(requests)) return answerTogether(requests, options, answer);
-  const answers = new Array<Answer | ErrorAnswer>(requests.length);
-  for (const round of roundsOfUniqueNames(requests)) {
-    const batch = round.map((index) => requests[index]!);
-    const answered = await answerTogether(batch, options, answer);
-    round.forEach((index, position) => (answers[index] = answered[position]!));
+  return answerInParts(requests, roundsOfUniqueNames(requests), (round) =>
+    answerTogether(round, options, answer),
+  );
+}
+
+/**
+ * Answers one part after the other, each request at its own index.
+ * @param parts the indexes of the requests in each; together, of all
+ */
+export async function answerInParts<Request, Answer>(
+  requests: readonly Request[],
+  parts: ReadonlyArray<readonly number[]>,
+  answer: (part: Request[]) => Promise<Answer[]>,
+): Promise<Answer[]> {
+  const answers = new Array<Answer>(requests.length);
+  for (const indexes of parts) {
+    const answered = await answer(indexes.map((index) => requests[index]!));
+    indexes.forEach((index, position) => (answers[index] = answered[position]!));
   }
   return answers;
 }
@@ -80,17 +93,10 @@ export async function answerTogether<Request extends { lockName: string }, Answe
   } catch (error) {
     const parts = partsToBlame(batch, options.faults.blames(error));
     if (!parts) return batch.map(() => errorAnswer(error));
-    deadline ??= monotonicNow() + options.patience;
-    const answers = new Array<Answer | ErrorAnswer>(batch.length);
-    for (const indexes of parts) {
-      const part = indexes.map((index) => batch[index]!);
-      const answered =
-        monotonicNow() < deadline
-          ? await answerTogether(part, options, answer, deadline)
-          : part.map(() => errorAnswer(error));
-      indexes.forEach((index, position) => (answers[index] = answered[position]!));
-    }
-    return answers;
+    const end = deadline ?? monotonicNow() + options.patience;
+    return answerInParts(batch, parts, async (part) =>
+      monotonicNow() < end ? answerTogether(part, options, answer, end) : part.map(() => errorAnswer(error)),
+    );
   }
 }
 
@@ -101,7 +107,8 @@ function partsToBlame(
 ): number[][] | undefined {
   if (batch.length === 1 || blamed === undefined) return undefined;
   if (blamed === 'each') {
-    const parts = byLock(batch);
+    // Those of one lock together: they share its row, and with it what keeps them waiting.
+    const parts = [...indexesByLock(batch).values()];
     return parts.length > 1 ? parts : undefined;
   }
   const indexes = batch.map((_, index) => index);
@@ -109,15 +116,15 @@ function partsToBlame(
   return [indexes.slice(0, half), indexes.slice(half)];
 }
 
-/** Those of one lock together: they share its row, and with it what keeps them waiting. */
-function byLock(batch: ReadonlyArray<{ lockName: string }>): number[][] {
+/** The indexes of the requests for each lock, in their order. */
+export function indexesByLock(requests: ReadonlyArray<{ lockName: string }>): Map<string, number[]> {
   const byName = new Map<string, number[]>();
-  for (const [index, { lockName }] of batch.entries()) {
-    const others = byName.get(lockName);
-    if (others) others.push(index);
+  for (const [index, { lockName }] of requests.entries()) {
+    const indexes = byName.get(lockName);
+    if (indexes) indexes.push(index);
     else byName.set(lockName, [index]);
   }
-  return [...byName.values()];
+  return byName;
 }
 
 /** Repeats what the server rolled back because of a conflict with another transaction. */

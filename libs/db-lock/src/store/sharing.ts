@@ -1,5 +1,6 @@
 import { SHARED_GRANT, type SharedRequest } from '../lease/requests.js';
 import type { Share } from '../lease/modes.js';
+import { indexesByLock } from './batch.js';
 import type { AcquireAnswer, ExpiredLease, HolderRecord, LeaseRecord, Sharing } from './lock-store.js';
 import type { NextInLine } from './wait-queue.js';
 
@@ -115,12 +116,7 @@ const placeOf = ({ ticket }: SharedRequest) => (ticket === undefined ? Infinity 
 
 /** The indexes of each lock's requests, in the order in which they are decided. */
 export function inOrder(requests: readonly SharedRequest[]): Map<string, number[]> {
-  const byName = new Map<string, number[]>();
-  for (const [index, { lockName }] of requests.entries()) {
-    const indexes = byName.get(lockName);
-    if (indexes) indexes.push(index);
-    else byName.set(lockName, [index]);
-  }
+  const byName = indexesByLock(requests);
   for (const indexes of byName.values())
     indexes.sort((one, other) => compare(placeOf(requests[one]!), placeOf(requests[other]!)));
   return byName;

@@ -5,7 +5,14 @@ import type {
   RenewRequest,
   SharedRequest,
 } from '../../lease/requests.js';
-import { answerEach, answerTogether, errorAnswer, repeatConflicts, type BatchOptions } from '../batch.js';
+import {
+  answerEach,
+  answerInParts,
+  answerTogether,
+  errorAnswer,
+  repeatConflicts,
+  type BatchOptions,
+} from '../batch.js';
 import type {
   AcquireAnswer,
   AcquireSetAnswer,
@@ -254,21 +261,13 @@ export class MysqlSharedLocks implements SharedLocks {
   }
 
   /** The same for requests that may mean one lease more than once: as if they came one after the other. */
-  async #answerLeases<Request extends Sized & HolderKey, Answer>(
+  #answerLeases<Request extends Sized & HolderKey, Answer>(
     requests: readonly Request[],
     answer: (batch: readonly Request[]) => Promise<Answer[]>,
   ): Promise<Array<Answer | ErrorAnswer>> {
     const rounds = roundsOfLeases(requests);
     if (rounds.length === 1) return this.#answer(requests, answer);
-    const answers = new Array<Answer | ErrorAnswer>(requests.length);
-    for (const indexes of rounds) {
-      const answered = await this.#answer(
-        indexes.map((index) => requests[index]!),
-        answer,
-      );
-      indexes.forEach((index, position) => (answers[index] = answered[position]!));
-    }
-    return answers;
+    return answerInParts(requests, rounds, (round) => this.#answer(round, answer));
   }
 }
 

@@ -5,7 +5,7 @@ import {
   type RenewRequest,
   type SharedRequest,
 } from '../../lease/requests.js';
-import { answerEach, answerTogether, errorAnswer, type BatchOptions } from '../batch.js';
+import { answerEach, answerInParts, answerTogether, errorAnswer, type BatchOptions } from '../batch.js';
 import type {
   AcquireAnswer,
   ErrorAnswer,
@@ -242,18 +242,12 @@ export class PostgresSharedLocks implements SharedLocks {
   }
 
   /** Those about the same grant of the same lock one after the other: a statement would do only one of them. */
-  async #oneByOne<Request extends { lockName: string; grantId: string }, Answer>(
+  #oneByOne<Request extends { lockName: string; grantId: string }, Answer>(
     requests: readonly Request[],
     answer: (round: readonly Request[]) => Promise<Answer[]>,
   ): Promise<Answer[]> {
     const rounds = roundsOfLeases(requests);
-    if (rounds.length === 1) return answer(requests);
-    const answers = new Array<Answer>(requests.length);
-    for (const indexes of rounds) {
-      const answered = await answer(indexes.map((index) => requests[index]!));
-      indexes.forEach((index, position) => (answers[index] = answered[position]!));
-    }
-    return answers;
+    return rounds.length === 1 ? answer(requests) : answerInParts(requests, rounds, answer);
   }
 }
 
