@@ -62,7 +62,7 @@ describe('a connection that is cut after the database has committed (case 46)', 
     await database.drop();
   });
 
-  /** Takes and releases a lock until it is worth to try first whether locks were released. */
+  /** Takes and releases a lock until it is worth to try the shortcuts first. */
   const takeUpTheShortcut = async (name: string) => {
     for (let times = 0; times < 100; times++) await (await locks.acquire(name)).release();
   };
@@ -71,20 +71,25 @@ describe('a connection that is cut after the database has committed (case 46)', 
     (await witness.rows()).filter(({ lockName }) => lockName === name);
 
   it.each([
-    { name: 'new', statement: 'db_lock_acquire' },
-    { name: 'released', statement: 'db_lock_acquire_released' },
-  ])(
-    'makes one grant of an acquire of a $name lock, which the client repeats',
-    async ({ name, statement }) => {
-      if (name === 'released') await takeUpTheShortcut(name);
-      const cut = proxy.cutAnswerTo(`${statement}\0`);
-      const lease = await locks.acquire(name, { ttl: '60s' });
-      await cut;
-      const grants = (await versionsOf(name)).filter(({ grantId }) => grantId === lease.grantId);
-      expect(grants).toEqual([expect.objectContaining({ token: lease.fencingToken })]);
-      await lease.release();
-    },
-  );
+    { of: 'new lock', name: 'new', statement: 'db_lock_lone_acquire' },
+    { of: 'released lock', name: 'released', statement: 'db_lock_lone_acquire' },
+    { of: 'lock whose lease has expired', name: 'expired', statement: 'db_lock_acquire' },
+    { of: 'released lock beside another one', name: 'several', statement: 'db_lock_acquire_released' },
+  ])('makes one grant of an acquire of a $of, which the client repeats', async ({ name, statement }) => {
+    await takeUpTheShortcut(name === 'new' ? 'another' : name);
+    if (name === 'expired') {
+      await locks.acquire(name, { ttl: '1s' });
+      await session.awaitExpiry(name);
+    }
+    const cut = proxy.cutAnswerTo(`${statement}\0`);
+    const names = name === 'several' ? [name, 'beside'] : [name];
+    const leases = await Promise.all(names.map((lockName) => locks.acquire(lockName, { ttl: '60s' })));
+    await cut;
+    const [lease] = leases;
+    const grants = (await versionsOf(name)).filter(({ grantId }) => grantId === lease!.grantId);
+    expect(grants).toEqual([expect.objectContaining({ token: lease!.fencingToken })]);
+    for (const held of leases) await held.release();
+  });
 
   it('makes one grant of an acquire that the database still works on when it is repeated', async () => {
     await (await locks.acquire('overtaken')).release();
@@ -112,13 +117,19 @@ describe('a connection that is cut after the database has committed (case 46)', 
     await lease.release();
   });
 
-  it('ends a lease whose release is repeated, without calling it lost', async () => {
-    const lease = await locks.acquire('ended', { ttl: '60s' });
-    const cut = proxy.cutAnswerTo('db_lock_release');
-    await lease.release();
+  it.each([
+    { statement: 'db_lock_lone_release', names: ['ended'] },
+    { statement: 'db_lock_release', names: ['ended:one', 'ended:other'] },
+  ])('ends a lease whose $statement is repeated, without calling it lost', async ({ statement, names }) => {
+    await takeUpTheShortcut('another');
+    const leases = await Promise.all(names.map((name) => locks.acquire(name, { ttl: '60s' })));
+    const cut = proxy.cutAnswerTo(statement);
+    await Promise.all(leases.map((lease) => lease.release()));
     await cut;
-    expect(await versionsOf('ended')).toHaveLength(2);
-    await (await locks.acquire('ended')).release();
+    for (const name of names) {
+      expect(await versionsOf(name)).toHaveLength(2);
+      await (await locks.acquire(name)).release();
+    }
   });
 
   it('makes one grant of an acquire over HTTP, which the client repeats', async () => {

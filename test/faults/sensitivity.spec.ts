@@ -72,6 +72,32 @@ const releasedBesideAGrant =
     await ann.tryAcquire(NAME, { ttl: '60s' });
   };
 
+/** One takes and releases a lock, then the other one. */
+const bothTakeTurns =
+  (...beside: string[]): Fault['play'] =>
+  async ({ ann, bob }) => {
+    for (const client of [ann, bob]) {
+      const acquiring = [NAME, ...beside].map((lockName) => client.acquire(lockName, { ttl: '60s' }));
+      for (const lease of await Promise.all(acquiring)) await lease.release();
+    }
+  };
+
+/** A lease that followed on one that had expired: the shortcuts to free locks do not grant it. */
+async function successorOfTheExpired({ ann }: Scene, session: BlockingSession): Promise<Lease> {
+  await ann.acquire(NAME, { ttl: 1_000 });
+  await session.awaitExpiry(NAME);
+  return ann.acquire(NAME, { ttl: 3_000 });
+}
+
+/** A lease is released after its end, when somebody else has the lock. */
+const releasedTooLate: Fault['play'] = async (scene, session) => {
+  const lease = await scene.ann.acquire(NAME, { ttl: 3_000 });
+  await session.awaitExpiry(NAME);
+  const successor: Lease = await scene.bob.acquire(NAME, { ttl: '60s' });
+  await lease.release().catch(() => undefined);
+  await scene.recorder.use(successor);
+};
+
 const FAULTS: Fault[] = [
   {
     rule: 'overlap',
@@ -92,11 +118,24 @@ const FAULTS: Fault[] = [
   },
   {
     rule: 'overlap',
+    when: 'neither is it by who asks alone',
+    tampering: { pattern: /WHERE lock\.grant_id IS NULL(\s+RETURNING)/, replacement: '$1' },
+    async play({ ann, bob }, session) {
+      await (await ann.acquire(NAME, { ttl: '60s' })).release();
+      await session.lockRow(NAME);
+      const acquiring = [ann, bob].map((client) => client.tryAcquire(NAME, { ttl: '60s' }));
+      await waiters(session, 2);
+      await session.letGo();
+      await Promise.all(acquiring);
+    },
+  },
+  {
+    rule: 'overlap',
     when: 'the shortcut to released locks does not look whether they are released',
     tampering: { pattern: /AND lock\.grant_id IS NULL(\s+AND \(lock\.expire_time <=)/, replacement: '$1' },
     async play({ ann, bob }) {
       await ann.acquire(NAME, { ttl: '60s' });
-      await bob.tryAcquire(NAME, { ttl: '60s' });
+      await Promise.all([NAME, BESIDE].map((lockName) => bob.tryAcquire(lockName, { ttl: '60s' })));
     },
   },
   {
@@ -116,10 +155,16 @@ const FAULTS: Fault[] = [
     rule: 'token',
     when: 'a grant leaves the token as it was',
     tampering: { pattern: /greatest\(lock\.token \+ 1, .+?::bigint\)/, replacement: 'lock.token' },
-    async play({ ann, bob }) {
-      await (await ann.acquire(NAME, { ttl: '60s' })).release();
-      await (await bob.acquire(NAME, { ttl: '60s' })).release();
+    play: bothTakeTurns(),
+  },
+  {
+    rule: 'token',
+    when: 'a grant of one of several locks does',
+    tampering: {
+      pattern: /greatest\(lock\.token \+ 1, [^\n]*released\.now[^\n]*::bigint\)/,
+      replacement: 'lock.token',
     },
+    play: bothTakeTurns(BESIDE),
   },
   {
     rule: 'repeat',
@@ -143,9 +188,22 @@ const FAULTS: Fault[] = [
       replacement: `clock_timestamp() - interval '9 s'$1`,
     },
     async play(scene, session) {
-      const lease = await scene.ann.acquire(NAME, { ttl: 3_000 });
+      const lease = await successorOfTheExpired(scene, session);
       await session.awaitExpiry(NAME);
       await scene.recorder.use(lease);
+    },
+  },
+  {
+    rule: 'overlap',
+    when: 'the lease of who asked alone ends sooner than it is told',
+    tampering: {
+      pattern: /clock\.now \+ \$4::float8/,
+      replacement: `clock.now - interval '50 s' + $4::float8`,
+    },
+    async play({ ann, bob }, session) {
+      const { lockTime } = await ann.acquire(NAME, { ttl: '52s' });
+      await passes(session, new Date(lockTime.getTime() + 2_000));
+      await bob.tryAcquire(NAME, { ttl: '60s' });
     },
   },
   {
@@ -156,7 +214,7 @@ const FAULTS: Fault[] = [
       replacement: `clock_timestamp() - interval '9 s'$1`,
     },
     async play(scene, session) {
-      const lease = await scene.ann.acquire(NAME, { ttl: 3_000 });
+      const lease = await successorOfTheExpired(scene, session);
       await session.awaitExpiry(NAME);
       await scene.recorder.use(await scene.bob.acquire(NAME, { ttl: '60s' }));
       await scene.recorder.use(lease);
@@ -166,13 +224,13 @@ const FAULTS: Fault[] = [
     rule: 'trust',
     when: 'a late release frees the lock of the next holder',
     tampering: { pattern: /lock\.grant_id = request\.grant_id/, replacement: 'true' },
-    async play(scene, session) {
-      const lease = await scene.ann.acquire(NAME, { ttl: 3_000 });
-      await session.awaitExpiry(NAME);
-      const successor: Lease = await scene.bob.acquire(NAME, { ttl: '60s' });
-      await lease.release().catch(() => undefined);
-      await scene.recorder.use(successor);
-    },
+    play: releasedTooLate,
+  },
+  {
+    rule: 'trust',
+    when: 'a late release that comes alone does',
+    tampering: { pattern: /lock\.grant_id = \$2::uuid/, replacement: '$$2::uuid IS NOT NULL' },
+    play: releasedTooLate,
   },
   {
     rule: 'overlap',

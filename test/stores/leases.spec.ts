@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
-import { MIN_IDLE } from '../../libs/db-lock/src/store/lock-store.js';
+import { MIN_IDLE, type LeaseRecord } from '../../libs/db-lock/src/store/lock-store.js';
 import { AWKWARD_NAMES } from '../support/lock-names.js';
-import { acquisition, fresh, HOUR, joined, lease, released, renewal } from './requests.js';
-import { DATABASES, STORES, type OpenStore } from './stores.js';
+import { acquisition, fresh, HOUR, joined, keyOf, lease, released, renewal } from './requests.js';
+import { DATABASES, POSTGRES_WAYS, STORES, type OpenStore } from './stores.js';
 
-describe.each(STORES)('leases on $name', ({ open }) => {
+describe.each([...STORES, ...POSTGRES_WAYS])('leases on $name', ({ open }) => {
   let opened: OpenStore;
   let store: OpenStore['store'];
 
@@ -46,6 +46,47 @@ describe.each(STORES)('leases on $name', ({ open }) => {
       expect(answers.map(({ outcome }) => outcome)).toEqual(['renewed', 'renewed']);
       const [, last] = answers;
       if (last?.outcome === 'renewed') expect(last.lease.timeLeft).toBeGreaterThan(2 * HOUR);
+    });
+  });
+
+  describe('a lease', () => {
+    it('follows on another one with all that its request says, and nothing of that one', async () => {
+      const name = fresh('follows');
+      const before = await lease(store, name, { workerName: 'before', metadata: { of: 'before' } });
+      await store.release([keyOf(before)]);
+      const request = acquisition(name, { workerName: 'after', metadata: { of: ['after', "it's"] } });
+      const [answer] = await store.acquire([request]);
+      const { workerName, grantId, metadata } = request;
+      expect(answer).toMatchObject({
+        outcome: 'granted',
+        repeated: false,
+        lease: { lockName: name, workerName, grantId, metadata },
+      });
+      const { fencingToken, lockTime, expireTime } = (answer as { lease: LeaseRecord }).lease;
+      expect(fencingToken).toBeGreaterThan(before.fencingToken);
+      expect(expireTime.getTime() - lockTime.getTime()).toBe(HOUR);
+      expect(await store.inspect([name])).toMatchObject([
+        { state: 'held', workerName, fencingToken, lockTime, expireTime, metadata },
+      ]);
+    });
+
+    it('that is released ends then', async () => {
+      const held = await lease(store, fresh('ends'));
+      const [answer] = await store.release([keyOf(held)]);
+      expect(answer).toMatchObject({ outcome: 'released', grantId: held.grantId, next: null });
+      const [lock] = await store.inspect([held.lockName]);
+      expect(lock).toMatchObject({ state: 'released', workerName: null, metadata: null });
+      expect(lock!.fencingToken).toBe(held.fencingToken);
+      expect(lock!.expireTime.getTime()).toBeLessThanOrEqual(
+        (answer as { serverTime: Date }).serverTime.getTime(),
+      );
+    });
+
+    it('that has run out is not released any more', async () => {
+      const held = await lease(store, fresh('ran-out'));
+      await opened.letPass(HOUR + 1);
+      expect((await store.release([keyOf(held)]))[0]!.outcome).toBe('lost');
+      expect(await stateOf(held.lockName)).toBe('expired');
     });
   });
 
@@ -392,7 +433,7 @@ describe.each(STORES)('leases on $name', ({ open }) => {
   });
 });
 
-describe.each(STORES)('a clock tolerance on $name', ({ open }) => {
+describe.each([...STORES, ...POSTGRES_WAYS])('a clock tolerance on $name', ({ open }) => {
   const TOLERANCE = 60_000;
   let opened: OpenStore;
   let store: OpenStore['store'];
@@ -441,29 +482,32 @@ describe.each(STORES)('a clock tolerance on $name', ({ open }) => {
   });
 });
 
-describe.each(DATABASES)('a token that runs ahead of the clock, on $name', ({ open }) => {
-  let opened: OpenStore;
-  let store: OpenStore['store'];
+describe.each([...DATABASES, ...POSTGRES_WAYS])(
+  'a token that runs ahead of the clock, on $name',
+  ({ open }) => {
+    let opened: OpenStore;
+    let store: OpenStore['store'];
 
-  beforeAll(async () => {
-    opened = await open();
-    ({ store } = opened);
-  });
+    beforeAll(async () => {
+      opened = await open();
+      ({ store } = opened);
+    });
 
-  afterAll(() => opened.drop());
+    afterAll(() => opened.drop());
 
-  it('keeps its lock, though that is idle, until the clock has come up', async () => {
-    const { lockName } = await released(store, fresh('ahead'));
-    await opened.letPass(HOUR);
-    await opened.raiseToken!(lockName, 2 * HOUR);
-    const [before] = await store.inspect([lockName]);
-    await store.removeIdle(MIN_IDLE);
-    const after = await lease(store, lockName);
-    expect(after.fencingToken).toBe(before!.fencingToken + 1);
-    expect(after.lockTime.getTime() * 1000).toBeLessThan(after.fencingToken);
-    await store.release([after]);
-    await opened.letPass(3 * HOUR);
-    expect(await store.removeIdle(MIN_IDLE)).toBeGreaterThanOrEqual(1);
-    expect(await store.inspect([lockName])).toEqual([null]);
-  });
-});
+    it('keeps its lock, though that is idle, until the clock has come up', async () => {
+      const { lockName } = await released(store, fresh('ahead'));
+      await opened.letPass(HOUR);
+      await opened.raiseToken!(lockName, 2 * HOUR);
+      const [before] = await store.inspect([lockName]);
+      await store.removeIdle(MIN_IDLE);
+      const after = await lease(store, lockName);
+      expect(after.fencingToken).toBe(before!.fencingToken + 1);
+      expect(after.lockTime.getTime() * 1000).toBeLessThan(after.fencingToken);
+      await store.release([after]);
+      await opened.letPass(3 * HOUR);
+      expect(await store.removeIdle(MIN_IDLE)).toBeGreaterThanOrEqual(1);
+      expect(await store.inspect([lockName])).toEqual([null]);
+    });
+  },
+);

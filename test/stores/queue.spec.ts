@@ -14,7 +14,7 @@ import {
   SERVER,
   waiter,
 } from './requests.js';
-import { STORES, type OpenStore } from './stores.js';
+import { POSTGRES_WAYS, STORES, type OpenStore } from './stores.js';
 
 /** As much as tells a waiter from others. */
 interface Place {
@@ -28,7 +28,7 @@ const placesOf = (places: readonly Place[]) =>
     .map(({ lockName, grantId, ticket }) => ({ lockName, grantId, ticket }))
     .toSorted((one, other) => one.ticket - other.ticket);
 
-describe.each(STORES)('the queues of $name', ({ open }) => {
+describe.each([...STORES, ...POSTGRES_WAYS])('the queues of $name', ({ open }) => {
   let opened: OpenStore;
   let store: OpenStore['store'];
   let queue: OpenStore['queue'];

@@ -15,6 +15,7 @@ import {
   type TestStorage,
 } from '../support/databases.js';
 import { hasProgram } from '../support/system-program.js';
+import { withCompany } from './company.js';
 
 export interface OpenOptions {
   /** In milliseconds. */
@@ -124,21 +125,37 @@ const openPostgres = inDatabase(
   (column, milliseconds) => `${column} - ${milliseconds} * interval '1 millisecond'`,
 );
 
-/** PostgreSQL that tries each shortcut, however seldom it was worth it: else a test's place among others decides whether it does. */
-async function openWithShortcuts(options?: OpenOptions): Promise<OpenStore> {
-  const { isWorthTrying } = Shortcut.prototype;
-  Shortcut.prototype.isWorthTrying = () => true;
-  const opened = await openPostgres(options);
-  return {
-    ...opened,
-    async drop() {
-      Shortcut.prototype.isWorthTrying = isWorthTrying;
-      await opened.drop();
-    },
+/** PostgreSQL that tries each shortcut, or none, however seldom it was worth it: else a test's place among others decides whether it does. */
+const openWithShortcuts =
+  (areTried: boolean, { inCompany = false } = {}) =>
+  async (options?: OpenOptions): Promise<OpenStore> => {
+    const { isWorthTrying } = Shortcut.prototype;
+    Shortcut.prototype.isWorthTrying = () => areTried;
+    const opened = await openPostgres(options);
+    return {
+      ...opened,
+      store: inCompany ? withCompany(opened.store) : opened.store,
+      async drop() {
+        Shortcut.prototype.isWorthTrying = isWorthTrying;
+        await opened.drop();
+      },
+    };
   };
-}
 
-export const WITH_SHORTCUTS: StoreKind = { name: 'PostgreSQL, by its shortcuts', open: openWithShortcuts };
+export const WITH_SHORTCUTS: StoreKind = {
+  name: 'PostgreSQL, by its shortcuts',
+  open: openWithShortcuts(true),
+};
+
+/** The ways by which PostgreSQL grants and ends leases. */
+export const POSTGRES_WAYS: readonly StoreKind[] = [
+  WITH_SHORTCUTS,
+  {
+    name: 'PostgreSQL, by its shortcuts for several locks',
+    open: openWithShortcuts(true, { inCompany: true }),
+  },
+  { name: 'PostgreSQL, without shortcuts', open: openWithShortcuts(false) },
+];
 
 /** What must do the same, whatever it is. */
 export const STORES: readonly StoreKind[] = [

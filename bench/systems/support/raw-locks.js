@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { dbLockSchemaSql } from 'nestjs-db-lock';
 import { lockStatements } from '../../../libs/db-lock/dist/store/postgres/locks.sql.js';
+import { loneStatements } from '../../../libs/db-lock/dist/store/postgres/lone-requests.sql.js';
 import { sessionSettings } from '../../../libs/db-lock/dist/store/postgres/sessions.sql.js';
 import {
   acquireValues,
@@ -9,7 +10,9 @@ import {
 } from '../../../libs/db-lock/dist/store/postgres/values.js';
 import { theOnlyRow } from './pool.js';
 
-const STATEMENTS = lockStatements({ lock: 'raw_lock', history: 'raw_history', waiter: 'raw_waiter' }, 0);
+const TABLES = { lock: 'raw_lock', history: 'raw_history', waiter: 'raw_waiter' };
+const STATEMENTS = lockStatements(TABLES, 0);
+const LONE_STATEMENTS = loneStatements(TABLES);
 
 /** Creates the tables that they use. */
 export const RAW_SCHEMA = dbLockSchemaSql({ feature: 'raw' });
@@ -18,7 +21,30 @@ export const RAW_SCHEMA = dbLockSchemaSql({ feature: 'raw' });
 export const rawSettings = (purpose) => sessionSettings(purpose, { statement: 5_000, rowLock: 1_000 });
 
 /**
- * Our own statements, prepared, each sent for one lock: what remains of a lock without the library.
+ * Those of our own statements that are for one lock, prepared.
+ *
+ * @param {Pick<import('pg').Pool, 'query'>} acquiring
+ * @param {Pick<import('pg').Pool, 'query'>} releasing
+ * @param {number} ttl - in ms
+ */
+export function loneLocks(acquiring, releasing, ttl) {
+  return {
+    /** @param {string} lockName @returns {Promise<import('../../systems.js').Held | null>} */
+    async tryAcquire(lockName) {
+      const grantId = randomUUID();
+      const values = [lockName, grantId, 'bench', ttl, null];
+      const { rowCount } = await acquiring.query({ ...LONE_STATEMENTS.acquire, values });
+      if (rowCount === 0) return null;
+      return {
+        release: async () =>
+          theOnlyRow(await releasing.query({ ...LONE_STATEMENTS.release, values: [lockName, grantId] })),
+      };
+    },
+  };
+}
+
+/**
+ * Our own statements for many locks, prepared, each sent for one: what remains of a lock without the library.
  *
  * @param {Pick<import('pg').Pool, 'query'>} acquiring - what sends acquires and renewals
  * @param {Pick<import('pg').Pool, 'query'>} releasing

@@ -1,11 +1,12 @@
 import type { ReleaseByGrant, SharedRequest } from '../../lease/requests.js';
 import { answerTogether, type BatchOptions } from '../batch.js';
-import type { AcquireAnswer, ExpiredLease, LeaseRecord, ReleaseAnswer } from '../lock-store.js';
-import { milliseconds, toNext, toTime, type Microseconds } from '../rows.js';
+import type { AcquireAnswer, ExpiredLease, ReleaseAnswer } from '../lock-store.js';
+import { toNext, toTime, type Microseconds } from '../rows.js';
 import { inOrder } from '../sharing.js';
 import { Shortcut } from '../shortcut.js';
 import type { Run } from './lane.js';
 import type { OneLockStatements } from './one-lock.sql.js';
+import { grantedLease, type GrantRow } from './rows.js';
 import { oneGrantValues, oneQueuedGrantValues, oneReleaseValues } from './shared-values.js';
 
 /** The shortcut for grants and releases in shared mode that are all about one lock: one statement each. */
@@ -31,17 +32,24 @@ export class OneLock {
     const [indexes] = inOrder(batch).values();
     const ordered = indexes!.map((index) => batch[index]!);
     const rows = await (batch.some(isWaiting)
-      ? run<GrantedRow>(this.sql.grantQueued, oneQueuedGrantValues(ordered))
-      : run<GrantedRow>(this.sql.grant, oneGrantValues(ordered)));
-    const granted = new Map(rows.filter(isGranted).map((row) => [row.grant_id, row]));
-    const next = granted.size === batch.length ? toNext(rows[0]!) : null;
+      ? run<GrantedRow | ExpiredRow>(this.sql.grantQueued, oneQueuedGrantValues(ordered))
+      : run<GrantedRow | ExpiredRow>(this.sql.grant, oneGrantValues(ordered)));
+    const grants = rows.filter(isGranted);
+    const granted = new Map(grants.map((row) => [row.grant_id, row]));
+    const next = granted.size === batch.length ? toNext(grants[0]!) : null;
     const expired = rows.filter(isExpired).map((row) => expiredIn(row, batch[0]!));
     const first = batch.findIndex(({ grantId }) => granted.has(grantId));
     return batch.map((request, index): AcquireAnswer | undefined => {
       const row = granted.get(request.grantId);
       if (!row) return undefined;
       const alsoExpired = index === first && expired.length > 0 ? expired : undefined; // told once
-      return { outcome: 'granted', lease: leaseIn(row, request), repeated: false, alsoExpired, next };
+      return {
+        outcome: 'granted',
+        lease: { ...grantedLease(row, request), share: { ...request.share } },
+        repeated: false,
+        alsoExpired,
+        next,
+      };
     });
   }
 
@@ -67,14 +75,17 @@ export class OneLock {
   }
 }
 
-/** A lease that was granted, or one that had expired and gave way. */
-interface GrantedRow {
-  grant_id: string | null;
-  token: string;
-  lock_time: Microseconds | null;
-  version: string | null;
-  expired_name: string | null;
+/** A lease that was granted. */
+interface GrantedRow extends GrantRow {
+  grant_id: string;
   next: string | null;
+}
+
+/** One that had expired and gave way. */
+interface ExpiredRow {
+  grant_id: null;
+  token: string;
+  expired_name: string;
 }
 
 interface EndedRow {
@@ -93,31 +104,12 @@ const hasTwins = (requests: readonly SharedRequest[]) =>
 
 const isWaiting = ({ ticket }: SharedRequest) => ticket !== undefined;
 
-const isGranted = (row: GrantedRow): row is GrantedRow & { grant_id: string } => row.grant_id !== null;
+const isGranted = (row: GrantedRow | ExpiredRow): row is GrantedRow => row.grant_id !== null;
 
-const isExpired = (row: GrantedRow) => !isGranted(row);
+const isExpired = (row: GrantedRow | ExpiredRow): row is ExpiredRow => !isGranted(row);
 
-const expiredIn = ({ expired_name, token }: GrantedRow, { lockName }: SharedRequest): ExpiredLease => ({
+const expiredIn = ({ expired_name, token }: ExpiredRow, { lockName }: SharedRequest): ExpiredLease => ({
   lockName,
-  workerName: expired_name!,
+  workerName: expired_name,
   fencingToken: Number(token),
 });
-
-/** All that the request does not say itself follows from when it was granted. */
-function leaseIn(row: GrantedRow, request: SharedRequest): LeaseRecord {
-  const { lockName, workerName, grantId, metadata, ttl, share } = request;
-  const lockTime = toTime(row.lock_time!);
-  return {
-    lockName,
-    workerName,
-    grantId,
-    fencingToken: Number(row.token),
-    lockTime,
-    expireTime: new Date(milliseconds(row.lock_time!) + ttl),
-    metadata,
-    serverTime: lockTime,
-    timeLeft: ttl,
-    version: row.version!,
-    share: { ...share },
-  };
-}

@@ -25,6 +25,8 @@ import type {
   RenewAnswer,
 } from '../lock-store.js';
 import { Notifications } from './notifications.js';
+import { LoneRequests } from './lone-requests.js';
+import { loneStatements } from './lone-requests.sql.js';
 import { OneLock } from './one-lock.js';
 import { oneLockStatements } from './one-lock.sql.js';
 import { CONNECTIONS, ownDataSource } from './own-data-source.js';
@@ -113,6 +115,7 @@ export class PostgresStore implements LockStore {
   readonly #batches: BatchOptions;
   readonly clockTolerance: number;
   readonly #logger = new Logger('DbLock');
+  readonly #lone: LoneRequests;
   readonly #shortcut = new Shortcut();
   /** Whether releases notify the servers of those who are next. */
   #notifies = true;
@@ -150,6 +153,7 @@ export class PostgresStore implements LockStore {
       act: lanes('act'),
       desk: lanes('desk'),
     };
+    this.#lone = new LoneRequests(loneStatements(tables), this.#lanes);
     this.#reader = new Reader(this.#lanes.desk, this.#sql);
     this.#actor = new Reader(this.#lanes.act, this.#sql);
     this.shared = new PostgresSharedLocks(
@@ -186,16 +190,22 @@ export class PostgresStore implements LockStore {
   }
 
   async acquire(requests: readonly AcquireRequest[]): Promise<AcquireAnswer[]> {
-    const taken = await this.#acquireReleased(requests);
+    const taken = await this.#acquireFree(requests);
     const open = requests.filter((_, index) => !taken[index]);
     if (open.length === 0) return taken as AcquireAnswer[];
     const decided = (await this.#decide(open)).values();
     return requests.map((_, index) => taken[index] ?? decided.next().value!);
   }
 
-  /** The shortcut, where it is worth trying: answers those who get a lock that was released. */
+  /** The shortcuts, where they are worth trying: answers those who get a lock that is free. */
+  async #acquireFree(requests: readonly AcquireRequest[]): Promise<Array<AcquireAnswer | undefined>> {
+    if (requests.some(isQueued)) return [];
+    return requests.length === 1 ? [await this.#lone.acquire(requests[0]!)] : this.#acquireReleased(requests);
+  }
+
+  /** Answers those who get a lock that was released. */
   async #acquireReleased(requests: readonly AcquireRequest[]): Promise<Array<AcquireAnswer | undefined>> {
-    if (requests.some(isQueued) || !this.#shortcut.isWorthTrying()) return [];
+    if (!this.#shortcut.isWorthTrying()) return [];
     const answers = await answerEach(requests, this.#batches, async (batch) => {
       const [row] = await (areAlike(batch)
         ? this.#lanes.acquire.run<TakenRow>(this.#sql.acquireReleased, likeAcquireValues(batch))
@@ -293,10 +303,12 @@ export class PostgresStore implements LockStore {
     return requests.map((request) => answers[isByGrant(request) ? 'grant' : 'worker'].next().value!);
   }
 
-  /** Nearly all are ended by the shortcut. A lease that looks expired may be kept alive by a renewal whose commit is under way. */
+  /** Nearly all are ended by a shortcut. A lease that looks expired may be kept alive by a renewal whose commit is under way. */
   async #endByGrant(requests: readonly ReleaseByGrant[]): Promise<ReleaseAnswer[]> {
     const mixed = (batch: readonly ReleaseByGrant[]) => this.#end(batch, 'releaseMixed', mixedReleaseValues);
     if (!requests.every(isPlain)) return mixed(requests);
+    const alone = requests.length === 1 ? await this.#lone.release(requests[0]!) : undefined;
+    if (alone) return [alone];
     const answers = await this.#end(requests, 'release', releaseValues);
     const doubtful = requests.filter((_, index) => isDoubtful(answers[index]!));
     if (doubtful.length === 0) return answers;

@@ -5,6 +5,31 @@ import { milliseconds, timeBetween, toNext, toTime, type Microseconds } from '..
 import type { NextInLine } from '../wait-queue.js';
 import type { HeldRenewRequest } from './values.js';
 
+/** A row that tells of one grant. */
+export interface GrantRow {
+  token: string;
+  lock_time: Microseconds;
+  version: string;
+}
+
+/** A lease that was granted just now. All that the request does not say itself follows from when that was. */
+export function grantedLease(row: GrantRow, request: AcquireRequest): LeaseRecord {
+  const { lockName, workerName, grantId, metadata, ttl } = request;
+  const lockTime = toTime(row.lock_time);
+  return {
+    lockName,
+    workerName,
+    grantId,
+    fencingToken: Number(row.token),
+    lockTime,
+    expireTime: new Date(lockTime.getTime() + ttl),
+    metadata,
+    serverTime: lockTime,
+    timeLeft: ttl,
+    version: row.version,
+  };
+}
+
 /** The row that tells of all locks which `acquireReleased` took: lists, or null for none. */
 export interface TakenRow {
   /** In the batch, from 1 on. */

@@ -1,0 +1,26 @@
+import type { LockStore } from '../../libs/db-lock/src/store/lock-store.js';
+import { acquisition, fresh } from './requests.js';
+
+/**
+ * The same store, where no acquire and no release comes alone: another one, of a lock that nobody else knows, and behind it in the order of names, goes
+ * with it. What comes alone may have a statement of its own.
+ */
+export function withCompany<Store extends LockStore>(store: Store): Store {
+  const acquire: LockStore['acquire'] = async (requests) =>
+    (await store.acquire([...requests, acquisition(companion())])).slice(0, -1);
+  const release: LockStore['release'] = async (requests) =>
+    (await store.release([...requests, { lockName: companion(), grantId: acquisition('').grantId }])).slice(
+      0,
+      -1,
+    );
+  return new Proxy(store, {
+    get(target, key) {
+      if (key === 'acquire') return acquire;
+      if (key === 'release') return release;
+      const value: unknown = Reflect.get(target, key, target);
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+    },
+  });
+}
+
+const companion = () => fresh('~');
