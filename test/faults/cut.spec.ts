@@ -71,18 +71,21 @@ describe('a connection that is cut after the database has committed (case 46)', 
     (await witness.rows()).filter(({ lockName }) => lockName === name);
 
   it.each([
-    { of: 'new lock', name: 'new', statement: 'db_lock_lone_acquire' },
-    { of: 'released lock', name: 'released', statement: 'db_lock_lone_acquire' },
+    { of: 'new lock', name: 'new', statement: 'db_lock_lone_make' },
+    { of: 'released lock', name: 'released', statement: 'db_lock_lone_take' },
     { of: 'lock whose lease has expired', name: 'expired', statement: 'db_lock_acquire' },
+    { of: 'new lock beside another one', name: 'new several', statement: 'db_lock_acquire' },
     { of: 'released lock beside another one', name: 'several', statement: 'db_lock_acquire_released' },
   ])('makes one grant of an acquire of a $of, which the client repeats', async ({ name, statement }) => {
-    await takeUpTheShortcut(name === 'new' ? 'another' : name);
+    if (name.startsWith('new'))
+      for (let times = 0; times < 100; times++) await locks.acquire(`${name}:${times}`);
+    else await takeUpTheShortcut(name);
     if (name === 'expired') {
       await locks.acquire(name, { ttl: '1s' });
       await session.awaitExpiry(name);
     }
     const cut = proxy.cutAnswerTo(`${statement}\0`);
-    const names = name === 'several' ? [name, 'beside'] : [name];
+    const names = name.endsWith('several') ? [name, `${name}:beside`] : [name];
     const leases = await Promise.all(names.map((lockName) => locks.acquire(lockName, { ttl: '60s' })));
     await cut;
     const [lease] = leases;

@@ -118,14 +118,38 @@ const FAULTS: Fault[] = [
   },
   {
     rule: 'overlap',
-    when: 'neither is it by who asks alone',
-    tampering: { pattern: /WHERE lock\.grant_id IS NULL(\s+RETURNING)/, replacement: '$1' },
+    when: 'who asks alone looks at a released lock without locking its row',
+    tampering: {
+      pattern:
+        /lock\.ctid( AS row\s+FROM [^\n]+\s+WHERE lock\.lock_name = \$1[^]+)FOR NO KEY UPDATE([^]+)lock\.ctid =/,
+      replacement: 'lock.lock_name$1$2lock.lock_name =',
+    },
     async play({ ann, bob }, session) {
       await (await ann.acquire(NAME, { ttl: '60s' })).release();
       await session.lockRow(NAME);
       const acquiring = [ann, bob].map((client) => client.tryAcquire(NAME, { ttl: '60s' }));
       await waiters(session, 2);
       await session.letGo();
+      await Promise.all(acquiring);
+    },
+  },
+  {
+    rule: 'overlap',
+    when: 'who asks alone for a new lock takes one that another one has made meanwhile',
+    tampering: {
+      pattern: /DO NOTHING/,
+      replacement:
+        'DO UPDATE SET grant_id = EXCLUDED.grant_id, token = greatest(lock.token + 1, EXCLUDED.token), lock_time = EXCLUDED.lock_time',
+    },
+    async play({ ann, bob }, session) {
+      await session.query('BEGIN');
+      await session.query(
+        'INSERT INTO dblock_lock (lock_name, token, lock_time, expire_time) VALUES ($1, 1, now(), now())',
+        [NAME],
+      );
+      const acquiring = [ann, bob].map((client) => client.tryAcquire(NAME, { ttl: '60s' }));
+      await waiters(session, 2);
+      await session.query('ROLLBACK');
       await Promise.all(acquiring);
     },
   },

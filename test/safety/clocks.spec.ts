@@ -6,6 +6,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { BlockingSession } from '../support/blocking-session.js';
 import { fakeOnly } from '../support/fake-clock.js';
 import { createLockApplication } from '../support/lock-application.js';
+import { LOCK_STORE } from '../../libs/db-lock/src/module/private-tokens.js';
+import type { LockStore } from '../../libs/db-lock/src/store/lock-store.js';
+import { withCompany } from '../stores/company.js';
+import { lease } from '../stores/requests.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
 const HOUR = 3_600_000;
@@ -72,11 +76,51 @@ describe('clocks', () => {
     const [zone] = await session.query<{ utc: Date; local: string }>(
       `SELECT clock_timestamp() AS utc, current_setting('timezone') AS local`,
     );
-    const lease = await locks.acquire('zone', { ttl: '30d' });
-    expect(Math.abs(lease.lockTime.getTime() - zone!.utc.getTime())).toBeLessThan(60_000);
-    expect(lease.expireTime.getTime() - lease.lockTime.getTime()).toBe(30 * 24 * HOUR);
-    expect(Math.abs(lease.timeLeft - 30 * 24 * HOUR * 0.99)).toBeLessThan(60_000);
-    expect(lease.signal.aborted).toBe(false);
-    await lease.release();
+    const held = await locks.acquire('zone', { ttl: '30d' });
+    expect(Math.abs(held.lockTime.getTime() - zone!.utc.getTime())).toBeLessThan(60_000);
+    expect(held.expireTime.getTime() - held.lockTime.getTime()).toBe(30 * 24 * HOUR);
+    expect(Math.abs(held.timeLeft - 30 * 24 * HOUR * 0.99)).toBeLessThan(60_000);
+    expect(held.signal.aborted).toBe(false);
+    await held.release();
+  });
+});
+
+describe('a day of 23 hours in the time zone of sessions', () => {
+  it('shortens no lease of a day, however its lock was taken', async () => {
+    const database = await createTestDatabase();
+    const session = await BlockingSession.open(database.url);
+    const day = (interval: string) =>
+      `(date_part('doy', timezone('UTC', now()) + interval '${interval}') - 1) || to_char(timezone('UTC', now()), '/HH24:MI:SS')`;
+    const [zone] = await session.query<{ database: string; rule: string }>(
+      `SELECT current_database() AS database, 'AAA0BBB,' || ${day('1 day')} || ',' || ${day('60 days')} AS rule`,
+    );
+    await session.query(`SET timezone = '${zone!.rule}'`);
+    const [seen] = await session.query<{ hours: number }>(
+      `SELECT (date_part('epoch', now() + interval '2 days') - date_part('epoch', now())) / 3600 AS hours`,
+    );
+    expect(seen!.hours).toBe(47);
+
+    await session.query(`ALTER DATABASE ${zone!.database} SET timezone = '${zone!.rule}'`);
+    const app = await createLockApplication({ database: { type: 'postgres', url: database.url } });
+    const store = app.get<LockStore>(LOCK_STORE);
+    for (const [way, asked] of [
+      ['alone', store],
+      ['beside others', withCompany(store)],
+    ] as const) {
+      await asked.release([await lease(asked, `${way}, released`)]);
+      await lease(asked, `${way}, expired`, { ttl: 1_000 });
+      await session.awaitExpiry(`${way}, expired`);
+      for (const was of ['new', 'released', 'expired'])
+        await lease(asked, `${way}, ${was}`, { ttl: 48 * HOUR });
+    }
+    const lasting = await session.query<{ lock_name: string; hours: number }>(
+      `SELECT lock_name, (date_part('epoch', expire_time) - date_part('epoch', lock_time)) / 3600 AS hours
+        FROM dblock_lock WHERE lock_name LIKE '%,%' ORDER BY lock_name`,
+    );
+    expect(lasting).toHaveLength(6);
+    for (const { hours } of lasting) expect(hours).toBeCloseTo(48, 5);
+    await session.close();
+    await app.close();
+    await database.drop();
   });
 });

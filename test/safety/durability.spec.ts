@@ -97,6 +97,21 @@ describe('what a lock costs in the write-ahead log', () => {
     expect(after.flushed).toBe(before.flushed);
   });
 
+  it("a lock that is there costs no default of the application's columns", async () => {
+    await session.query('ALTER TABLE dblock_lock ADD COLUMN number serial');
+    for (let times = 0; times < 20; times++) {
+      const asked = request('numbered');
+      await locks.acquire(asked);
+      await locks.release({ lockName: asked.lockName, grantId: asked.grantId });
+    }
+    const [numbers] = await session.query<{ last: string }>(
+      `SELECT sequence.last_value - (SELECT count(*) FROM dblock_lock WHERE lock_name <> 'numbered') AS last
+        FROM dblock_lock_number_seq AS sequence`,
+    );
+    expect(Number(numbers!.last)).toBe(1);
+    await session.query('ALTER TABLE dblock_lock DROP COLUMN number');
+  });
+
   it('a refusal writes nothing and locks no row', async () => {
     const names = Array.from({ length: 100 }, (_, index) => `busy:${index}`);
     for (const name of names) await take(name);
@@ -109,6 +124,7 @@ describe('what a lock costs in the write-ahead log', () => {
     for (let round = 0; round < 10; round++) {
       const answers = await Promise.all(names.map((name) => locks.acquire(request(name))));
       for (const { outcome } of answers) expect(outcome).toBe('busy');
+      expect((await locks.acquire(request(names[round]!))).outcome).toBe('busy'); // alone, it is another statement
     }
     expect(await log()).toEqual(before);
     expect(await marks()).toEqual(marksBefore);

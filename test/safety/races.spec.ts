@@ -48,18 +48,20 @@ describe('instances that race for the same locks, each over connections of its o
     return winners;
   }
 
-  const fresh = (round: number) => Array.from({ length: 20 }, (_, index) => `race:${round}:${index}`);
+  const fresh = (round: number, count = 20) =>
+    Array.from({ length: count }, (_, index) => `race:${count}:${round}:${index}`);
 
-  it('have one winner for a name that is new', async () => {
+  // Alone, and together: by other statements.
+  it.each([1, 20])('have one winner for a name that is new, of %i at once', async (count) => {
     for (let round = 0; round < 50; round++)
-      for (const [, winners] of await race(fresh(round), 60_000)) expect(winners).toHaveLength(1);
+      for (const [, winners] of await race(fresh(round, count), 60_000)) expect(winners).toHaveLength(1);
   });
 
-  it('have one winner for a lock that was released', async () => {
+  it.each([1, 20])('have one winner for a lock that was released, of %i at once', async (count) => {
     for (let round = 0; round < 50; round++) {
-      for (const [lockName, [winner]] of await race(fresh(100), 60_000))
+      for (const [lockName, [winner]] of await race(fresh(100, count), 60_000))
         await winner!.store.release([{ lockName, grantId: winner!.grantId }]);
-      for (const [lockName, winners] of await race(fresh(100), 60_000)) {
+      for (const [lockName, winners] of await race(fresh(100, count), 60_000)) {
         expect(winners).toHaveLength(1);
         await winners[0]!.store.release([{ lockName, grantId: winners[0]!.grantId }]);
       }

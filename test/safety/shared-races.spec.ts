@@ -12,6 +12,7 @@ import { tamperedPostgres } from '../faults/tampered-postgres.js';
 import { BlockingSession } from '../support/blocking-session.js';
 import { createLockApplication } from '../support/lock-application.js';
 import { until } from '../support/patience.js';
+import { withCompany } from '../stores/company.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
 const HOUR = 3_600_000;
@@ -121,22 +122,30 @@ describe('leases in shared mode on PostgreSQL', () => {
       expect((await look('last permit')).sharing).toEqual({ holders: 2, permits: 2, limits: [2] });
     });
 
-    it('leave the lock to an exclusive one that was faster, and it to them', async () => {
-      await share(stores[0], 'faster').then((lease) => stores[0].shared.release([keyOf(lease)]));
-      const [[alone], [shared]] = await inLine(
-        'faster',
-        () => stores[0].acquire([request('faster')]),
-        () => stores[1].shared.acquire([sharedRequest('faster')]),
-      );
-      expect([alone!.outcome, shared!.outcome]).toEqual(['granted', 'busy']);
-      await stores[0].release([keyOf(leaseIn(alone))]);
-      const [[reader], [writer]] = await inLine(
-        'faster',
-        () => stores[1].shared.acquire([sharedRequest('faster')]),
-        () => stores[0].acquire([request('faster')]),
-      );
-      expect([reader!.outcome, writer!.outcome]).toEqual(['granted', 'busy']);
-    });
+    it.each([
+      { comes: 'comes alone', within: <Store>(store: Store) => store },
+      { comes: 'goes with others', within: withCompany },
+    ])(
+      'leave the lock to an exclusive one that was faster and $comes, and it to them',
+      async ({ comes, within }) => {
+        const lockName = `faster:${comes}`;
+        const exclusive = within(stores[0]);
+        await share(stores[0], lockName).then((lease) => stores[0].shared.release([keyOf(lease)]));
+        const [[alone], [shared]] = await inLine(
+          lockName,
+          () => exclusive.acquire([request(lockName)]),
+          () => stores[1].shared.acquire([sharedRequest(lockName)]),
+        );
+        expect([alone!.outcome, shared!.outcome]).toEqual(['granted', 'busy']);
+        await exclusive.release([keyOf(leaseIn(alone))]);
+        const [[reader], [writer]] = await inLine(
+          lockName,
+          () => stores[1].shared.acquire([sharedRequest(lockName)]),
+          () => exclusive.acquire([request(lockName)]),
+        );
+        expect([reader!.outcome, writer!.outcome]).toEqual(['granted', 'busy']);
+      },
+    );
 
     it('free no lock beside one that was granted meanwhile', async () => {
       const first = await share(stores[0], 'not alone');

@@ -75,7 +75,7 @@ describe.each(PLATFORMS)('a long poll that nobody waits for any more on %s', (pl
 
 describe('a long poll', () => {
   const SLOW_RELEASE = {
-    pattern: /AS item \(lock_name, grant_id, worker_name, min_hold\)/,
+    pattern: /AS item \(lock_name, grant_id, min_hold, version, place\)/,
     replacement: '$& CROSS JOIN (SELECT pg_sleep(0.5)) AS delay',
   };
 

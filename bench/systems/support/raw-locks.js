@@ -33,8 +33,9 @@ export function loneLocks(acquiring, releasing, ttl) {
     async tryAcquire(lockName) {
       const grantId = randomUUID();
       const values = [lockName, grantId, 'bench', ttl, null];
-      const { rowCount } = await acquiring.query({ ...LONE_STATEMENTS.acquire, values });
-      if (rowCount === 0) return null;
+      const { make, take } = LONE_STATEMENTS;
+      const made = await acquiring.query({ ...make, values });
+      if (made.rowCount === 0 && (await acquiring.query({ ...take, values })).rowCount === 0) return null;
       return {
         release: async () =>
           theOnlyRow(await releasing.query({ ...LONE_STATEMENTS.release, values: [lockName, grantId] })),

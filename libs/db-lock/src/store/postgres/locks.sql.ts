@@ -156,6 +156,10 @@ own AS MATERIALIZED (SELECT looked.lock_name, looked.token FROM looked WHERE ${i
   const repeats = `lock.grant_id = EXCLUDED.grant_id AND lock.token = EXCLUDED.token
       AND lock.expire_time > EXCLUDED.lock_time`;
 
+  /** In seconds: a difference in days would add days of the session's time zone, of which some have 23 hours. */
+  const ttlOf = (row: string) =>
+    `date_part('epoch', ${row}.expire_time - ${row}.lock_time) * interval '1 second'`;
+
   /**
    * Takes the lock once ON CONFLICT has locked its row, with the clock read then; a live lease of the same grant is
    * written as it was, so that a repeat waits until the first grant is durable, and leaves its mark in `version`.
@@ -171,7 +175,7 @@ own AS MATERIALIZED (SELECT looked.lock_name, looked.token FROM looked WHERE ${i
       SELECT
         CASE WHEN ${repeats} THEN lock.token ELSE greatest(lock.token + 1, ${tokenAt('clock.now')}) END,
         CASE WHEN ${repeats} THEN lock.lock_time ELSE clock.now END,
-        CASE WHEN ${repeats} THEN lock.expire_time ELSE clock.now + (EXCLUDED.expire_time - EXCLUDED.lock_time) END
+        CASE WHEN ${repeats} THEN lock.expire_time ELSE clock.now + ${ttlOf('EXCLUDED')} END
       FROM (SELECT clock_timestamp() AS now) AS clock
     )`;
 

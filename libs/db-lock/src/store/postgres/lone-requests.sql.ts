@@ -13,37 +13,53 @@ export function loneStatements(tables: TableNames) {
   const locks = quoteTable(tables.lock);
   const aliveWaiters = aliveWaitersIn(quoteTable(tables.waiter), '$1');
 
+  const granted = `RETURNING lock.token::text AS token, ${timeColumn('lock.lock_time')} AS lock_time, lock.xmin::text AS version`;
+
   return {
     /**
-     * $1 the name, $2 the grantId, $3 the worker name, $4 the TTL in ms, $5 the metadata as JSON, of one who waits in no queue. Takes a lock that was
-     * released or never was, and is kept for nobody. What a plain read sees held costs no write and no row lock. The clock of a lock
-     * that was there is read again once ON CONFLICT has locked its row.
+     * Takes a lock that was released and is kept for nobody: `acquireReleased` of one. $1 the name, $2 the grantId, $3 the worker name, $4 the TTL
+     * in ms, $5 the metadata as JSON, of one who waits in no queue.
      */
-    acquire: {
-      name: 'db_lock_lone_acquire',
+    take: {
+      name: 'db_lock_lone_take',
+      text: `
+UPDATE ${locks} AS lock
+SET worker_name = $3::text,
+    grant_id = $2::uuid,
+    token = greatest(lock.token + 1, ${tokenAt('released.now')}),
+    lock_time = released.now,
+    expire_time = released.now + $4::float8 * ${MILLISECOND},
+    metadata = $5::jsonb
+FROM (
+  SELECT locked.*, clock_timestamp() AS now
+  FROM (
+    SELECT lock.ctid AS row
+    FROM ${locks} AS lock
+    WHERE lock.lock_name = $1::text COLLATE "C"
+      AND lock.grant_id IS NULL
+      AND (lock.expire_time <= statement_timestamp() - ${TURN} * ${MILLISECOND} OR NOT EXISTS (SELECT ${aliveWaiters}))
+    OFFSET 0
+    FOR NO KEY UPDATE
+  ) AS locked
+  OFFSET 0
+) AS released
+WHERE lock.ctid = released.row
+${granted}`,
+    },
+
+    /**
+     * Takes a lock that never was, with the same parameters. Where there is one, nothing is inserted, and so neither a default nor a trigger of the
+     * application's is asked.
+     */
+    make: {
+      name: 'db_lock_lone_make',
       text: `
 INSERT INTO ${locks} AS lock (lock_name, worker_name, grant_id, token, lock_time, expire_time, metadata)
 SELECT $1::text, $3::text, $2::uuid, ${tokenAt('clock.now')}, clock.now, clock.now + $4::float8 * ${MILLISECOND}, $5::jsonb
 FROM (SELECT clock_timestamp() AS now OFFSET 0) AS clock
-WHERE NOT EXISTS (
-  SELECT FROM ${locks} AS lock
-  WHERE lock.lock_name = $1::text COLLATE "C"
-    AND (lock.grant_id IS NOT NULL
-      OR lock.expire_time > statement_timestamp() - ${TURN} * ${MILLISECOND} AND EXISTS (SELECT ${aliveWaiters}))
-)
-ON CONFLICT (lock_name) DO UPDATE
-SET worker_name = EXCLUDED.worker_name,
-    grant_id = EXCLUDED.grant_id,
-    metadata = EXCLUDED.metadata,
-    (token, lock_time, expire_time) = (
-      SELECT
-        greatest(lock.token + 1, ${tokenAt('clock.now')}),
-        clock.now,
-        clock.now + (EXCLUDED.expire_time - EXCLUDED.lock_time)
-      FROM (SELECT clock_timestamp() AS now) AS clock
-    )
-WHERE lock.grant_id IS NULL
-RETURNING lock.token::text AS token, ${timeColumn('lock.lock_time')} AS lock_time, lock.xmin::text AS version`,
+WHERE NOT EXISTS (SELECT FROM ${locks} AS lock WHERE lock.lock_name = $1::text COLLATE "C")
+ON CONFLICT (lock_name) DO NOTHING
+${granted}`,
     },
 
     /**
