@@ -97,18 +97,20 @@ describe('what a lock costs in the write-ahead log', () => {
     expect(after.flushed).toBe(before.flushed);
   });
 
-  it("a lock that is there costs no default of the application's columns", async () => {
+  it("a lock that was released costs no default of the application's columns", async () => {
     await session.query('ALTER TABLE dblock_lock ADD COLUMN number serial');
-    for (let times = 0; times < 20; times++) {
-      const asked = request('numbered');
-      await locks.acquire(asked);
-      await locks.release({ lockName: asked.lockName, grantId: asked.grantId });
-    }
-    const [numbers] = await session.query<{ last: string }>(
-      `SELECT sequence.last_value - (SELECT count(*) FROM dblock_lock WHERE lock_name <> 'numbered') AS last
-        FROM dblock_lock_number_seq AS sequence`,
-    );
-    expect(Number(numbers!.last)).toBe(1);
+    const cycles = async (count: number) => {
+      for (let times = 0; times < count; times++) {
+        const { lockName, grantId } = await take('numbered');
+        await locks.release({ lockName, grantId });
+      }
+      const [sequence] = await session.query<{ last: string }>(
+        'SELECT last_value AS last FROM dblock_lock_number_seq',
+      );
+      return sequence!.last;
+    };
+    const before = await cycles(100); // so many that the shortcut is worth trying
+    expect(await cycles(20)).toBe(before);
     await session.query('ALTER TABLE dblock_lock DROP COLUMN number');
   });
 
