@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -24,6 +24,12 @@ export function commitOf(revision) {
   ]);
   return status === 0 ? stdout.trim() : undefined;
 }
+
+/** Where npm has put packages: those that parts need in another version stand in theirs. */
+const placesOfPackages = () =>
+  ['.', ...readdirSync(join(ROOT, 'libs')).map((part) => join('libs', part))]
+    .map((part) => join(part, 'node_modules'))
+    .filter((place) => existsSync(join(ROOT, place)));
 
 /** The library as it was, in a workspace of its own, with the bench of this working tree. */
 export class BuiltRevision {
@@ -67,10 +73,14 @@ export class BuiltRevision {
   #install(say) {
     const lock = 'package-lock.json';
     const isSame = readFileSync(join(ROOT, lock)).equals(readFileSync(join(this.workspace, lock)));
-    const packages = 'node_modules';
-    if (isSame && run('cp', ['-al', join(ROOT, packages), packages], this.workspace).status === 0) return;
+    const places = placesOfPackages();
+    if (
+      isSame &&
+      places.every((place) => run('cp', ['-al', join(ROOT, place), place], this.workspace).status === 0)
+    )
+      return;
     say('npm ci: its packages are not those of this working tree');
-    rmSync(join(this.workspace, packages), { recursive: true, force: true });
+    for (const place of places) rmSync(join(this.workspace, place), { recursive: true, force: true });
     this.#must('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
   }
 
