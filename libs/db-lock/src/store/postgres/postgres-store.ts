@@ -190,22 +190,24 @@ export class PostgresStore implements LockStore {
   }
 
   async acquire(requests: readonly AcquireRequest[]): Promise<AcquireAnswer[]> {
-    const taken = await this.#acquireFree(requests);
+    const taken =
+      requests.length === 1
+        ? [await this.#acquireAlone(requests[0]!)]
+        : await this.#acquireReleased(requests);
     const open = requests.filter((_, index) => !taken[index]);
     if (open.length === 0) return taken as AcquireAnswer[];
     const decided = (await this.#decide(open)).values();
     return requests.map((_, index) => taken[index] ?? decided.next().value!);
   }
 
-  /** The shortcuts, where they are worth trying: answers those who get a lock that is free. */
-  async #acquireFree(requests: readonly AcquireRequest[]): Promise<Array<AcquireAnswer | undefined>> {
-    if (requests.some(isQueued)) return [];
-    return requests.length === 1 ? [await this.#lone.acquire(requests[0]!)] : this.#acquireReleased(requests);
+  /** The shortcuts of one, where they are worth trying: undefined where the lock is not free. */
+  async #acquireAlone(request: AcquireRequest): Promise<AcquireAnswer | undefined> {
+    return isQueued(request) ? undefined : this.#lone.acquire(request);
   }
 
-  /** Answers those who get a lock that was released. */
+  /** The shortcut of several, where it is worth trying: answers those who get a lock that was released. */
   async #acquireReleased(requests: readonly AcquireRequest[]): Promise<Array<AcquireAnswer | undefined>> {
-    if (!this.#shortcut.isWorthTrying()) return [];
+    if (requests.some(isQueued) || !this.#shortcut.isWorthTrying()) return [];
     const answers = await answerEach(requests, this.#batches, async (batch) => {
       const [row] = await (areAlike(batch)
         ? this.#lanes.acquire.run<TakenRow>(this.#sql.acquireReleased, likeAcquireValues(batch))
@@ -307,8 +309,10 @@ export class PostgresStore implements LockStore {
   async #endByGrant(requests: readonly ReleaseByGrant[]): Promise<ReleaseAnswer[]> {
     const mixed = (batch: readonly ReleaseByGrant[]) => this.#end(batch, 'releaseMixed', mixedReleaseValues);
     if (!requests.every(isPlain)) return mixed(requests);
-    const alone = requests.length === 1 ? await this.#lone.release(requests[0]!) : undefined;
-    if (alone) return [alone];
+    if (requests.length === 1) {
+      const alone = await this.#lone.release(requests[0]!);
+      if (alone) return [alone];
+    }
     const answers = await this.#end(requests, 'release', releaseValues);
     const doubtful = requests.filter((_, index) => isDoubtful(answers[index]!));
     if (doubtful.length === 0) return answers;
