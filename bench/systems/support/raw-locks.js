@@ -28,14 +28,17 @@ export const rawSettings = (purpose) => sessionSettings(purpose, { statement: 5_
  * @param {number} ttl - in ms
  */
 export function loneLocks(acquiring, releasing, ttl) {
+  // That which was right the last time comes first: names are new, or were used before.
+  let ways = [LONE_STATEMENTS.make, LONE_STATEMENTS.take];
   return {
     /** @param {string} lockName @returns {Promise<import('../../systems.js').Held | null>} */
     async tryAcquire(lockName) {
       const grantId = randomUUID();
       const values = [lockName, grantId, 'bench', ttl, null];
-      const { make, take } = LONE_STATEMENTS;
-      const made = await acquiring.query({ ...make, values });
-      if (made.rowCount === 0 && (await acquiring.query({ ...take, values })).rowCount === 0) return null;
+      if ((await acquiring.query({ ...ways[0], values })).rowCount === 0) {
+        ways = ways.toReversed();
+        if ((await acquiring.query({ ...ways[0], values })).rowCount === 0) return null;
+      }
       return {
         release: async () =>
           theOnlyRow(await releasing.query({ ...LONE_STATEMENTS.release, values: [lockName, grantId] })),

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { StoreUnavailableError } from '../lease/errors.js';
+import { until } from '../../../../test/support/patience.js';
 import { MemoryLockStore } from '../store/memory/memory-lock-store.js';
 import { LockServer } from './lock-server.js';
 
@@ -71,6 +72,24 @@ describe('where a store mixes its answers up, nobody hears of the lease of anoth
     for (const request of asked) await server.acquire(request);
     mixUp(store.shared, 'downgrade');
     await expectUnknown(asked, ({ lockName, grantId }) => server.downgrade({ lockName, grantId }));
+  });
+
+  it('that was passed on', async () => {
+    const ended = requests();
+    for (const request of ended) await server.acquire(request);
+    const successors = requests({ wait: 60_000 });
+    const waiting = successors.map((request) => server.acquire(request));
+    await until('both wait', 10_000, async () => {
+      const locks = await store.inspect(NAMES);
+      return locks.every((lock) => lock?.waiting === 1);
+    });
+    mixUp(store.queue, 'pass');
+    await expectUnknown(ended, ({ lockName, grantId }) => server.release({ lockName, grantId }));
+    // Who looks again is told of its own.
+    for (const [index, answer] of (await Promise.all(waiting)).entries()) {
+      const { lockName, grantId } = successors[index]!;
+      expect(answer).toMatchObject({ outcome: 'granted', lease: { lockName, grantId } });
+    }
   });
 
   it('that is of another lock of its set', async () => {
