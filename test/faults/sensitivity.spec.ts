@@ -40,6 +40,15 @@ const passes = (session: BlockingSession, time: Date) =>
 /** A lock whose requests go with those for `NAME`: what is about several locks is another statement. */
 const BESIDE = 'beside';
 
+/** Both find the lock free, and then wait for its row. */
+async function bothTryWhileItIsLocked({ ann, bob }: Scene, session: BlockingSession): Promise<void> {
+  await session.lockRow(NAME);
+  const acquiring = [ann, bob].map((client) => client.tryAcquire(NAME, { ttl: '60s' }));
+  await waiters(session, 2);
+  await session.letGo();
+  await Promise.all(acquiring);
+}
+
 /** Both find the permit free, and then wait for the row. */
 const bothAskForTheLastPermit =
   (...beside: string[]): Fault['play'] =>
@@ -109,11 +118,7 @@ const FAULTS: Fault[] = [
     async play(scene, session) {
       await scene.ann.acquire(NAME, { ttl: 2000 });
       await session.awaitExpiry(NAME);
-      await session.lockRow(NAME);
-      const acquiring = [scene.ann, scene.bob].map((client) => client.tryAcquire(NAME, { ttl: '60s' }));
-      await waiters(session, 2);
-      await session.letGo();
-      await Promise.all(acquiring);
+      await bothTryWhileItIsLocked(scene, session);
     },
   },
   {
@@ -124,13 +129,9 @@ const FAULTS: Fault[] = [
         /lock\.ctid( AS row\s+FROM [^\n]+\s+WHERE lock\.lock_name = \$1[^]+)FOR NO KEY UPDATE([^]+)lock\.ctid =/,
       replacement: 'lock.lock_name$1$2lock.lock_name =',
     },
-    async play({ ann, bob }, session) {
-      await (await ann.acquire(NAME, { ttl: '60s' })).release();
-      await session.lockRow(NAME);
-      const acquiring = [ann, bob].map((client) => client.tryAcquire(NAME, { ttl: '60s' }));
-      await waiters(session, 2);
-      await session.letGo();
-      await Promise.all(acquiring);
+    async play(scene, session) {
+      await (await scene.ann.acquire(NAME, { ttl: '60s' })).release();
+      await bothTryWhileItIsLocked(scene, session);
     },
   },
   {

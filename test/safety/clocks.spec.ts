@@ -8,7 +8,7 @@ import { fakeOnly } from '../support/fake-clock.js';
 import { createLockApplication } from '../support/lock-application.js';
 import { LOCK_STORE } from '../../libs/db-lock/src/module/private-tokens.js';
 import type { LockStore } from '../../libs/db-lock/src/store/lock-store.js';
-import { withCompany } from '../stores/company.js';
+import { COMPANY } from '../stores/company.js';
 import { lease } from '../stores/requests.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
@@ -103,10 +103,8 @@ describe('a day of 23 hours in the time zone of sessions', () => {
     await session.query(`ALTER DATABASE ${zone!.database} SET timezone = '${zone!.rule}'`);
     const app = await createLockApplication({ database: { type: 'postgres', url: database.url } });
     const store = app.get<LockStore>(LOCK_STORE);
-    for (const [way, asked] of [
-      ['alone', store],
-      ['beside others', withCompany(store)],
-    ] as const) {
+    for (const { company: way, within } of COMPANY) {
+      const asked = within(store);
       await asked.release([await lease(asked, `${way}, released`)]);
       await lease(asked, `${way}, expired`, { ttl: 1_000 });
       await session.awaitExpiry(`${way}, expired`);

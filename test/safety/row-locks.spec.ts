@@ -11,7 +11,7 @@ import { BlockingSession } from '../support/blocking-session.js';
 import { createLockApplication } from '../support/lock-application.js';
 import { until } from '../support/patience.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
-import { withCompany } from '../stores/company.js';
+import { COMPANY } from '../stores/company.js';
 
 const request = (lockName: string, ttl = 60_000) => ({
   lockName,
@@ -26,12 +26,6 @@ const RELEASES = [
   { how: 'by its grant', asked: (grantId: string) => ({ grantId }) },
   { how: 'by its grant, with minHold', asked: (grantId: string) => ({ grantId, minHold: 1 }) },
   { how: 'by its worker', asked: () => ({ workerName: 'ann' }) },
-];
-
-/** Whether what is asked of the store is asked alone, or goes with others: by other statements. */
-const COMPANY = [
-  { company: 'alone', within: <Store extends LockStore>(store: Store) => store },
-  { company: 'beside others', within: withCompany },
 ];
 
 describe.each(COMPANY)(

@@ -12,7 +12,7 @@ import { tamperedPostgres } from '../faults/tampered-postgres.js';
 import { BlockingSession } from '../support/blocking-session.js';
 import { createLockApplication } from '../support/lock-application.js';
 import { until } from '../support/patience.js';
-import { withCompany } from '../stores/company.js';
+import { COMPANY } from '../stores/company.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
 const HOUR = 3_600_000;
@@ -122,13 +122,10 @@ describe('leases in shared mode on PostgreSQL', () => {
       expect((await look('last permit')).sharing).toEqual({ holders: 2, permits: 2, limits: [2] });
     });
 
-    it.each([
-      { comes: 'comes alone', within: <Store>(store: Store) => store },
-      { comes: 'goes with others', within: withCompany },
-    ])(
-      'leave the lock to an exclusive one that was faster and $comes, and it to them',
-      async ({ comes, within }) => {
-        const lockName = `faster:${comes}`;
+    it.each(COMPANY)(
+      'leave the lock to an exclusive one that was faster, asked for $company, and it to them',
+      async ({ company, within }) => {
+        const lockName = `faster:${company}`;
         const exclusive = within(stores[0]);
         await share(stores[0], lockName).then((lease) => stores[0].shared.release([keyOf(lease)]));
         const [[alone], [shared]] = await inLine(

@@ -25,3 +25,9 @@ export function withCompany<Store extends LockStore>(store: Store): Store {
     },
   });
 }
+
+/** Whether what is asked of a store is asked alone, or goes with others: by other statements. */
+export const COMPANY = [
+  { company: 'alone', within: <Store extends LockStore>(store: Store) => store },
+  { company: 'beside others', within: withCompany },
+];

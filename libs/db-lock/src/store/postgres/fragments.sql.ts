@@ -1,5 +1,5 @@
 import { NOBODYS_GRANT, SHARED_GRANT } from '../../lease/requests.js';
-import { ALIVE } from '../wait-queue.js';
+import { ALIVE, TURN } from '../wait-queue.js';
 
 /** A statement with the name under which a connection keeps it prepared. */
 export interface Statement {
@@ -104,6 +104,18 @@ export const stateOf = (row: string) => `
 export const aliveWaiters = (waiters: string, lockName: string) => `
   FROM ${waiters} AS waiter
   WHERE waiter.lock_name = ${lockName} AND waiter.alive_until > clock_timestamp()`;
+
+/**
+ * Whether a lock was released and is kept for nobody.
+ * @param aliveWaiters those who wait for it
+ */
+export const isReleased = (row: string, aliveWaiters: string) => `${row}.grant_id IS NULL
+          AND (${row}.expire_time <= statement_timestamp() - ${TURN} * ${MILLISECOND}
+            OR NOT EXISTS (SELECT ${aliveWaiters}))`;
+
+/** What a release sets. */
+export const FREED =
+  'worker_name = NULL, grant_id = NULL, metadata = NULL, expire_time = statement_timestamp()';
 
 /** How many wait for each lock that is waited for. */
 export const waiterCounts = (waiters: string) => `

@@ -4,7 +4,9 @@ import {
   ALIVE_TIME,
   aliveWaiters as aliveWaitersIn,
   freeTime as freeTimeOf,
+  FREED,
   isIdle,
+  isReleased,
   leaseColumns,
   lockedRows as lockedRowsIn,
   MILLISECOND,
@@ -302,9 +304,7 @@ taken AS (
         SELECT lock.ctid AS row
         FROM ${locks} AS lock
         WHERE lock.lock_name = request.lock_name
-          AND lock.grant_id IS NULL
-          AND (lock.expire_time <= statement_timestamp() - ${TURN} * ${MILLISECOND}
-            OR NOT EXISTS (SELECT ${aliveWaiters('lock.lock_name')}))
+          AND ${isReleased('lock', aliveWaiters('lock.lock_name'))}
         OFFSET 0
         FOR NO KEY UPDATE
       ) AS lock
@@ -445,8 +445,6 @@ locked AS MATERIALIZED (
       },
     );
 
-  const isFreed = 'worker_name = NULL, grant_id = NULL, metadata = NULL, expire_time = statement_timestamp()';
-
   /** A lock that stays taken is nobody's: the lease is over, only the time is not. */
   const staysTaken = `request.min_hold > interval '0' AND lock.lock_time + request.min_hold > statement_timestamp()`;
 
@@ -465,7 +463,7 @@ locked AS MATERIALIZED (
       release: {
         name: `db_lock_release${suffix}`,
         text: release(likeRequests, notify('$3'), {
-          set: isFreed,
+          set: FREED,
           from: 'request',
           condition: `lock.grant_id = request.grant_id
     AND lock.expire_time > statement_timestamp()`,
@@ -512,7 +510,7 @@ locked AS MATERIALIZED (
   FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS item (lock_name, worker_name, place)`),
           notify('$3'),
           {
-            set: isFreed,
+            set: FREED,
             // A shared one has the newest holder's name: to end its lease takes its grant.
             isTheirs: `lock.worker_name = request.worker_name AND lock.grant_id <> ${SHARED}`,
             told: `,

@@ -1,6 +1,12 @@
 import type { TableNames } from '../table-names.js';
-import { TURN } from '../wait-queue.js';
-import { aliveWaiters as aliveWaitersIn, MILLISECOND, timeColumn, tokenAt } from './fragments.sql.js';
+import {
+  aliveWaiters as aliveWaitersIn,
+  FREED,
+  isReleased,
+  MILLISECOND,
+  timeColumn,
+  tokenAt,
+} from './fragments.sql.js';
 import { quoteTable } from './tables.sql.js';
 
 export type LoneStatements = ReturnType<typeof loneStatements>;
@@ -36,8 +42,7 @@ FROM (
     SELECT lock.ctid AS row
     FROM ${locks} AS lock
     WHERE lock.lock_name = $1::text COLLATE "C"
-      AND lock.grant_id IS NULL
-      AND (lock.expire_time <= statement_timestamp() - ${TURN} * ${MILLISECOND} OR NOT EXISTS (SELECT ${aliveWaiters}))
+      AND ${isReleased('lock', aliveWaiters)}
     OFFSET 0
     FOR NO KEY UPDATE
   ) AS locked
@@ -70,7 +75,7 @@ ${granted}`,
       name: 'db_lock_lone_release',
       text: `
 UPDATE ${locks} AS lock
-SET worker_name = NULL, grant_id = NULL, metadata = NULL, expire_time = statement_timestamp()
+SET ${FREED}
 WHERE lock.lock_name = $1::text COLLATE "C"
   AND lock.grant_id = $2::uuid
   AND lock.expire_time > statement_timestamp()
