@@ -1,6 +1,6 @@
 import { jest } from '@jest/globals';
 
-type Api = 'Date' | 'setInterval' | 'clearInterval';
+type Api = 'Date' | 'setInterval' | 'clearInterval' | 'setTimeout' | 'clearTimeout';
 
 /** All that jest would take over, so far as these tests run into it. */
 const TAKEN_OVER = [
