@@ -1,4 +1,11 @@
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+
+const NODE = dirname(dirname(process.execPath));
+
+/** A native package without a prebuilt binary compiles with the headers that are installed beside Node, if any; else it downloads them. */
+const HEADERS = existsSync(join(NODE, 'include/node/node_api.h')) ? { npm_config_nodedir: NODE } : {};
 
 /**
  * @typedef {object} Outcome
@@ -44,5 +51,5 @@ function environment() {
     ([name]) =>
       !/^(npm_(package|lifecycle|config_local_prefix)|NODE_ENV$|NODE_OPTIONS$|INIT_CWD$)/.test(name),
   );
-  return Object.fromEntries(inherited);
+  return { ...HEADERS, ...Object.fromEntries(inherited) };
 }
