@@ -1,4 +1,3 @@
-import { Logger } from '@nestjs/common';
 import type { z } from 'zod';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { monotonicNow } from '../lease/clock.js';
@@ -21,14 +20,12 @@ import {
   type WaitingAcquireRequest,
 } from '../lease/requests.js';
 import type { HistoryRecorder } from '../history/history-recorder.js';
-import type { LockEventSink, LockFact } from '../events/lock-events.js';
-import { Coalescer, type Absence } from '../store/coalescer.js';
-import { acquireOncePerName } from '../store/contention.js';
+import type { LockEventSink } from '../events/lock-events.js';
+import type { Absence } from '../store/coalescer.js';
 import {
   MIN_IDLE,
   type AcquireAnswer,
   type AcquireSetAnswer,
-  type ExpiredLease,
   type HolderRecord,
   type InspectedLock,
   type LeaseRecord,
@@ -37,21 +34,23 @@ import {
   type RenewAnswer,
 } from '../store/lock-store.js';
 import type { DowngradeAnswer } from '../store/shared-locks.js';
-import type { NextInLine, PassAnswer, PassRequest } from '../store/wait-queue.js';
+import type { NextInLine } from '../store/wait-queue.js';
 import type { QueuedAcquire } from '../waiting/queued-acquire.js';
 import type { WaitingLine } from '../waiting/waiting-line.js';
 import { WaitingRoom } from '../waiting/waiting-room.js';
 import { ClockWatch } from './clock-watch.js';
+import { ExclusiveRequests } from './exclusive-requests.js';
 import { KnownBusy } from './known-busy.js';
 import { OperatorDesk } from './operator-desk.js';
-import { ownAnswers, ownSet } from './own-answers.js';
+import { Reporter } from './reporter.js';
 import { settled, type Settled } from './settled.js';
 import { noSharedLocks, SharedRequests } from './shared-requests.js';
 import { Stopwatch } from './stopwatch.js';
+import { UnwantedLeases } from './unwanted-leases.js';
 import { asDecision, asFailure, WaitingAcquire, type WaitingActs } from './waiting-acquire.js';
 import { StoreClock } from '../lease/store-clock.js';
 import { statementTellers } from '../telemetry/statements.js';
-import type { AcquireOutcome, LockAsked, ServerTelemetry, StatementKind } from '../telemetry/telemetry.js';
+import type { AcquireOutcome, ServerTelemetry, StatementKind } from '../telemetry/telemetry.js';
 import type { ServerTraces } from '../telemetry/traces.js';
 import { sharedClasses } from '../lease/copies.js';
 
@@ -84,34 +83,8 @@ export type AcquireResult = Granted<AcquireAnswer> | { outcome: 'busy'; holder: 
 /** What an acquire of several locks comes to: all `granted`, or `busy` with the holder of one. */
 export type AcquireSetResult = Granted<AcquireSetAnswer> | { outcome: 'busy'; holder: HolderRecord };
 
-/**
- * The most requests that one statement takes. With so many, what each statement costs by itself counts for little, and half of 256 callers
- * wait for an acquire while the store works on the releases of the others, and this process on its answers: with all of them in
- * one batch, the two would wait for each other.
- */
-const MAX_BATCH = 128;
-
-/**
- * So many requests are worth a statement beside the one that is under way: twice as many as would have gone with it. With fewer callers
- * the two would hinder each other; with thousands of them and a database that is some milliseconds away, one at a time is too few.
- */
-const WORTH_IT = 2 * MAX_BATCH;
-
-/** The most locks that are passed on at once. */
-const MAX_PASSES = 256;
-
-/** All leases of a process that are due, if there aren't more. */
-const MAX_RENEWALS = 1_000;
-
-/** The most statements of one kind under way. One is enough for hundreds of callers, unless it is slow: that one must not hold up those behind it. */
-const MAX_UNDER_WAY = { acquires: 3, renewals: 2, releases: 2 };
-
 /** The pause between two looks whether all is done, in milliseconds. */
 const REST_LOOK = 5;
-
-/** How often it is tried to give back what a caller got who had gone, and the pause before the second try in milliseconds. */
-const GIVE_BACK_TRIES = 5;
-const GIVE_BACK_PAUSE = 200;
 
 /**
  * The rules of leases, over a store. Inject it to serve locks by a protocol of your own; to use locks, inject LockClient.
@@ -120,28 +93,22 @@ const GIVE_BACK_PAUSE = 200;
  * `StoreUnavailableError` when the store does not answer: then a request may or may not have taken effect.
  */
 export class LockServer {
-  readonly #logger = new Logger('DbLock');
-  readonly #acquires: Coalescer<AcquireRequest, AcquireAnswer>;
-  readonly #renewals: Coalescer<RenewRequest, RenewAnswer>;
-  readonly #releases: Coalescer<ReleaseRequest, ReleaseAnswer>;
-  readonly #passes: Coalescer<PassRequest, PassAnswer>;
-  readonly #sets: Coalescer<readonly AcquireRequest[], AcquireSetAnswer>;
+  readonly #requests: ExclusiveRequests;
   readonly #sharedRequests?: SharedRequests;
   readonly #room: WaitingRoom;
   readonly #knownBusy: KnownBusy;
-  /** How many leases are being given back. */
-  #givingBack = 0;
   readonly #watch: ClockWatch;
-  readonly #events?: LockEventSink;
-  readonly #recorder?: HistoryRecorder;
+  readonly #report: Reporter;
   readonly #stopWatching?: () => void;
 
   /** What those who wait need. */
   readonly #waitingActs: WaitingActs = {
     acquire: (request, absence) => this.#submit(request, absence).then(asDecision, asFailure),
     giveBack: (granted) => this.giveBack(granted),
-    queued: (request, holder) => this.#tellWaiting(request, holder),
+    queued: (request, holder) => this.#report.waiting(request, holder),
   };
+
+  readonly #unwanted = new UnwantedLeases((lease) => this.#releaseVersion(lease));
 
   /** What operators see and do. */
   readonly desk: OperatorDesk;
@@ -165,66 +132,20 @@ export class LockServer {
   ) {
     this.queueTimeout = queueTimeout;
     this.#watch = new ClockWatch(clock, events);
-    const common = { maxBatch: MAX_BATCH, maxAge: queueTimeout };
+    this.#report = new Reporter(events, recorder, telemetry);
     const tellerOf = statementTellers(telemetry);
-    this.#acquires = new Coalescer({
-      ...common,
-      answer: async (batch) =>
-        this.#watch.heard(this.#watch.asks(batch), ownAnswers(batch, await acquireOncePerName(store, batch))),
-      onAnswered: tellerOf('acquire'),
-      maxQueued,
-      maxUnderWay: MAX_UNDER_WAY.acquires,
-      worthIt: WORTH_IT,
-    });
-    this.#renewals = new Coalescer({
-      ...common,
-      answer: async (batch) =>
-        this.#watch.heard(this.#watch.asks(batch), ownAnswers(batch, await store.renew(batch))),
-      onAnswered: tellerOf('renew'),
-      maxBatch: MAX_RENEWALS,
-      maxUnderWay: MAX_UNDER_WAY.renewals,
-    });
-    this.#releases = new Coalescer({
-      ...common,
-      answer: async (batch) =>
-        this.#watch.heard(this.#watch.asks([]), ownAnswers(batch, await store.release(batch))),
-      onAnswered: tellerOf('release'),
-      maxUnderWay: MAX_UNDER_WAY.releases,
-      worthIt: WORTH_IT,
-    });
-    this.#passes = new Coalescer({
-      ...common,
-      onAnswered: tellerOf('pass'),
-      maxBatch: MAX_PASSES,
-      answer: async (batch) => {
-        const successors = batch.map(({ successor }) => successor);
-        const sentAt = this.#watch.asks(successors);
-        return this.#watch.heard(
-          sentAt,
-          ownAnswers(successors, await store.queue!.pass(this.#room.server, batch)),
-        );
-      },
-    });
-    this.#sets = new Coalescer({
-      ...common,
-      answer: async ([set]) =>
-        this.#watch.heard(this.#watch.asks(set!), [ownSet(set!, await store.acquireSet(set!))]),
-      onAnswered: tellerOf('acquire_set'),
-      maxBatch: 1, // one at a time: it may lock a hundred rows
-      maxQueued,
-    });
+    const limits = { maxAge: queueTimeout, maxQueued };
+    this.#room = new WaitingRoom(store.queue, queueTimeout, tellerOf);
+    this.#requests = new ExclusiveRequests(store, this.#watch, limits, this.#room.server, tellerOf);
     if (store.shared)
       this.#sharedRequests = new SharedRequests(
         store.shared,
         this.#watch,
-        { maxAge: queueTimeout, maxQueued },
+        limits,
         (lockName, next) => this.#wake(lockName, next),
         tellerOf,
       );
-    this.#room = new WaitingRoom(store.queue, queueTimeout, tellerOf);
     this.#knownBusy = new KnownBusy(knownBusy);
-    this.#events = events;
-    this.#recorder = recorder;
     this.telemetry = telemetry;
     this.#stopWatching = telemetry?.watch({
       waiters: () => this.#room.waiters,
@@ -232,17 +153,8 @@ export class LockServer {
       locksHeld: async () => (await this.desk.countByState()).held,
     });
     this.desk = new OperatorDesk(store, {
-      onExpired: (lease) => {
-        recorder?.overtaken();
-        telemetry?.lost(lease.lockName, 'expired');
-        this.#tell({ type: 'expired', ...lease });
-      },
-      onForced: (holder, by) => {
-        const { lockName, workerName, fencingToken, share } = holder;
-        recorder?.forced(holder);
-        telemetry?.forced(lockName);
-        this.#tell({ type: 'forced', lockName, workerName, fencingToken, share, ...by });
-      },
+      onExpired: (lease) => this.#report.overtaken(lease),
+      onForced: (holder, by) => this.#report.forced(holder, by),
       onChanged: (lockName, next) => {
         this.#knownBusy.forget(lockName);
         telemetry?.traces?.freed(lockName);
@@ -274,7 +186,7 @@ export class LockServer {
         this.#settle(checked, { outcome: 'busy', holder: known }, undefined, 0, absence),
       );
     const sentAt = monotonicNow();
-    const failing = this.#failing(checked, sentAt, absence);
+    const failing = this.#report.failing(checked, sentAt, absence);
     return this.#submit(checked, absence, sentAt).then((answer) => {
       if (answer.outcome === 'error') failing?.(answer.error);
       const result = askedAt(sentAt, settled(answer));
@@ -286,7 +198,7 @@ export class LockServer {
 
   /** Sends an acquire on the way of its mode. */
   #submit(request: AcquireRequest, absence?: Absence, sentAt?: number): Promise<AcquireAnswer> {
-    if (!request.share) return this.#acquires.submit(request, absence, sentAt);
+    if (!request.share) return this.#requests.acquires.submit(request, absence, sentAt);
     if (!this.#sharedRequests) return Promise.reject(noSharedLocks(this.store));
     return this.#sharedRequests.acquires.submit(request as SharedRequest, absence, sentAt);
   }
@@ -308,27 +220,8 @@ export class LockServer {
         if (began !== undefined) this.traces?.awaited(checked.lockName, began);
         return this.#settle(checked, result, began, acquire.waited, signal);
       },
-      this.#failing(checked, began, signal, acquire),
+      this.#report.failing(checked, began, signal, acquire),
     );
-  }
-
-  /** Tells of an acquire that comes to nothing, where somebody is told. */
-  #failing(
-    lock: LockAsked,
-    began: number | undefined,
-    absence: Absence | undefined,
-    acquire?: WaitingAcquire,
-  ): ((error: unknown) => never) | undefined {
-    if (!this.telemetry) return undefined;
-    return (error) => {
-      this.#tellAcquire(lock, absence?.aborted ? 'abandoned' : 'error', began, acquire?.waited ?? 0);
-      throw error;
-    };
-  }
-
-  /** @param began absent where nobody but this process was asked */
-  #tellAcquire(lock: LockAsked, outcome: AcquireOutcome, began: number | undefined, waited: number): void {
-    this.telemetry?.acquired(lock, outcome, began ?? monotonicNow(), waited);
   }
 
   /** Takes several locks, all or none: `granted` with the leases in the order of their names, or `busy` with the holder of one. */
@@ -346,7 +239,7 @@ export class LockServer {
     const waiting = new Stopwatch();
     const began = this.telemetry && monotonicNow();
     const tell = (outcome: AcquireOutcome) =>
-      this.#tellAcquire(
+      this.#report.ended(
         { lockName: checked.lockNames[0]! },
         signal?.aborted ? 'abandoned' : outcome,
         began,
@@ -367,10 +260,10 @@ export class LockServer {
         throw signal.reason;
       }
       if (!result.repeated) {
-        for (const lease of result.expired) this.#tellExpired(lease);
-        for (const lease of result.leases) this.#tellAcquired(lease, waiting.elapsed);
+        for (const lease of result.expired) this.#report.expired(lease);
+        for (const lease of result.leases) this.#report.acquired(lease, waiting.elapsed);
       }
-    } else this.#tellBusy({ ...checked, lockName: result.holder.lockName }, result.holder);
+    } else this.#report.refused({ ...checked, lockName: result.holder.lockName }, result.holder);
     return result;
   }
 
@@ -382,7 +275,7 @@ export class LockServer {
   /** @internal For requests that the schema has been applied to. */
   renewChecked(checked: RenewRequest): Promise<Settled<RenewAnswer>> {
     if (checked.isShared) return this.#renewShared(checked);
-    return this.#renewals.submit(checked).then((pending) => {
+    return this.#requests.renewals.submit(checked).then((pending) => {
       const answer = settled(pending);
       if (answer.outcome === 'lost' && this.#sharedRequests) {
         // Without the token: a downgrade under way has given it a new one, which its holder has not heard of.
@@ -402,9 +295,8 @@ export class LockServer {
   #renewed(checked: RenewRequest, answer: Settled<RenewAnswer>): Settled<RenewAnswer> {
     const { lockName, grantId } = checked;
     if (answer.outcome === 'renewed') {
-      this.#recorder?.renewed(answer.lease);
-      if (this.#events?.observed) this.#events.emit({ type: 'renewed', ...answer.lease });
-    } else this.#lost(lockName, grantId);
+      this.#report.renewed(answer.lease);
+    } else this.#report.lost(lockName, grantId);
     this.telemetry?.renewed(lockName, answer.outcome);
     return answer;
   }
@@ -422,10 +314,9 @@ export class LockServer {
     const { lockName, grantId } = checked;
     const answer = settled(await this.#shared.downgrades.submit(checked));
     this.#knownBusy.forget(lockName);
-    if (answer.outcome === 'lost') this.#lost(lockName, grantId);
+    if (answer.outcome === 'lost') this.#report.lost(lockName, grantId);
     else if (!answer.repeated) {
-      this.#recorder?.downgraded(answer.lease);
-      this.#tell({ type: 'downgraded', ...answer.lease });
+      this.#report.downgraded(answer.lease);
       this.traces?.freed(lockName);
       this.#wake(lockName, answer.next);
     }
@@ -452,7 +343,7 @@ export class LockServer {
       return this.#pass(line, checked.grantId, successor).then((outcome) =>
         this.#endedOrShared(checked, outcome),
       );
-    return this.#releases
+    return this.#requests.releases
       .submit(checked)
       .then((answer) => this.#endedOrShared(checked, this.#released(lockName, answer)));
   }
@@ -518,9 +409,8 @@ export class LockServer {
    */
   async rest(): Promise<void> {
     const end = monotonicNow() + this.queueTimeout;
-    const ways = [this.#acquires, this.#sets, this.#passes, this.#releases, this.#sharedRequests];
-    while ((this.#givingBack > 0 || ways.some((way) => way?.isBusy)) && monotonicNow() < end)
-      await sleep(REST_LOOK);
+    const ways = [this.#unwanted, this.#requests, this.#sharedRequests];
+    while (ways.some((way) => way?.isBusy) && monotonicNow() < end) await sleep(REST_LOOK);
   }
 
   /** Tells of the result, which nobody may be there to hear any more. */
@@ -534,12 +424,12 @@ export class LockServer {
     if (result.outcome === 'granted') {
       if (absence?.aborted) {
         this.giveBack(result);
-        this.#tellAcquire(request, 'abandoned', began, waited);
+        this.#report.ended(request, 'abandoned', began, waited);
         throw absence.reason;
       }
-      this.#tellGrant(result, waited);
-    } else this.#tellBusy(request, result.holder);
-    this.#tellAcquire(request, result.outcome, began, waited);
+      this.#report.granted(result, waited);
+    } else this.#report.refused(request, result.holder);
+    this.#report.ended(request, result.outcome, began, waited);
     return result;
   }
 
@@ -549,7 +439,7 @@ export class LockServer {
     signal?: AbortSignal,
   ): Promise<AcquireSetResult> {
     const attempt = (waitingFor?: string, ticket?: number | null) =>
-      this.#sets
+      this.#requests.sets
         .submit(
           lockNames.map((lockName) => ({
             ...common,
@@ -580,7 +470,7 @@ export class LockServer {
         shareOf: (lockName) => shares.get(lockName),
         onQueued: (holder) => {
           waiting.start();
-          this.#tellWaiting({ ...common, lockName: holder.lockName }, holder);
+          this.#report.waiting({ ...common, lockName: holder.lockName }, holder);
         },
       },
     );
@@ -602,16 +492,9 @@ export class LockServer {
     const { lockName } = request;
     this.#knownBusy.forget(lockName);
     if (outcome === 'released') {
-      this.#recorder?.released(request);
-      if (this.#events?.observed) this.#events.emit({ type: 'released', ...request });
-    } else if ('grantId' in request) this.#lost(lockName, request.grantId);
+      this.#report.released(request);
+    } else if ('grantId' in request) this.#report.lost(lockName, request.grantId);
     return { outcome };
-  }
-
-  /** A holder came too late. */
-  #lost(lockName: string, grantId: string): void {
-    const isLoss = this.#recorder?.lost(lockName, grantId) ?? true;
-    if (isLoss) this.telemetry?.lost(lockName, 'late');
   }
 
   /** Ends the lease and hands the lock to the first who waits here, in one step. */
@@ -620,7 +503,7 @@ export class LockServer {
     const { ticket, options } = successor;
     const succession = options.succession!;
     const sentAt = monotonicNow();
-    const answer = await this.#passes
+    const answer = await this.#requests.passes
       .submit({
         lockName,
         grantId,
@@ -648,45 +531,8 @@ export class LockServer {
     }
   }
 
-  #tellGrant({ lease, repeated, expired, alsoExpired }: Granted<AcquireAnswer>, wait: number): void {
-    if (repeated) return;
-    if (expired) this.#tellExpired(expired);
-    if (alsoExpired) for (const lease of alsoExpired) this.#tellExpired(lease);
-    this.#tellAcquired(lease, wait);
-  }
-
-  #tellExpired(lease: ExpiredLease): void {
-    this.#recorder?.expired(lease);
-    this.telemetry?.lost(lease.lockName, 'expired');
-    this.#tell({ type: 'expired', ...lease });
-  }
-
-  #tellAcquired(lease: LeaseRecord, wait: number): void {
-    this.#recorder?.acquired(lease, wait);
-    if (this.#events?.observed) this.#events.emit({ type: 'acquired', ...lease, wait });
-  }
-
-  #tellBusy(request: Pick<AcquireRequest, 'lockName' | 'workerName' | 'share'>, holder: HolderRecord): void {
-    this.#recorder?.refused(request);
-    const { lockName, workerName, share } = request;
-    if (this.#events?.observed) this.#events.emit({ type: 'busy', lockName, workerName, share, holder });
-  }
-
-  #tellWaiting(request: Omit<AcquireRequest, 'ticket' | 'ttl'>, holder: HolderRecord): void {
-    this.#recorder?.waiting(request, holder);
-    this.#tell({ type: 'waiting', ...request, holder });
-  }
-
-  #tell(fact: LockFact): void {
-    if (this.#events?.observed) this.#events.emit(fact);
-  }
-
   *#queued(): Iterable<[StatementKind, number]> {
-    yield ['acquire', this.#acquires.queued];
-    yield ['acquire_set', this.#sets.queued];
-    yield ['renew', this.#renewals.queued];
-    yield ['release', this.#releases.queued];
-    yield ['pass', this.#passes.queued];
+    yield* this.#requests.queued();
     if (this.#sharedRequests) yield* this.#sharedRequests.queued();
     yield* this.#room.queued();
   }
@@ -701,35 +547,16 @@ export class LockServer {
    * that the caller has repeated or renewed since, on whatever server: that makes it another version.
    */
   giveBack({ lease, repeated }: { lease: LeaseRecord; repeated: boolean }): void {
-    if (!repeated) void this.#releaseVersion(lease);
+    if (!repeated) void this.#unwanted.giveBack(lease);
   }
 
   #giveSetBack({ leases, repeated }: { leases: readonly LeaseRecord[]; repeated: boolean }): void {
     for (const lease of leases) this.giveBack({ lease, repeated });
   }
 
-  async #releaseVersion(lease: LeaseRecord): Promise<void> {
-    this.#givingBack++;
-    await this.#tryReleaseVersion(lease);
-    this.#givingBack--;
-  }
-
-  async #tryReleaseVersion({ lockName, grantId, version, share }: LeaseRecord): Promise<void> {
-    const releases = share ? this.#shared.releases : this.#releases;
-    for (let tries = 1; ; tries++) {
-      try {
-        this.#released(lockName, await releases.submit({ lockName, grantId, version }));
-        return;
-      } catch (error) {
-        if (tries === GIVE_BACK_TRIES) {
-          this.#logger.warn(
-            `Lock ${JSON.stringify(lockName)} was granted to a caller who had gone, and is held until its TTL: ${String(error)}`,
-          );
-          return;
-        }
-        await sleep(GIVE_BACK_PAUSE * tries);
-      }
-    }
+  async #releaseVersion({ lockName, grantId, version, share }: LeaseRecord): Promise<void> {
+    const { releases } = share ? this.#shared : this.#requests;
+    this.#released(lockName, await releases.submit({ lockName, grantId, version }));
   }
 }
 
