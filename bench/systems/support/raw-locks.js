@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { dbLockSchemaSql } from 'nestjs-db-lock';
 import { lockStatements } from '../../../libs/db-lock/dist/store/postgres/locks.sql.js';
 import { loneStatements } from '../../../libs/db-lock/dist/store/postgres/lone-requests.sql.js';
+import { releaseStatements } from '../../../libs/db-lock/dist/store/postgres/releases.sql.js';
 import { sessionSettings } from '../../../libs/db-lock/dist/store/postgres/sessions.sql.js';
 import {
   acquireValues,
@@ -11,7 +12,7 @@ import {
 import { theOnlyRow } from './pool.js';
 
 const TABLES = { lock: 'raw_lock', history: 'raw_history', waiter: 'raw_waiter' };
-const STATEMENTS = lockStatements(TABLES, 0);
+const STATEMENTS = { ...lockStatements(TABLES, 0), ...releaseStatements(TABLES) };
 const LONE_STATEMENTS = loneStatements(TABLES);
 
 /** Creates the tables that they use. */

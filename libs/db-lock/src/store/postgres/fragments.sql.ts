@@ -161,3 +161,28 @@ export const lockedRows = (locks: string, requestColumns: string) => `
   SELECT lock.*, ${requestColumns}
   FROM request
   CROSS JOIN LATERAL ${rowOf(locks, 'request.lock_name', 'lock.*', 'FOR NO KEY UPDATE')} AS lock`;
+
+/**
+ * Who has got a lock waits no longer: its place in the queue goes with the grant. One look into the index a grant: a
+ * plan made while nobody waited would go through all who wait. By its key, not by where its row is: that changes with
+ * each sign of life.
+ */
+export const leftQueue = (waiters: string, granted: string) => `
+  DELETE FROM ${waiters} AS waiter
+  USING (
+    SELECT place.*
+    FROM ${granted} AS granted
+    CROSS JOIN LATERAL (
+      SELECT waiter.lock_name, waiter.ticket, waiter.grant_id
+      FROM ${waiters} AS waiter
+      WHERE waiter.lock_name = granted.lock_name AND waiter.grant_id = granted.grant_id
+      OFFSET 0
+    ) AS place
+    OFFSET 0
+  ) AS place
+  WHERE waiter.lock_name = place.lock_name AND waiter.ticket = place.ticket AND waiter.grant_id = place.grant_id`;
+
+/** $1 names, $2 grant ids, of requests that have all else in common. `place` is where one stands in the batch, from 1 on. */
+export const LIKE_REQUESTS = requestsOf(`
+  SELECT item.lock_name COLLATE "C" AS lock_name, item.grant_id, item.place
+  FROM unnest($1::text[], $2::uuid[]) WITH ORDINALITY AS item (lock_name, grant_id, place)`);

@@ -1,30 +1,22 @@
 import type { TableNames } from '../table-names.js';
 import { quoteTable } from './tables.sql.js';
 import {
-  ALIVE_TIME,
   aliveWaiters as aliveWaitersIn,
   freeTime as freeTimeOf,
-  FREED,
   isIdle,
   isReleased,
   leaseColumns,
+  leftQueue,
+  LIKE_REQUESTS,
   lockedRows as lockedRowsIn,
   MILLISECOND,
-  nextInLine as nextInLineOf,
-  NOBODY,
   requestsOf,
   rowOf as rowOfIn,
-  SHARED,
   timeColumn,
   tokenAt,
 } from './fragments.sql.js';
-import { channelOf } from './notifications.js';
 import { TURN } from '../wait-queue.js';
 
-/** How full the database's queue of notifications may be, from 0 to 1, for a release to add to it. From 0.5 on PostgreSQL warns. */
-const QUEUE_LIMIT = 0.25;
-
-/** Every statement of a store, each written once. */
 export type LockStatements = ReturnType<typeof lockStatements>;
 
 /**
@@ -36,7 +28,6 @@ export type LockStatements = ReturnType<typeof lockStatements>;
  * @param clockTolerance for how many milliseconds a lease that was not released keeps others out after its end
  */
 export function lockStatements(tables: TableNames, clockTolerance: number) {
-  const channel = channelOf(tables);
   const locks = quoteTable(tables.lock);
   const waiters = quoteTable(tables.waiter);
 
@@ -45,8 +36,6 @@ export function lockStatements(tables: TableNames, clockTolerance: number) {
   const lockedRows = (requestColumns: string) => lockedRowsIn(locks, requestColumns);
 
   const aliveWaiters = (lockName: string) => aliveWaitersIn(waiters, lockName);
-
-  const nextInLine = (lockName: string, ended: string) => nextInLineOf(waiters, lockName, ended);
 
   const freeTime = (row: string, grantId?: string) => freeTimeOf(row, clockTolerance, grantId);
 
@@ -69,11 +58,6 @@ export function lockStatements(tables: TableNames, clockTolerance: number) {
   FROM unnest($1::text[], $2::text[], $3::text[], $4::float8[], $5::text[])
     WITH ORDINALITY AS item (lock_name, worker_name, grant_id, ttl, metadata, place)`
     }`);
-
-  /** $1 names, $2 grant ids, of requests that have all else in common. `place` is where one stands in the batch, from 1 on. */
-  const likeRequests = requestsOf(`
-  SELECT item.lock_name COLLATE "C" AS lock_name, item.grant_id, item.place
-  FROM unnest($1::text[], $2::uuid[]) WITH ORDINALITY AS item (lock_name, grant_id, place)`);
 
   /**
    * The locks as a plain read sees them, which costs no write, no WAL and no row lock. `free` is what is worth deciding
@@ -108,26 +92,6 @@ looked AS MATERIALIZED (
     WHERE first.grant_id <> request.grant_id${queued ? ' AND first.ticket < request.ticket' : ''}
   ) AS first ON true
 )`;
-
-  /**
-   * Who has got a lock waits no longer: its place in the queue goes with the grant. One look into the index a grant: a
-   * plan made while nobody waited would go through all who wait. By its key, not by where its row is: that changes with
-   * each sign of life.
-   */
-  const leftQueue = (granted: string) => `
-  DELETE FROM ${waiters} AS waiter
-  USING (
-    SELECT place.*
-    FROM ${granted} AS granted
-    CROSS JOIN LATERAL (
-      SELECT waiter.lock_name, waiter.ticket, waiter.grant_id
-      FROM ${waiters} AS waiter
-      WHERE waiter.lock_name = granted.lock_name AND waiter.grant_id = granted.grant_id
-      OFFSET 0
-    ) AS place
-    OFFSET 0
-  ) AS place
-  WHERE waiter.lock_name = place.lock_name AND waiter.ticket = place.ticket AND waiter.grant_id = place.grant_id`;
 
   const takeColumns = 'lock_name, worker_name, grant_id, token, lock_time, expire_time, metadata';
 
@@ -260,7 +224,7 @@ decided AS (
 )${
     queued
       ? `,
-gone AS (${leftQueue('decided')}
+gone AS (${leftQueue(waiters, 'decided')}
 )`
       : ''
   }
@@ -322,13 +286,6 @@ SELECT
   (SELECT version::text FROM taken LIMIT 1) AS version
 FROM taken`;
 
-  /** The clock after the row lock: a CTE of its own, as a select list may be computed before its rows are locked. */
-  const seenRows = `
-seen AS MATERIALIZED (
-  SELECT locked.*, clock_timestamp() AS now
-  FROM locked
-)`;
-
   /**
    * Renews leases that are live once their rows are locked. Never shortens one: a renewal that was given up for lost and runs late must
    * not cut off what a later one has promised.
@@ -353,180 +310,7 @@ renewed AS (
   RETURNING lock.*, locked.wanted_place
 )`;
 
-  /**
-   * Notifies the servers of those who are next, as their locks come free, and counts them; but for this server itself, and unless the
-   * database's queue of notifications fills up.
-   * @param server the parameter that says which server this is
-   */
-  const notified = (
-    server: string,
-  ) => `count(pg_notify('${channel}', split_part(next, ' ', 1) || ' ' || lock_name)) FILTER (
-    WHERE split_part(next, ' ', 1) <> ${server}::text
-      AND (SELECT pg_notification_queue_usage() < ${QUEUE_LIMIT})
-  )::text`;
-
-  /** Takes the parameter, and notifies nobody. */
-  const nobodyNotified = (server: string) => `left(${server}::text, 0) || '0'`;
-
-  const areSomeLost = 'count(*) < cardinality($1::text[])';
-
-  /**
-   * Ends leases, and tells how many; where not all, which, by their places in the batch: the others are lost. Whether one is live is
-   * asked at the statement's start: nobody else can have got the lock of a lease that was live then and whose row is still the same
-   * now, however long this waited for the row. `next` lists who is to be woken: a place, a server and a grantId, with spaces between;
-   * while nobody waits at all, no queue is looked at. `notified`: how many of them were notified.
-   * @param ended what the UPDATE sets, and where; and what else is told
-   */
-  const release = (
-    requests: string,
-    notified: string,
-    ended: { set: string; from: string; condition: string; grantId: string; told?: string },
-  ) => `
-WITH ${requests},
-ended AS (
-  UPDATE ${locks} AS lock
-  SET ${ended.set}
-  FROM ${ended.from}
-  WHERE lock.lock_name = request.lock_name
-    AND ${ended.condition}
-  RETURNING
-    request.place, request.lock_name, ${ended.grantId} AS grant_id,
-    CASE WHEN (SELECT EXISTS (SELECT FROM ${waiters})) THEN ${nextInLine('lock.lock_name', ended.grantId)} END AS next
-)
-SELECT
-  count(*)::text AS count,
-  CASE WHEN ${areSomeLost} THEN (SELECT string_agg(place::text, ',') FROM ended) END AS places,
-  string_agg(place || ' ' || next, ',') FILTER (WHERE next IS NOT NULL) AS next,
-  ${notified} AS notified,
-  ${timeColumn('clock_timestamp()')} AS server_time${ended.told ?? ''}
-FROM ended`;
-
-  /** The leases that are there and look expired, by their places. */
-  const doubtful = `,
-  CASE WHEN ${areSomeLost} THEN (
-    SELECT string_agg(request.place::text, ',')
-    FROM request
-    CROSS JOIN LATERAL ${rowOf('request.lock_name', 'lock.grant_id, lock.expire_time')} AS lock
-    WHERE lock.grant_id = request.grant_id AND lock.expire_time <= statement_timestamp()
-  ) END AS doubtful`;
-
-  /**
-   * The same once the rows are locked: a lease that looks expired may be kept alive by a renewal whose commit is under way.
-   * @param ended `isTheirs`: whether a row is of the lease that is meant; others are not waited for. `condition`: what else must hold
-   */
-  const releaseLocked = (
-    requests: string,
-    notified: string,
-    {
-      isTheirs,
-      condition = '',
-      ...ended
-    }: { set: string; isTheirs: string; condition?: string; told?: string },
-  ) =>
-    release(
-      `${requests},
-locked AS MATERIALIZED (
-  SELECT request.*, lock.*
-  FROM request
-  CROSS JOIN LATERAL (
-    SELECT lock.grant_id AS held_grant_id, lock.expire_time AS held_until, lock.xmin::text AS held_version
-    FROM ${locks} AS lock
-    WHERE lock.lock_name = request.lock_name AND ${isTheirs}
-    OFFSET 0
-    FOR NO KEY UPDATE
-  ) AS lock
-)`,
-      notified,
-      {
-        ...ended,
-        from: 'locked AS request',
-        condition: `request.held_until > statement_timestamp()${condition}`,
-        grantId: 'request.held_grant_id',
-      },
-    );
-
-  /** A lock that stays taken is nobody's: the lease is over, only the time is not. */
-  const staysTaken = `request.min_hold > interval '0' AND lock.lock_time + request.min_hold > statement_timestamp()`;
-
-  /**
-   * The statements that release.
-   * @param notifying whether they notify servers; their parameters are the same
-   */
-  const releases = (notifying: boolean) => {
-    const suffix = notifying ? '' : '_silent';
-    const notify = notifying ? notified : nobodyNotified;
-    return {
-      /**
-       * $1 names, $2 grant ids, $3 this server. A shortcut of `releaseMixed`: tells which of the lost ones are `doubtful`, by their
-       * places; these are to be asked of that one.
-       */
-      release: {
-        name: `db_lock_release${suffix}`,
-        text: release(likeRequests, notify('$3'), {
-          set: FREED,
-          from: 'request',
-          condition: `lock.grant_id = request.grant_id
-    AND lock.expire_time > statement_timestamp()`,
-          grantId: 'request.grant_id',
-          told: doubtful,
-        }),
-      },
-
-      /**
-       * The same for requests of which some keep the lock taken, $3 in ms from the start of the lease at least, or, by $4 the version,
-       * end only what nobody has written since. $5 this server.
-       */
-      releaseMixed: {
-        name: `db_lock_release_mixed${suffix}`,
-        text: releaseLocked(
-          requestsOf(`
-  SELECT
-    item.lock_name COLLATE "C" AS lock_name,
-    item.grant_id,
-    item.min_hold * ${MILLISECOND} AS min_hold,
-    item.version,
-    item.place
-  FROM unnest($1::text[], $2::uuid[], $3::float8[], $4::text[])
-    WITH ORDINALITY AS item (lock_name, grant_id, min_hold, version, place)`),
-          notify('$5'),
-          {
-            set: `worker_name = CASE WHEN ${staysTaken} THEN lock.worker_name END,
-      grant_id = CASE WHEN ${staysTaken} THEN ${NOBODY} END,
-      metadata = CASE WHEN ${staysTaken} THEN lock.metadata END,
-      expire_time = CASE WHEN ${staysTaken} THEN lock.lock_time + request.min_hold ELSE statement_timestamp() END`,
-            isTheirs: 'lock.grant_id = request.grant_id',
-            condition: `
-    AND (request.version IS NULL OR request.held_version = request.version)`,
-          },
-        ),
-      },
-
-      /** $1 names, $2 worker names, $3 this server: for callers who know no grant ids, and are told them. */
-      releaseByWorker: {
-        name: `db_lock_release_by_worker${suffix}`,
-        text: releaseLocked(
-          requestsOf(`
-  SELECT item.lock_name COLLATE "C" AS lock_name, item.worker_name, item.place
-  FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS item (lock_name, worker_name, place)`),
-          notify('$3'),
-          {
-            set: FREED,
-            // A shared one has the newest holder's name: to end its lease takes its grant.
-            isTheirs: `lock.worker_name = request.worker_name AND lock.grant_id <> ${SHARED}`,
-            told: `,
-  string_agg(place || ' ' || grant_id, ',') AS grant_ids`,
-          },
-        ),
-      },
-    };
-  };
-
   return {
-    ...releases(true),
-
-    /** For a database that refuses to notify. */
-    silent: releases(false),
-
     /**
      * Names are unique in one batch. A live lease of another grant is seen by the plain read first. What looks free is
      * decided again under the row lock; who loses there writes nothing and gets no row, or only that of an expired
@@ -542,7 +326,7 @@ locked AS MATERIALIZED (
      */
     acquireReleased: {
       name: 'db_lock_acquire_released',
-      text: acquireReleased(likeRequests, {
+      text: acquireReleased(LIKE_REQUESTS, {
         workerName: '$3::text',
         ttl: `$4::float8 * ${MILLISECOND}`,
         metadata: '$5::jsonb',
@@ -619,114 +403,6 @@ SELECT
   (json_object_agg(wanted_place, metadata) FILTER (WHERE metadata IS NOT NULL))::text AS metadata,
   ${timeColumn('clock_timestamp()')} AS server_time
 FROM renewed`,
-    },
-
-    /**
-     * $1 names, $2 grant ids to end, $3 to $7 the successors' worker names, grant ids, TTLs in ms, metadata and tickets,
-     * $8 the server they wait on. Ends a lease and grants the lock to its successor in one step; to nobody when a living
-     * waiter of another server has waited longer. A row that does not come back is lost.
-     */
-    pass: {
-      name: 'db_lock_pass',
-      text: `
-WITH ${requestsOf(`
-  SELECT
-    item.lock_name COLLATE "C" AS lock_name,
-    item.grant_id::uuid AS ended_grant_id,
-    item.new_worker_name,
-    item.new_grant_id::uuid AS new_grant_id,
-    item.ttl * ${MILLISECOND} AS ttl,
-    item.new_metadata::jsonb AS new_metadata,
-    coalesce(item.ticket, 9223372036854775807) AS ticket
-  FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::float8[], $6::text[], $7::bigint[])
-    AS item (lock_name, grant_id, new_worker_name, new_grant_id, ttl, new_metadata, ticket)`)},
-locked AS MATERIALIZED (${lockedRows(
-        'request.ended_grant_id, request.new_worker_name, request.new_grant_id, request.ttl, request.new_metadata, request.ticket',
-      )}
-),
-${seenRows},
-passed AS MATERIALIZED (
-  SELECT seen.*, NOT EXISTS (
-    SELECT ${aliveWaiters('seen.lock_name')}
-      AND waiter.ticket < seen.ticket
-      AND waiter.server <> $8::uuid
-  ) AS passes
-  FROM seen
-),
-ended AS (
-UPDATE ${locks} AS lock
-SET worker_name = CASE WHEN passed.passes THEN passed.new_worker_name END,
-    grant_id = CASE WHEN passed.passes THEN passed.new_grant_id END,
-    metadata = CASE WHEN passed.passes THEN passed.new_metadata END,
-    token = CASE WHEN passed.passes THEN greatest(passed.token + 1, ${tokenAt('passed.now')}) ELSE passed.token END,
-    lock_time = CASE WHEN passed.passes THEN passed.now ELSE passed.lock_time END,
-    expire_time = CASE WHEN passed.passes THEN passed.now + passed.ttl ELSE passed.now END
-FROM passed
-WHERE lock.lock_name = passed.lock_name
-  AND passed.grant_id = passed.ended_grant_id
-  AND passed.expire_time > statement_timestamp()
-RETURNING lock.*, lock.xmin::text AS version, passed.passes, passed.ended_grant_id
-),
-gone AS (${leftQueue('ended')}
-)
-SELECT ended.passes, ended.version, ${nextInLine('ended.lock_name', 'ended.ended_grant_id')} AS next,${leaseColumns('ended')}
-FROM ended`,
-    },
-
-    /**
-     * $1 the server, $2 names, $3 grant ids, $4 worker names, $5 tickets or nulls, $6 permits and $7 limits, or nulls. A ticket is the time of joining in µs:
-     * it orders the waiters of all servers, also after a crash has emptied the table.
-     */
-    join: {
-      name: 'db_lock_join',
-      text: `
-INSERT INTO ${waiters} AS waiter (lock_name, ticket, grant_id, worker_name, server, permits, permit_limit, alive_until)
-SELECT
-  item.lock_name, coalesce(item.ticket, ${tokenAt('statement_timestamp()')} + item.place), item.grant_id::uuid,
-  item.worker_name, $1::uuid, item.permits, item.permit_limit, clock_timestamp() + ${ALIVE_TIME}
-FROM unnest($2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[])
-  WITH ORDINALITY AS item (lock_name, grant_id, worker_name, ticket, permits, permit_limit, place)
-ON CONFLICT (lock_name, ticket, grant_id) DO UPDATE SET alive_until = EXCLUDED.alive_until
-RETURNING grant_id::text AS grant_id, ticket::text AS ticket`,
-    },
-
-    /** $1 names, $2 tickets, $3 grant ids. */
-    leave: {
-      name: 'db_lock_leave',
-      text: `
-DELETE FROM ${waiters} AS waiter
-USING unnest($1::text[], $2::bigint[], $3::text[]) AS item (lock_name, ticket, grant_id)
-WHERE waiter.lock_name = item.lock_name COLLATE "C"
-  AND waiter.ticket = item.ticket
-  AND waiter.grant_id = item.grant_id::uuid`,
-    },
-
-    /** $1 the server. Waits for no row that a grant is taking out of its queue: grants go by name, this by place. */
-    stay: {
-      name: 'db_lock_stay',
-      text: `
-WITH forgotten AS (
-  DELETE FROM ${waiters}
-  WHERE ctid = ANY (ARRAY(
-    SELECT ctid FROM ${waiters}
-    WHERE alive_until <= clock_timestamp() AND server <> $1::uuid
-    FOR UPDATE SKIP LOCKED
-  ))
-)
-UPDATE ${waiters}
-SET alive_until = clock_timestamp() + ${ALIVE_TIME}
-WHERE ctid = ANY (ARRAY(
-  SELECT ctid FROM ${waiters}
-  WHERE server = $1::uuid
-  FOR NO KEY UPDATE SKIP LOCKED
-))
-RETURNING lock_name, ticket::text AS ticket, grant_id::text AS grant_id`,
-    },
-
-    /** $1 the channel, $2 payloads. */
-    notify: {
-      name: 'db_lock_notify',
-      text: 'SELECT pg_notify($1, item.payload) FROM unnest($2::text[]) AS item (payload)',
     },
 
     /** How many pages the table has, for going through it in chunks without an index on time. */

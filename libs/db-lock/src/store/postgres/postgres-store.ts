@@ -32,6 +32,8 @@ import { oneLockStatements } from './one-lock.sql.js';
 import { CONNECTIONS, ownDataSource } from './own-data-source.js';
 import { deskStatements, type DeskStatements } from './desk.sql.js';
 import { lockStatements, type LockStatements } from './locks.sql.js';
+import { queueStatements } from './queue.sql.js';
+import { releaseStatements, type ReleaseStatements } from './releases.sql.js';
 import type { Purpose } from './sessions.sql.js';
 import { historyStatements } from './history.sql.js';
 import {
@@ -108,6 +110,7 @@ function mayBlameNotifications(batch: readonly unknown[], error: unknown): boole
 export class PostgresStore implements LockStore {
   readonly #lanes: Record<Purpose, Lanes>;
   readonly #sql: LockStatements;
+  readonly #releaseSql: ReleaseStatements;
   readonly #deskSql: DeskStatements;
   readonly #sharedSql: SharedStatements;
   readonly #reader: Reader;
@@ -130,6 +133,7 @@ export class PostgresStore implements LockStore {
     sessions: SessionKind,
   ) {
     this.#sql = lockStatements(tables, clockTolerance);
+    this.#releaseSql = releaseStatements(tables);
     this.#deskSql = deskStatements(tables, clockTolerance);
     this.#sharedSql = sharedStatements(tables, clockTolerance);
     this.clockTolerance = clockTolerance;
@@ -171,7 +175,7 @@ export class PostgresStore implements LockStore {
     );
     this.history = new PostgresHistory(historyStatements(tables), this.#reader);
     this.queue = new PostgresWaitQueue(
-      this.#sql,
+      queueStatements(tables),
       this.#lanes,
       this.#batches,
       new Notifications(connections, tables, sessions),
@@ -322,23 +326,23 @@ export class PostgresStore implements LockStore {
 
   #end<Request extends ReleaseRequest & { grantId?: string }>(
     requests: readonly Request[],
-    statement: keyof LockStatements['silent'],
+    statement: keyof ReleaseStatements['silent'],
     values: (batch: readonly Request[], server: string) => unknown[],
   ): Promise<Array<EndedAnswer | ErrorAnswer>> {
-    const end = async (batch: readonly Request[], statements: LockStatements['silent']) => {
+    const end = async (batch: readonly Request[], statements: ReleaseStatements['silent']) => {
       const { server } = this.queue;
       const [row] = await this.#lanes.release.run<EndedRow>(statements[statement], values(batch, server));
       return toEnded(row!, batch, server);
     };
     let failed = false;
     return answerEach(requests, this.#batches, async (batch) => {
-      if (failed || !this.#notifies) return end(batch, this.#sql.silent);
+      if (failed || !this.#notifies) return end(batch, this.#releaseSql.silent);
       try {
-        return await end(batch, this.#sql);
+        return await end(batch, this.#releaseSql);
       } catch (error) {
         failed = true; // who is asked for again goes without notifications
         if (!mayBlameNotifications(batch, error)) throw error;
-        const answers = await end(batch, this.#sql.silent);
+        const answers = await end(batch, this.#releaseSql.silent);
         if (CANNOT_NOTIFY.has(sqlState(error)!)) this.#neverNotify(error);
         return answers;
       }

@@ -1,7 +1,7 @@
 import { answerEach, type BatchOptions } from '../batch.js';
 import type { Lanes } from './lanes.js';
 import type { Notifications } from './notifications.js';
-import type { LockStatements } from './locks.sql.js';
+import type { QueueStatements } from './queue.sql.js';
 import type { Purpose } from './sessions.sql.js';
 import { toLease, toNext, toTime, type LockRow } from '../rows.js';
 import { passValues } from './values.js';
@@ -27,7 +27,7 @@ export class PostgresWaitQueue implements WaitQueue {
   server = '';
 
   constructor(
-    private readonly sql: LockStatements,
+    private readonly sql: QueueStatements,
     private readonly lanes: Record<Purpose, Lanes>,
     private readonly batches: BatchOptions,
     private readonly notifications: Notifications,
