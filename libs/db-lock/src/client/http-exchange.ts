@@ -107,7 +107,7 @@ export class HttpExchange {
         headers: { ...this.#headers, accept: 'text/event-stream' },
         signal,
       });
-      if (statusCode === 200) return piecesOf(body.setEncoding('utf8'), signal);
+      if (statusCode === 200) return textOf(body, signal);
       const answer = { status: statusCode, json: asJson(await body.text()), sentAt: monotonicNow() };
       throw this.unexpected(this.judge(answer));
     } catch (cause) {
@@ -165,9 +165,11 @@ export class HttpExchange {
   }
 }
 
-async function* piecesOf(body: AsyncIterable<string>, signal: AbortSignal): AsyncGenerator<string> {
+/** A character whose bytes come in two pieces is told with the second one. */
+async function* textOf(body: AsyncIterable<Uint8Array>, signal: AbortSignal): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
   try {
-    yield* body;
+    for await (const piece of body) yield decoder.decode(piece, { stream: true });
   } catch (cause) {
     signal.throwIfAborted();
     throw silent(cause);
