@@ -116,7 +116,14 @@ describeWithMariadb('Who waits on another server of the same MariaDB', () => {
       ...(await store.queue!.join(one, waiters)),
     ];
     await store.release(requests.slice(1).map(({ lockName, grantId }) => ({ lockName, grantId })));
-    expect(await store.queue!.freed!(one, [...names, 'never there'])).toEqual(['free']);
+    // On a slow machine its turn may be over before one has looked.
+    await until('it is kept', PATIENCE, async () => {
+      await queryMariadb(
+        database.url,
+        `UPDATE dblock_lock SET expire_time = TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) WHERE lock_name = 'kept'`,
+      );
+      return (await store.queue!.freed!(one, [...names, 'never there'])).join() === 'free';
+    });
     expect(await store.queue!.freed!(other, ['kept'])).toEqual(['kept']);
     // Whose turn it is has 300 ms; then anybody may have it.
     await until(
