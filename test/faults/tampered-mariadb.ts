@@ -1,4 +1,5 @@
 import mysql, { type PoolConnection, type PoolOptions } from 'mysql2';
+import { TURN } from '../../libs/db-lock/src/store/wait-queue.js';
 import { tamper, type Tampering } from './tampering.js';
 
 type Query = (query: string | { sql: string }, ...rest: unknown[]) => unknown;
@@ -7,6 +8,12 @@ type Query = (query: string | { sql: string }, ...rest: unknown[]) => unknown;
 export const PATIENT: Tampering = {
   pattern: /innodb_lock_wait_timeout = \d+/,
   replacement: 'innodb_lock_wait_timeout = 60',
+};
+
+/** A lock that came free is kept for the first in its queue for as long as a slow machine may need. */
+export const LONG_TURN: Tampering = {
+  pattern: new RegExp(` - ${TURN}000\\b`, 'g'),
+  replacement: ' - 60000000',
 };
 
 /** A `driver` for TypeORM: mysql2, which changes packets on their way to the database. */

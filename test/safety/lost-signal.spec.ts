@@ -2,6 +2,8 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { INestApplication } from '@nestjs/common';
 import { LeaseLostError, LockClient, LockServer, type Lease } from 'nestjs-db-lock';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { PATIENT } from '../faults/scene.js';
+import { tamperedPostgres } from '../faults/tampered-postgres.js';
 import { BlockingSession } from '../support/blocking-session.js';
 import { createLockApplication } from '../support/lock-application.js';
 import { MemoryLogger } from '../support/memory-logger.js';
@@ -61,13 +63,20 @@ describe('a lease whose store hangs', () => {
   );
 
   it('an answer that comes after the deadline is no lease (contract 2)', async () => {
+    // Who is blocked here waits for as long as the test likes, also where the machine is slow.
+    const patient = await createLockApplication({
+      database: { type: 'postgres', url: database.url, driver: tamperedPostgres(PATIENT) },
+      features: [{ statementTimeout: '60s', retries: 0 }],
+      logger,
+    });
     await (await locks.acquire('slow')).release();
     await session.lockTable();
-    const acquiring = locks.acquire('slow', { ttl: 100 });
+    const acquiring = patient.get(LockClient).acquire('slow', { ttl: 100 });
     await session.awaitWaiter();
     await sleep(200);
     await session.letGo();
     await expect(acquiring).rejects.toMatchObject({ code: 'LEASE_LOST', reason: 'deadline' });
+    await patient.close();
     const successor = await locks
       .acquire('slow', { ttl: '5s' })
       .catch(() => sleep(150).then(() => locks.acquire('slow')));

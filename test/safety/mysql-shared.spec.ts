@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { randomInt, randomUUID } from 'node:crypto';
 import { DataSource } from 'typeorm';
+import { PATIENT } from '../faults/tampered-mariadb.js';
 import type { Share } from '../../libs/db-lock/src/lease/modes.js';
 import type { ReleaseByGrant, SharedRequest } from '../../libs/db-lock/src/lease/requests.js';
 import type { AcquireAnswer, LeaseRecord, LockStore } from '../../libs/db-lock/src/store/lock-store.js';
@@ -38,6 +39,7 @@ const outcomes = (answers: ReadonlyArray<{ outcome: string }>) => answers.map(({
 function useDatabase(options: Parameters<typeof openMariadbHosts>[2] = {}) {
   let database: MariadbDatabase;
   let hosts: MariadbHost[];
+  let patientHosts: MariadbHost[];
   let session: MariadbSession;
 
   beforeAll(async () => {
@@ -45,6 +47,7 @@ function useDatabase(options: Parameters<typeof openMariadbHosts>[2] = {}) {
     // As MySQL has it.
     await queryMariadb(database.url, 'SET GLOBAL group_concat_max_len = 1024');
     hosts = await openMariadbHosts(database.url, 2, options);
+    patientHosts = await openMariadbHosts(database.url, 2, { ...options, statementTimeout: '60s' }, PATIENT);
     session = await MariadbSession.open(database.url);
   });
 
@@ -52,7 +55,7 @@ function useDatabase(options: Parameters<typeof openMariadbHosts>[2] = {}) {
 
   afterAll(async () => {
     await session.close();
-    for (const { app } of hosts) await app.close();
+    for (const { app } of [...hosts, ...patientHosts]) await app.close();
     await database.drop();
   });
 
@@ -61,6 +64,8 @@ function useDatabase(options: Parameters<typeof openMariadbHosts>[2] = {}) {
     url: () => database.url,
     session: () => session,
     store,
+    /** One that waits for a row for as long as the test likes, also where the machine is slow. */
+    patient: (index = 0) => patientHosts[index]!.store,
     acquire: (...requests: SharedRequest[]) => store().shared!.acquire(requests),
     async lease(request: SharedRequest): Promise<LeaseRecord> {
       return leaseOf((await store().shared!.acquire([request]))[0]);
@@ -90,7 +95,7 @@ function useDatabase(options: Parameters<typeof openMariadbHosts>[2] = {}) {
 
 describeWithMariadb('On MariaDB, leases that share a lock', () => {
   const scene = useDatabase();
-  const { store, acquire, lease, lockOf, holderRows, lengthen, expired, status } = scene;
+  const { store, patient, acquire, lease, lockOf, holderRows, lengthen, expired, status } = scene;
 
   describe('are as many as fit', () => {
     /** Counts what is taken, from when it is granted until it is given back. */
@@ -164,7 +169,10 @@ describeWithMariadb('On MariaDB, leases that share a lock', () => {
       const before = await lease(sharedOf(name, { limit: 1 }));
       await store().shared!.release([before]);
       await scene.session().lockRow(name);
-      const asking = acquire(sharedOf(name, { limit: 1 }), sharedOf(name, { limit: 2, permits: 2 }));
+      const asking = patient().shared!.acquire([
+        sharedOf(name, { limit: 1 }),
+        sharedOf(name, { limit: 2, permits: 2 }),
+      ]);
       await scene.session().awaitWaiter();
       // Somebody else gets it meanwhile, by the same rules.
       await scene.session().query(
@@ -260,10 +268,10 @@ describeWithMariadb('On MariaDB, leases that share a lock', () => {
 
     it('begin when it is locked, and are renewed by the clock of then', async () => {
       const name = 'late';
-      const held = await lease(sharedOf(name, {}, 400));
+      const held = await lease(sharedOf(name, {}, 2_000));
       await scene.session().lockRow(name);
-      const late = acquire(sharedOf(name, {}, 5_000));
-      const renewing = store(1).shared!.renew([{ ...held, ttl: HOUR }]);
+      const late = patient().shared!.acquire([sharedOf(name, {}, 5_000)]);
+      const renewing = patient(1).shared!.renew([{ ...held, ttl: HOUR }]);
       await scene.session().awaitWaiters(2);
       await until('it has expired', PATIENCE, async () => (await lockOf(name))?.state === 'expired');
       const letGo = await scene.session().letGo();
@@ -275,9 +283,9 @@ describeWithMariadb('On MariaDB, leases that share a lock', () => {
 
     it('are released though they run out while the release waits', async () => {
       const name = 'released late';
-      const held = await lease(sharedOf(name, {}, 400));
+      const held = await lease(sharedOf(name, {}, 2_000));
       await scene.session().lockRow(name);
-      const releasing = store().shared!.release([held]);
+      const releasing = patient().shared!.release([held]);
       await scene.session().awaitWaiter();
       await until('it has expired', PATIENCE, async () => (await lockOf(name))?.state === 'expired');
       await scene.session().letGo();
@@ -290,7 +298,7 @@ describeWithMariadb('On MariaDB, leases that share a lock', () => {
       await scene.session().lockRow('set: taken');
       const grantId = randomUUID();
       const set = [requestOf('set: new'), sharedOf('set: also new'), sharedOf('set: taken', { limit: 1 })];
-      const asking = store().acquireSet(set.map((request) => ({ ...request, grantId, ticket: null })));
+      const asking = patient().acquireSet(set.map((request) => ({ ...request, grantId, ticket: null })));
       await scene.session().awaitWaiter();
       await scene.session().query(
         `UPDATE dblock_lock SET grant_id = ?, worker_name = 'other', expire_time = expire_time + 3600000000
@@ -313,7 +321,7 @@ describeWithMariadb('On MariaDB, leases that share a lock', () => {
       await scene.session().lockRow('dead:2');
       // The one that has written less is given up: that must be ours.
       await scene.session().query("INSERT INTO weight (text) SELECT 'x' FROM seq_1_to_200");
-      const asking = acquire(...names.map((name) => sharedOf(name, { limit: 1 })));
+      const asking = patient().shared!.acquire(names.map((name) => sharedOf(name, { limit: 1 })));
       await scene.session().awaitWaiter();
       await scene.session().query("SELECT 1 FROM dblock_lock WHERE lock_name = 'dead:1' FOR UPDATE");
       expect(await status('Innodb_deadlocks')).toBe(before + 1);

@@ -3,6 +3,8 @@ import type { INestApplication } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
 import { LOCK_STORE } from '../../libs/db-lock/src/module/private-tokens.js';
 import type { LockStore } from '../../libs/db-lock/src/store/lock-store.js';
+import { PATIENT } from '../faults/scene.js';
+import { tamperedPostgres } from '../faults/tampered-postgres.js';
 import { createLockApplication } from '../support/lock-application.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
@@ -13,8 +15,12 @@ describe('instances that race for the same locks, each over connections of its o
 
   beforeAll(async () => {
     database = await createTestDatabase();
-    const connection = { type: 'postgres' as const, url: database.url };
-    apps = await Promise.all([1, 2, 3, 4].map(() => createLockApplication({ database: connection })));
+    // No row is given up because the machine stood still while it was locked.
+    const connection = { type: 'postgres' as const, url: database.url, driver: tamperedPostgres(PATIENT) };
+    const features = [{ statementTimeout: '60s' }];
+    apps = await Promise.all(
+      [1, 2, 3, 4].map(() => createLockApplication({ database: connection, features })),
+    );
     stores = apps.map((app) => app.get<LockStore>(LOCK_STORE));
   });
 

@@ -42,6 +42,8 @@ export type ServiceDatabase = Pick<TestDatabase, 'url' | 'drop'> & Partial<TestD
 export interface LockServiceOptions extends Omit<LockApplicationOptions, 'database'> {
   /** Default: one of its own, on the PostgreSQL of this test run. */
   database?: ServiceDatabase;
+  /** What changes its statements on their way to the database. */
+  driver?: object;
 }
 
 /** An application that serves locks of PostgreSQL over HTTP, called as any program would call it: byte by byte. */
@@ -58,11 +60,17 @@ export class LockService implements AsyncDisposable {
     private readonly database: ServiceDatabase,
   ) {}
 
-  static async open({ database, ...options }: LockServiceOptions = {}): Promise<LockService> {
+  static async open({ database, driver, ...options }: LockServiceOptions = {}): Promise<LockService> {
     const own = database ?? (await createTestDatabase());
     const app = await createLockApplication({
       ...options,
-      database: { type: 'postgres', url: own.url, poolSize: 2, retryAttempts: 1 },
+      database: {
+        type: 'postgres',
+        url: own.url,
+        poolSize: 2,
+        retryAttempts: 1,
+        ...(driver && { driver }),
+      },
     });
     const origin = await listen(app);
     const prefix = options.globalPrefix === undefined ? '' : `/${options.globalPrefix}`;

@@ -3,6 +3,8 @@ import { LockClient, LockServer } from 'nestjs-db-lock';
 import { randomUUID } from 'node:crypto';
 import { LOCK_STORE } from '../../libs/db-lock/src/module/private-tokens.js';
 import type { LockStore } from '../../libs/db-lock/src/store/lock-store.js';
+import { tamperedMariadb } from '../faults/tampered-mariadb.js';
+import type { Tampering } from '../faults/tampering.js';
 import { createLockApplication } from './lock-application.js';
 import { MemoryLogger } from './memory-logger.js';
 import type { DbLockModuleOptions } from 'nestjs-db-lock';
@@ -20,11 +22,18 @@ export function openMariadbHosts(
   url: string,
   count: number,
   options: DbLockModuleOptions = {},
+  ...tamperings: Tampering[]
 ): Promise<MariadbHost[]> {
   return Promise.all(
     Array.from({ length: count }, async () => {
       const app = await createLockApplication({
-        database: { type: 'mariadb', url, poolSize: 2, retryAttempts: 1 },
+        database: {
+          type: 'mariadb',
+          url,
+          poolSize: 2,
+          retryAttempts: 1,
+          ...(tamperings.length > 0 && { driver: tamperedMariadb(tamperings) }),
+        },
         features: [options],
         logger: new MemoryLogger(),
       });

@@ -12,6 +12,7 @@ import {
 } from 'nestjs-db-lock';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { letPass } from '../../libs/db-lock/src/lease/timer.js';
 import { LOCK_STORE } from '../../libs/db-lock/src/module/private-tokens.js';
 import { WaitingRoom } from '../../libs/db-lock/src/waiting/waiting-room.js';
 import { PATIENT } from '../faults/scene.js';
@@ -351,24 +352,30 @@ describe('those who wait while the store is down', () => {
   it('are not told that the lock is busy, whatever their place', async () => {
     const { acquire, release } = store;
     let down = false;
+    const asked = { before: 0, inVain: 0 };
     const failing = {
       ...({} as LockStore),
-      acquire: (requests: Parameters<LockStore['acquire']>[0]) =>
-        down
-          ? Promise.resolve(
-              requests.map(() => ({ outcome: 'error' as const, error: new StoreUnavailableError('down') })),
-            )
-          : acquire.call(store, requests),
+      async acquire(requests: Parameters<LockStore['acquire']>[0]): Promise<AcquireAnswer[]> {
+        if (down) {
+          asked.inVain++;
+          return requests.map(() => ({ outcome: 'error', error: new StoreUnavailableError('down') }));
+        }
+        const answers = await acquire.call(store, requests);
+        asked.before++;
+        return answers;
+      },
       release: release.bind(store),
     };
     const server = new LockServer(failing);
     await acquire.call(store, [request('holder')]);
     const waiting = ['ann', 'bob'].map((workerName) => {
-      const { ticket: _, ...asked } = request(workerName);
-      return server.acquire({ ...asked, wait: 3_000 }).catch((error: unknown) => error);
+      const { ticket: _, ...wanted } = request(workerName);
+      return server.acquire({ ...wanted, wait: 60_000 }).catch((error: unknown) => error);
     });
-    await sleep(200);
+    await until('they know that it is busy', PATIENCE, () => asked.before > 0);
     down = true;
+    await until('they look in vain', PATIENCE, () => asked.inVain > 0);
+    await letPass(60_000);
     expect(await Promise.all(waiting)).toMatchObject([
       { code: 'STORE_UNAVAILABLE' },
       { code: 'STORE_UNAVAILABLE' },

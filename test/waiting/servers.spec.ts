@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ScriptProcess } from '../support/child-process.js';
 import { until } from '../support/patience.js';
 import { BlockingSession } from '../support/blocking-session.js';
+import { LONG_TURN } from '../faults/tampered-postgres.js';
 import type { Tampering } from '../faults/tampering.js';
 import { PATIENCE, WaitingScene, type Host } from './scene.js';
 
@@ -67,7 +68,7 @@ describe('who waits on another server', () => {
   });
 
   it('gets the lock before one who came later, wherever it waits', async () => {
-    scene = await WaitingScene.open(3);
+    scene = await WaitingScene.open(3, LONG_TURN);
     const lease = await scene.hosts[0]!.client.acquire(NAME, { ttl: '1h' });
     const served: string[] = [];
     const waiting: Array<Promise<Lease>> = [];

@@ -96,8 +96,9 @@ export async function describedService(platform: Platform, store?: () => LockSto
   const kept = () => (store ? { store: store(), createTables: undefined } : {});
   const service = await LockService.open({
     platform,
+    // A bulk is answered in part when one of its requests takes a tenth of the statement timeout longer than another.
     features: [
-      { resolveAccess, ...kept() },
+      { resolveAccess, statementTimeout: '60s', ...kept() },
       { feature: 'orders', ...kept() },
     ],
   });

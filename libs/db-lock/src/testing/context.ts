@@ -16,6 +16,9 @@ export interface CaseContext {
   restart(): Promise<void>;
 }
 
+/** The TTL of a lease that is to run out, in milliseconds: who asks for it must have the answer before, also where the machine is slow. */
+export const BRIEF = 2_000;
+
 /** A lock name that no other case uses. */
 export const uniqueName = (label: string): string => `${label}:${randomUUID()}`;
 
