@@ -67,9 +67,10 @@ export class LockedMethod {
       const result = this.method.apply(self, this.#withLease(args, lease) as unknown[]);
       return Promise.resolve(result).then((ended) => this.#ended(ended));
     });
+    if (this.#whenBusy === 'throw') return running;
     return running.catch((error: unknown) => {
       // The method's own errors are its own, also when it finds another lock busy.
-      if (begun || !(error instanceof LockBusyError) || this.#whenBusy === 'throw') throw error;
+      if (begun || !(error instanceof LockBusyError)) throw error;
       if (this.#whenBusy === 'skip') return undefined;
       return (this.#whenBusy as Method).call(self, error, ...args);
     });
