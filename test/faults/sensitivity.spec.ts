@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { Lease } from 'nestjs-db-lock';
 import { randomUUID } from 'node:crypto';
 import { monotonicNow } from '../../libs/db-lock/src/lease/clock.js';
+import { BRIEF } from '../../libs/db-lock/src/testing/context.js';
 import { BlockingSession } from '../support/blocking-session.js';
 import { until } from '../support/patience.js';
 import { startPostgres } from '../support/postgres-server.js';
@@ -93,7 +94,7 @@ const bothTakeTurns =
 
 /** A lease that followed on one that had expired: the shortcuts to free locks do not grant it. */
 async function successorOfTheExpired({ ann }: Scene, session: BlockingSession): Promise<Lease> {
-  await ann.acquire(NAME, { ttl: 1_000 });
+  await ann.acquire(NAME, { ttl: BRIEF });
   await session.awaitExpiry(NAME);
   return ann.acquire(NAME, { ttl: 3_000 });
 }
@@ -116,7 +117,7 @@ const FAULTS: Fault[] = [
       replacement: '$1 true',
     },
     async play(scene, session) {
-      await scene.ann.acquire(NAME, { ttl: 2000 });
+      await scene.ann.acquire(NAME, { ttl: BRIEF });
       await session.awaitExpiry(NAME);
       await bothTryWhileItIsLocked(scene, session);
     },
@@ -344,7 +345,7 @@ const FAULTS: Fault[] = [
       replacement: 'lock.expire_time',
     },
     async play({ ann, bob }, session) {
-      const lease = await ann.acquire(NAME, { mode: 'shared', ttl: 2_000 });
+      const lease = await ann.acquire(NAME, { mode: 'shared', ttl: BRIEF });
       const { expireTime } = lease;
       await lease.renew('60s');
       await passes(session, expireTime);
@@ -381,7 +382,7 @@ const FAULTS: Fault[] = [
       replacement: '$1$2',
     },
     async play({ ann, bob, recorder }, session) {
-      const { expireTime } = await ann.acquire(NAME, { limit: 2, ttl: 1_000, keepAlive: false });
+      const { expireTime } = await ann.acquire(NAME, { limit: 2, ttl: BRIEF, keepAlive: false });
       const beside = await bob.acquire(NAME, { mode: 'shared', ttl: '60s' });
       await passes(session, expireTime);
       await recorder.use(beside); // tells the clock
