@@ -153,20 +153,23 @@ describe('waiters that died or stand still (case 30)', () => {
 
   const CHILD = `
     import { LeaseLostError, LockClient } from 'nestjs-db-lock';
+    import { setTimeout as sleep } from 'node:timers/promises';
     import { createLockApplication } from './test/support/lock-application.ts';
     const app = await createLockApplication({ database: { type: 'postgres', url: process.argv[1] } });
     const locks = app.get(LockClient);
-    // One that is granted while this process stands still is over before anybody here hears of it.
-    const acquire = () => locks.acquire('${NAME}', { wait: '5m', ttl: '2s', workerName: 'child' }).catch((error) => {
-      if (error instanceof LeaseLostError) return acquire();
-      throw error;
-    });
-    console.log('up');
-    await Promise.all(Array.from({ length: ${CROWD} }, async () => {
-      const lease = await acquire();
+    const use = async (ttl) => {
+      const lease = await locks.acquire('${NAME}', { wait: '5m', ttl, workerName: 'child' });
       console.log('granted');
       await lease.release();
-    }));
+    };
+    console.log('up');
+    // What the first is granted while this process stands still is over before anybody here hears of it.
+    const first = use('2s').catch((error) => {
+      if (error instanceof LeaseLostError) return use('1h');
+      throw error;
+    });
+    while ((await locks.inspect('${NAME}')).waiting === 0) await sleep(10);
+    await Promise.all([first, ...Array.from({ length: ${CROWD} - 1 }, () => use('1h'))]);
     await app.close();`;
 
   it.each(['SIGKILL', 'SIGSTOP'] as const)(
@@ -194,7 +197,7 @@ describe('waiters that died or stand still (case 30)', () => {
           process.kill(child.pid, 'SIGCONT');
           await scene.waiting(NAME, CROWD + 1);
           await next.release();
-          // They have kept their places, but for one whose grant was over before it heard of it: that one asks again, behind carol.
+          // They have kept their places, but for the first, whose grant was over before it heard of it: it asks again, behind carol.
           await child.line(CROWD);
           await (await last).release();
           await child.line(1 + CROWD);
