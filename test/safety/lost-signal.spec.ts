@@ -113,7 +113,7 @@ describe('a lease whose store hangs', () => {
   });
 
   it('is kept through passing errors (contract 7)', async () => {
-    await locks.withLock('survivor', { ttl: 3000 }, async (lease) => {
+    await locks.withLock('survivor', { ttl: '6s' }, async (lease) => {
       for (let cuts = 0; cuts < 3; cuts++) {
         await session.lockTable();
         await session.awaitWaiter(); // a renewal, which is then cut off
