@@ -19,6 +19,7 @@ describe('who waits on another server', () => {
     scene = await WaitingScene.open(2);
     const [ann, bob] = scene.hosts as [Host, Host];
     const heard = await scene.eavesdrop();
+    const began = performance.now();
     await (await ann.client.acquire('nobody waits')).release();
 
     let lease = await ann.client.acquire(NAME, { ttl: '1h' });
@@ -33,9 +34,12 @@ describe('who waits on another server', () => {
     await until('all notifications are there', PATIENCE, () => heard.length >= 5);
     expect(heard).toEqual(Array.from({ length: 5 }, () => NAME));
     await until('the queue is empty', PATIENCE, async () => (await scene.waiterRows()) === 0);
-    await until('the mode is known', PATIENCE, () => scene.modes().length === 2);
     const mode = 'Waiters are woken by notifications of the database.';
-    expect(scene.modes()).toEqual([mode, mode]);
+    const isIt = (said: string) => said === mode;
+    await until('the mode of both is known', PATIENCE, () => scene.modes().filter(isIt).length === 2);
+    // Where the database stands still just then, a server takes notifications for lost after two seconds, until it tries again.
+    const timesToDoubt = Math.floor((performance.now() - began) / 2_000);
+    expect(scene.modes().length).toBeLessThanOrEqual(2 + 2 * timesToDoubt);
   });
 
   /** What a release notifies by itself does not arrive. */
