@@ -70,7 +70,12 @@ const told = ({ grantId, token, lockTime, expireTime, permits, limit }: HolderVe
   share: { permits, limit },
 });
 
-const release = (grantId: string, sentAt: number) => ({ lockName, grantId, sentAt });
+const release = (grantId: string, sentAt: number, answeredAt = sentAt + 20) => ({
+  lockName,
+  grantId,
+  sentAt,
+  answeredAt,
+});
 
 /** The rules that a history breaks. */
 function rulesBrokenBy(rows: History['rows'], more: Partial<History> = {}): string[] {
@@ -622,6 +627,32 @@ describe('it sees a share that is refused without a reason', () => {
     const rows = granted('a', 10, 100, 2000, { permits: 1, limit: 1 });
     expect(broken(rows, busy('a', 1000, 1100, { permits: 1, limit: 1 }))).toEqual(['busy']);
     expect(broken(rows, busy('a', 1950, 2001, { permits: 1, limit: 1 }))).toEqual([]);
+  });
+
+  it('but not while the end of a lease may not be committed yet', () => {
+    const ended = [row('w', 10, 100, 2000), free(10, 100, 990)];
+    const readers = [
+      ...granted('r', 10, 100, 2000),
+      gone(holder('r', 10, 100, 2000), 990),
+      free(10, 100, 990),
+    ];
+    const next = [row('x', 11, 991, 2000), free(11, 991, 995)];
+    const after = (rows: History['rows'], ...releases: History['releases']) =>
+      rulesBrokenBy(rows, { busies: [busy('b', 1000, 1100, { permits: 1, limit: 1 })], releases });
+    for (const [rows, grantId] of [
+      [ended, 'w'],
+      [readers, 'r'],
+    ] as const) {
+      expect(after(rows, release(grantId, 980, 1000))).toEqual([]);
+      expect(after(rows, release(grantId, 980, Infinity))).toEqual([]);
+      expect(after(rows, release(grantId, 980, 999))).toEqual(['busy']);
+      // Asked for a second time.
+      expect(after(rows, release(grantId, 980, Infinity), release(grantId, 985, 999))).toEqual(['busy']);
+      // Somebody has had the lock since.
+      expect(after([...rows, ...next], release(grantId, 980, Infinity), release('x', 992, 999))).toEqual([
+        'busy',
+      ]);
+    }
   });
 
   it('but not while somebody may be in the queue', () => {

@@ -51,7 +51,7 @@ function keptHistory(): History {
       { ...BOB, lockTime: 2100, expireTime: 3100, answeredAt: 2110 },
     ],
     renewals: [{ ...BOB, expireTime: 4000, answeredAt: 3010 }],
-    releases: [{ ...ANN, sentAt: 1990 }],
+    releases: [{ ...ANN, sentAt: 1990, answeredAt: 2010 }],
     trustedUses: [use(ANN, 1900), use(BOB, 3990)],
     acceptedUses: [ANN, ANN, BOB, BOB].map(accepted),
     refusals: [
@@ -141,7 +141,7 @@ describe('it sees an overlap', () => {
     expect(rulesBrokenBy((history) => history.grants.push(lost))).toContain('overlap');
     const givenBack = rulesBrokenBy((history) => {
       history.grants.push(lost);
-      history.releases.push({ lockName: LOCK, grantId: 'e', sentAt: 2080 });
+      history.releases.push({ lockName: LOCK, grantId: 'e', sentAt: 2080, answeredAt: 2090 });
     });
     expect(givenBack).not.toContain('overlap');
     expect(givenBack).toContain('forgotten');
@@ -273,7 +273,7 @@ describe('it sees a false refusal', () => {
       rulesBrokenBy(({ refusals, releases }) => {
         refusals.push({ lockName: LOCK, grantId: 'a', asked: 'release', sentAt: 1995, at: 1996 });
         refusals.push({ lockName: LOCK, grantId: 'b', asked: 'release', sentAt: 2105, at: 2300 });
-        releases.push({ lockName: LOCK, grantId: 'b', sentAt: 3500 });
+        releases.push({ lockName: LOCK, grantId: 'b', sentAt: 3500, answeredAt: 3510 });
         refusals.push({ lockName: LOCK, grantId: 'b', asked: 'renewal', sentAt: 3600, at: 3700 });
       }),
     ).toEqual([]);

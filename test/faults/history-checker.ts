@@ -1,7 +1,16 @@
 import type { Share } from '../../libs/db-lock/src/lease/modes.js';
 import { SHARED_GRANT } from '../../libs/db-lock/src/lease/requests.js';
 import { groupedBy } from './grouping.js';
-import type { AcceptedUse, Grant, History, Look, RowVersion, TrustedUse } from './history.js';
+import type {
+  AcceptedUse,
+  Busy,
+  Grant,
+  History,
+  LocalTime,
+  Look,
+  RowVersion,
+  TrustedUse,
+} from './history.js';
 import { Tenures, type Tenure } from './tenures.js';
 
 export type Rule =
@@ -298,11 +307,16 @@ function falseRefusals({ refusals, grants, downgrades, releases }: History, tenu
  * Only what can be told: whoever may have been in the way between the two looks at the clock counts, also when they were not there together;
  * and nothing is said while somebody may have stood in the queue.
  */
-function falseBusies({ busies, waits }: History, tenures: Tenures): Violation[] {
+function falseBusies(history: History, tenures: Tenures): Violation[] {
+  const { busies, waits } = history;
   const ofLock = new Map(tenures.byLock().map((all) => [all[0]!.lockName, all]));
+  const endings = new Endings(history);
   return busies.flatMap((busy) => {
     const { lockName, grantId, share, since, at, answeredAt } = busy;
-    const near = (ofLock.get(lockName) ?? []).filter(({ from, until }) => from < at && until > since);
+    const all = ofLock.get(lockName) ?? [];
+    const near = all.filter(
+      (one) => one.from < at && (one.until > since || !endings.wasSeenBefore(busy, one, all)),
+    );
     const own = near.find(
       (one) => one.share && one.grantId === grantId && one.from < since && one.until >= at,
     );
@@ -315,6 +329,25 @@ function falseBusies({ busies, waits }: History, tenures: Tenures): Violation[] 
     if (mayBeQueued || mayBeFull || near.some((one) => !one.share)) return [];
     return violation('busy', busy, `${share.permits} permits were refused between ${since} and ${at}`);
   });
+}
+
+/** When others could see that leases were ended: as soon as that was committed, which may take longer than until the next look at the clock. */
+class Endings {
+  readonly #answered = new Map<string, LocalTime>();
+
+  constructor({ releases, downgrades }: History) {
+    for (const { lockName, grantId, answeredAt } of [...releases, ...downgrades]) {
+      const key = `${grantId} ${lockName}`;
+      this.#answered.set(key, Math.min(answeredAt, this.#answered.get(key) ?? Infinity));
+    }
+  }
+
+  /** Whether who was asked for a lock then must have seen the end of this one of its tenures: nobody is granted the lock before it is committed. */
+  wasSeenBefore({ since, sentAt }: Busy, tenure: Tenure, ofLock: readonly Tenure[]): boolean {
+    if (!tenure.isEnded) return true;
+    const answeredAt = this.#answered.get(`${tenure.grantId} ${tenure.lockName}`) ?? Infinity;
+    return answeredAt < sentAt || ofLock.some(({ from }) => from > tenure.until && from <= since);
+  }
 }
 
 function show({ token, from, until }: Tenure): string {

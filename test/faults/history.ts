@@ -72,6 +72,8 @@ export interface Release {
   lockName: string;
   grantId: string;
   sentAt: LocalTime;
+  /** Infinity when no answer came, or nobody knows when. */
+  answeredAt: LocalTime;
 }
 
 /** The answer to a renewal, a release or a downgrade that the lease is lost. */

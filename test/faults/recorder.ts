@@ -10,6 +10,7 @@ import {
   type History,
   type LocalTime,
   type Refusal,
+  type Release,
   type Wait,
 } from './history.js';
 import { RecordingTransport } from './recording-transport.js';
@@ -79,8 +80,13 @@ export class Recorder {
     this.history.downgrades.push({ lockName, grantId, ...toldOf(lease), share: lease.share! });
   }
 
-  releasing({ lockName, grantId }: LeaseName, sentAt: LocalTime): void {
-    this.history.releases.push({ lockName, grantId, sentAt });
+  /** A release is asked for. Returns what is to be called when it was answered. */
+  releasing({ lockName, grantId }: LeaseName, sentAt: LocalTime): () => void {
+    const release: Release = { lockName, grantId, sentAt, answeredAt: Infinity };
+    this.history.releases.push(release);
+    return () => {
+      release.answeredAt = monotonicNow();
+    };
   }
 
   /** Left out when the database doesn't tell its time. */

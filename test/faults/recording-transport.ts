@@ -76,8 +76,9 @@ export class RecordingTransport implements LockTransport {
 
   async release(key: LeaseKey, minHold?: number): Promise<ReleaseOutcome> {
     const sentAt = monotonicNow();
-    this.recorder.releasing(key, sentAt);
+    const isAnswered = this.recorder.releasing(key, sentAt);
     const answer = await this.recorder.answer(this.transport.release(key, minHold));
+    isAnswered();
     if (answer.outcome === 'lost') this.recorder.refused(key, 'release', sentAt);
     return answer;
   }

@@ -48,7 +48,7 @@ async function work() {
 await Promise.all([work(), work(), work()]);
 `;
 
-type Line = { granted: Omit<Grant, 'answeredAt'> } | { releasing: Omit<Release, 'sentAt'> };
+type Line = { granted: Omit<Grant, 'answeredAt'> } | { releasing: Omit<Release, 'sentAt' | 'answeredAt'> };
 
 let count = 0;
 
@@ -76,7 +76,7 @@ export class SqliteNeighbour {
     for (const line of this.#lines()) {
       // When it was told is not known here: at the latest when it all is over.
       if ('granted' in line) grants.push({ ...line.granted, answeredAt: Infinity });
-      else releases.push({ ...line.releasing, sentAt: 0 });
+      else releases.push({ ...line.releasing, sentAt: 0, answeredAt: Infinity });
     }
   }
 
