@@ -190,6 +190,9 @@ type Confirmed = Pick<Grant, 'lockName' | 'grantId' | 'token' | 'expireTime'>;
 const holderKey = ({ lockName, grantId, token }: Omit<Confirmed, 'expireTime'>) =>
   `${token} ${grantId} ${lockName}`;
 
+/** A grant of a lock, whatever token it has: repeats of an acquire have the same, and so has what a downgrade makes of it. */
+const grantKey = ({ lockName, grantId }: Pick<Grant, 'lockName' | 'grantId'>) => `${grantId} ${lockName}`;
+
 function isStillIn(
   row: RowVersion,
   { grantId, token, expireTime }: Confirmed,
@@ -202,7 +205,7 @@ function isStillIn(
 
 /** When the lease was over, the same grantId makes a new one. */
 function changedRepeats({ grants }: History, tenures: Tenures): Violation[] {
-  const byGrantId = groupedBy(grants, ({ lockName, grantId }) => `${grantId} ${lockName}`);
+  const byGrantId = groupedBy(grants, grantKey);
   return [...byGrantId.values()].flatMap((unordered) => {
     const ofGrantId = unordered.toSorted(
       (one, other) => one.lockTime - other.lockTime || one.token - other.token,
@@ -284,12 +287,11 @@ function misplacedTrust({ trustedUses }: History, tenures: Tenures): Violation[]
 
 /** An earlier release may have ended the lease before its answer was lost; a crash may even have undone that. */
 function falseRefusals({ refusals, grants, downgrades, releases }: History, tenures: Tenures): Violation[] {
-  const keyOf = ({ grantId, lockName }: { grantId: string; lockName: string }) => `${grantId} ${lockName}`;
-  const confirmed = groupedBy([...grants, ...downgrades], keyOf);
+  const confirmed = groupedBy([...grants, ...downgrades], grantKey);
   const released = groupedBy(releases, ({ grantId }) => grantId);
   return refusals.flatMap((refusal) => {
     const { grantId, sentAt } = refusal;
-    const before = (confirmed.get(keyOf(refusal)) ?? []).filter(({ answeredAt }) => answeredAt < sentAt);
+    const before = (confirmed.get(grantKey(refusal)) ?? []).filter(({ answeredAt }) => answeredAt < sentAt);
     const latest = before.toSorted((one, other) => other.answeredAt - one.answeredAt)[0];
     const mayBeReleased = released.get(grantId)?.some((release) => release.sentAt < sentAt);
     if (!latest || mayBeReleased) return [];
@@ -336,16 +338,16 @@ class Endings {
   readonly #answered = new Map<string, LocalTime>();
 
   constructor({ releases, downgrades }: History) {
-    for (const { lockName, grantId, answeredAt } of [...releases, ...downgrades]) {
-      const key = `${grantId} ${lockName}`;
-      this.#answered.set(key, Math.min(answeredAt, this.#answered.get(key) ?? Infinity));
+    for (const ending of [...releases, ...downgrades]) {
+      const key = grantKey(ending);
+      this.#answered.set(key, Math.min(ending.answeredAt, this.#answered.get(key) ?? Infinity));
     }
   }
 
   /** Whether who was asked for a lock then must have seen the end of this one of its tenures: nobody is granted the lock before it is committed. */
   wasSeenBefore({ since, sentAt }: Busy, tenure: Tenure, ofLock: readonly Tenure[]): boolean {
     if (!tenure.isEnded) return true;
-    const answeredAt = this.#answered.get(`${tenure.grantId} ${tenure.lockName}`) ?? Infinity;
+    const answeredAt = this.#answered.get(grantKey(tenure)) ?? Infinity;
     return answeredAt < sentAt || ofLock.some(({ from }) => from > tenure.until && from <= since);
   }
 }

@@ -3,8 +3,9 @@ import type { HistoryRecorder } from '../history/history-recorder.js';
 import { monotonicNow } from '../lease/clock.js';
 import type { AcquireRequest, ReleaseRequest } from '../lease/requests.js';
 import type { Absence } from '../store/coalescer.js';
-import type { AcquireAnswer, ExpiredLease, HolderRecord, LeaseRecord } from '../store/lock-store.js';
+import type { ExpiredLease, HolderRecord, LeaseRecord } from '../store/lock-store.js';
 import type { AcquireOutcome, LockAsked, ServerTelemetry } from '../telemetry/telemetry.js';
+import type { Grant } from './waiting-acquire.js';
 
 /** Tells what happens to locks on one server, to all who are to know: events, the history and telemetry. */
 export class Reporter {
@@ -15,10 +16,7 @@ export class Reporter {
   ) {}
 
   /** @param wait milliseconds that the lock was waited for */
-  granted(
-    { lease, repeated, expired, alsoExpired }: Omit<Extract<AcquireAnswer, { outcome: 'granted' }>, 'next'>,
-    wait: number,
-  ): void {
+  granted({ lease, repeated, expired, alsoExpired }: Grant, wait: number): void {
     if (repeated) return;
     if (expired) this.expired(expired);
     if (alsoExpired) for (const lease of alsoExpired) this.expired(lease);

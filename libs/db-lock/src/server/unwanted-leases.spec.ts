@@ -1,30 +1,32 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Logger } from '@nestjs/common';
+import { randomUUID } from 'node:crypto';
 import { MemoryLogger } from '../../../../test/support/memory-logger.js';
 import { StoreUnavailableError } from '../lease/errors.js';
+import type { LeaseRecord } from '../store/lock-store.js';
+import { MemoryLockStore } from '../store/memory/memory-lock-store.js';
 import { UnwantedLeases } from './unwanted-leases.js';
-
-const LEASE = {
-  lockName: 'job "1"',
-  workerName: 'ann',
-  grantId: 'c1e5dd4b-0a2c-4c9c-8f0e-0c6f0bb8a3a1',
-  fencingToken: 1,
-  lockTime: new Date(0),
-  expireTime: new Date(60_000),
-  serverTime: new Date(0),
-  timeLeft: 60_000,
-  metadata: null,
-};
 
 describe('a lease of a caller who had gone', () => {
   let logger: MemoryLogger;
   let tries: number;
   let leases: UnwantedLeases;
+  let lease: LeaseRecord;
 
   /** How often the store does not answer. */
   let failures: number;
 
-  beforeEach(() => {
+  beforeEach(async () => {
+    const request = {
+      lockName: 'job "1"',
+      workerName: 'ann',
+      grantId: randomUUID(),
+      ttl: 60_000,
+      metadata: null,
+    };
+    const [answer] = await new MemoryLockStore().acquire([request]);
+    if (answer?.outcome !== 'granted') throw new Error('A new lock is free.');
+    ({ lease } = answer);
     logger = new MemoryLogger();
     Logger.overrideLogger(logger);
     tries = 0;
@@ -39,7 +41,7 @@ describe('a lease of a caller who had gone', () => {
 
   it('is given back when the store answers again, and is on its way until then', async () => {
     failures = 2;
-    const over = leases.giveBack(LEASE);
+    const over = leases.giveBack(lease);
     expect(leases.isBusy).toBe(true);
     await over;
     expect(tries).toBe(3);
@@ -49,7 +51,7 @@ describe('a lease of a caller who had gone', () => {
 
   it('is left to its end, with a warning, when the store does not answer five times', async () => {
     failures = Infinity;
-    await leases.giveBack(LEASE);
+    await leases.giveBack(lease);
     expect(tries).toBe(5);
     expect(leases.isBusy).toBe(false);
     expect(logger.warnings).toEqual([

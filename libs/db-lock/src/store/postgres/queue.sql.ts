@@ -1,7 +1,7 @@
 import type { TableNames } from '../table-names.js';
 import {
   ALIVE_TIME,
-  aliveWaiters as aliveWaitersIn,
+  aliveWaiters,
   leaseColumns,
   leftQueue,
   lockedRows,
@@ -18,8 +18,6 @@ export type QueueStatements = ReturnType<typeof queueStatements>;
 export function queueStatements(tables: TableNames) {
   const locks = quoteTable(tables.lock);
   const waiters = quoteTable(tables.waiter);
-
-  const aliveWaiters = (lockName: string) => aliveWaitersIn(waiters, lockName);
 
   return {
     /**
@@ -53,7 +51,7 @@ seen AS MATERIALIZED (
 ),
 passed AS MATERIALIZED (
   SELECT seen.*, NOT EXISTS (
-    SELECT ${aliveWaiters('seen.lock_name')}
+    SELECT ${aliveWaiters(waiters, 'seen.lock_name')}
       AND waiter.ticket < seen.ticket
       AND waiter.server <> $8::uuid
   ) AS passes
