@@ -204,6 +204,11 @@ describe('the standalone server on PostgreSQL', () => {
     ];
     await text(before);
     const { answer, finish } = await underWay(agent);
+    // One that has asked nothing is closed when the server looks for those that it need not wait for.
+    const ahead = connect(server!.port, '127.0.0.1');
+    await once(ahead, 'connect');
+    expect((await server!.call('/health/live')).status).toBe(200); // so the server has that connection
+    const lookedAround = once(ahead, 'close');
     const ending = server!.end('SIGTERM');
     await until('nobody is let in any more', 30_000, () =>
       server!.call('/health/live').then(
@@ -211,6 +216,7 @@ describe('the standalone server on PostgreSQL', () => {
         () => true,
       ),
     );
+    await lookedAround;
     finish();
     expect(await answer).toBe(201);
     expect(await ending).toEqual({ code: 0, signal: null });
